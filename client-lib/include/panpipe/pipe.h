@@ -1,0 +1,186 @@
+/* panpipe/pipe.h - overlapped pipes: byte streams between processes of one machine.
+ *
+ * Windows: named pipes in byte mode. Linux: Unix stream sockets. Both ends see the same:
+ *   - a write ends when the system has accepted all of its bytes, or with an error;
+ *   - a read ends as soon as at least one byte is there;
+ *   - bytes arrive in the order of the writes; a stream has no message boundaries;
+ *   - reads of one stream are served in the order in which they were started, writes too;
+ *   - what was written before pp_close stays readable by the other side; there is no half-close.
+ *
+ * Life of a handle: pp_listen or pp_dial makes it; pp_port_attach binds it to a port (or use
+ * pp_op_use_wait for every operation); pp_close ends it. Its memory goes after the last packet of
+ * its operations was taken.
+ *
+ * Start functions (pp_accept, pp_connect, pp_read, pp_read_pooled, pp_write, pp_write_gather)
+ * return PP_PENDING, PP_DONE or, with nothing started:
+ *   PP_EINVAL  an argument is wrong, a length is 0
+ *   PP_ESTATE  op is in flight; handle not attached; wrong kind of handle; not connected;
+ *              forked child
+ *   PP_ECLOSED the handle was closed or its port shut down
+ * Everything else arrives in the packet: PP_ECANCELED, PP_EPEERCLOSED, PP_ENOMEM, PP_ELIMIT,
+ * PP_EIO and what each function adds. One code path handles both. */
+#ifndef PANPIPE_PIPE_H
+#define PANPIPE_PIPE_H
+
+#include <panpipe/port.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* --- names ------------------------------------------------------------------------------- */
+
+/* A name is either logical, [a-z0-9._-]{1,64} not beginning with a dot, or a full path:
+ * something with a '/' on Linux (at most 107 bytes, the system's limit), something that begins
+ * with \\.\pipe\ on Windows (at most 256). A logical name lives in a scope:
+ *                   Linux                                       Windows
+ *   PP_SCOPE_USER   $XDG_RUNTIME_DIR/panpipe/NAME.sock, or      \\.\pipe\panpipe.SID.NAME
+ *                   /tmp/panpipe-UID/NAME.sock
+ *   PP_SCOPE_SYSTEM /run/panpipe/NAME.sock                      \\.\pipe\panpipe.NAME
+ * The folder of a user's pipes must belong to the user and be closed to others. */
+enum { PP_SCOPE_USER = 0, PP_SCOPE_SYSTEM = 1 };
+enum { PP_PATH_MAX = 320 };
+
+/* Writes the full path of name into path[0 .. size).
+ * PP_OK; PP_EINVAL: bad name, or too long: pp_detail says which. */
+int pp_pipe_path(const char *name, uint32_t scope, char *path, size_t size);
+
+/* --- servers ----------------------------------------------------------------------------- */
+
+/* Who may connect. */
+enum {
+    PP_ACCESS_OWNER = 0, /* the user of this process (and root, SYSTEM) */
+    PP_ACCESS_LOCAL = 1  /* every user of this machine; never the network */
+};
+
+typedef struct pp_listen_config {
+    uint32_t size;    /* sizeof(pp_listen_config) */
+    uint32_t scope;   /* PP_SCOPE_... */
+    uint32_t access;  /* PP_ACCESS_... */
+    uint32_t backlog; /* Linux: connections the system holds while no accept waits; 0: 1,024.
+                         Windows: each waiting pp_accept is one, so keep several */
+} pp_listen_config;
+#define PP_LISTEN_CONFIG_INIT                                                                      \
+    {                                                                                              \
+        sizeof(pp_listen_config), 0, 0, 0                                                          \
+    }
+
+/* Makes a listener. The name is taken under a lock that the system drops when the process ends,
+ * however it ends: a socket left by a killed process is recognised and replaced, a living
+ * server's never is. config may be NULL.
+ * PP_OK; PP_EINVAL (name, path too long); PP_EINUSE (a living server has it); PP_EACCESS;
+ * PP_EUNTRUSTED (the folder belongs to, or is open to, somebody else; Windows: the name is held
+ * by another user); PP_ENOTFOUND (no such folder); PP_ENOMEM; PP_ELIMIT; PP_EIO. */
+int pp_listen(pp_handle **out, const char *name, const pp_listen_config *config);
+
+/* Accepts one connection. *connection is set before the packet is queued, only if its status is
+ * PP_OK; it is not attached yet and is yours to close. A client that came and left already is
+ * accepted too: its data can be read, then PP_EPEERCLOSED. Keep several accepts pending: clients
+ * that come all at once then never find nobody.
+ * Packet: PP_ELIMIT: out of handles; accept again after a pause. */
+int pp_accept(pp_handle *listener, pp_op *op, pp_handle **connection);
+
+/* --- clients ----------------------------------------------------------------------------- */
+
+enum {
+    PP_DIAL_WAIT_SERVER = 1u, /* nobody listens yet: try again until the time is over */
+    PP_DIAL_ANY_SERVER = 2u   /* do not check whose server it is */
+};
+typedef struct pp_dial_config {
+    uint32_t size;      /* sizeof(pp_dial_config) */
+    uint32_t scope;     /* PP_SCOPE_... */
+    uint32_t flags;     /* PP_DIAL_... */
+    int32_t timeout_ms; /* the whole connect, with its repetitions; 0: 5,000; negative: none */
+    const char *server; /* user that must own the server, a uid in decimal or a SID.
+                           NULL: this process's own user, or root / SYSTEM / Administrators */
+} pp_dial_config;
+#define PP_DIAL_CONFIG_INIT                                                                        \
+    {                                                                                              \
+        sizeof(pp_dial_config), 0, 0, 0, NULL                                                      \
+    }
+
+/* Makes the client's end, not connected yet; name and config are copied. Attach it, then
+ * pp_connect: so a connect can be canceled and closed like any other operation.
+ * PP_OK; PP_EINVAL; PP_ENOMEM. */
+int pp_dial(pp_handle **out, const char *name, const pp_dial_config *config);
+
+/* Connects. A busy server is tried again after 1 ms, then ever later up to 50 ms, with jitter,
+ * until the dial's time is over. May be repeated after a failure.
+ * Packet: PP_ENOSERVER: nobody listens; PP_EBUSY: there was no room until the end;
+ * PP_ETIMEDOUT: with PP_DIAL_WAIT_SERVER, nobody came; PP_EACCESS; PP_EUNTRUSTED: the server runs
+ * as another user than expected. */
+int pp_connect(pp_handle *stream, pp_op *op);
+
+/* --- streams ----------------------------------------------------------------------------- */
+
+/* Reads 1 to length bytes into buffer. PP_EPEERCLOSED after the last byte, and for ever after. */
+int pp_read(pp_handle *stream, pp_op *op, void *buffer, size_t length);
+
+/* Reads into a buffer of the port's pool, taken when data is there, not before: an idle stream
+ * holds none. At most length bytes, at most pool_bytes; 0: pool_bytes. With PP_OK op->buffer is
+ * the buffer; give it back with pp_buffer_release. While every buffer is in use, reads wait for
+ * one in the order in which their data came. */
+int pp_read_pooled(pp_handle *stream, pp_op *op, size_t length);
+
+/* Writes all of it: PP_OK means length bytes were accepted by the system, not that they were
+ * read. After a failed or canceled write the stream is broken for writing: what went out is not
+ * known; later writes end with PP_EPEERCLOSED. Memory queued here is the caller's own: keep
+ * count, and keep a limit. */
+int pp_write(pp_handle *stream, pp_op *op, const void *buffer, size_t length);
+
+/* One write from several pieces, in order. The array too belongs to the library until the
+ * packet. count 1 .. PP_PIECES_MAX, no piece empty. Windows has no such call: pieces are copied
+ * together if they are small, else written one after the other. */
+typedef struct pp_piece {
+    const void *data;
+    size_t length;
+} pp_piece;
+enum { PP_PIECES_MAX = 64 };
+int pp_write_gather(pp_handle *stream, pp_op *op, const pp_piece *pieces, int count);
+
+/* --- any handle -------------------------------------------------------------------------- */
+
+/* Asks one operation to end, or with NULL all of the handle's. Does not wait: each operation
+ * still delivers its packet, with PP_ECANCELED, or with its result if that was faster.
+ * Canceling a write that has begun breaks the stream for writing.
+ * PP_OK; PP_ENOTFOUND: not in flight, which is harmless (op is only compared, never read). */
+int pp_cancel(pp_handle *handle, pp_op *op);
+
+/* Breaks the connection at once: operations end with PP_ECANCELED, new ones are refused with
+ * PP_ECLOSED, the other side sees the end. What it had not read may be lost. The handle must
+ * still be closed. PP_OK; PP_ECLOSED. */
+int pp_abort(pp_handle *handle);
+
+/* Ends the handle: refuses new operations, cancels those in flight, gives the caller's reference
+ * up. Operations already ended keep their result. Call once; NULL is ignored.
+ * PP_OK; PP_ESTATE: was closed before (caught as long as packets are outstanding). */
+int pp_close(pp_handle *handle);
+
+/* Operations started on the handle whose packet was not taken yet. */
+uint32_t pp_handle_outstanding(const pp_handle *handle);
+
+/* From now on a start that can finish at once returns PP_DONE and delivers no packet; op's out
+ * fields are valid. After 16 in a row one goes through the port all the same, so that a stream
+ * that always has data cannot starve the others. Cannot be undone. Before the first operation.
+ * PP_OK; PP_ESTATE. */
+int pp_set_skip(pp_handle *handle);
+
+/* Who is at the other end, as the operating system recorded it when the connection was made. */
+typedef struct pp_peer {
+    uint32_t size;  /* in: sizeof(pp_peer) */
+    uint32_t flags; /* PP_PEER_...: which fields are known */
+    uint64_t pid;   /* for people only: it may have ended, and its number been used again */
+    uint32_t uid;   /* Linux */
+    uint32_t gid;   /* Linux */
+    char sid[188];  /* Windows: the user's SID as text */
+} pp_peer;
+enum { PP_PEER_PID = 1u, PP_PEER_UID = 2u, PP_PEER_SID = 4u };
+
+/* PP_OK; PP_EINVAL; PP_ESTATE: not a connected stream. On Windows a client is known (sid) only
+ * after a byte of it was read. */
+int pp_peer_get(pp_handle *stream, pp_peer *peer);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,30 @@
+/* dial.h: connecting, with its repetitions, as one operation. The same on every system: a pipe
+ * driver need only try once (ppi_pipe_driver.connect). */
+#ifndef PPI_DIAL_H
+#define PPI_DIAL_H
+
+#include <panpipe/pipe.h>
+
+#include "io/timer.h"
+
+enum { PPI_DIAL_PAUSE_MIN_MS = 1, PPI_DIAL_PAUSE_MAX_MS = 50, PPI_DIAL_TIMEOUT_MS = 5000 };
+
+struct ppi_dial {
+    char path[PP_PATH_MAX];
+    char server[192]; /* who must own the server; "" by default rule */
+    uint32_t flags;
+    int32_t timeout_ms;
+    uint64_t deadline_ns;
+    uint64_t next_try_ns; /* a waited operation is not tried before */
+    uint64_t pause_ns;
+    struct ppi_timer timer; /* running: holds a reference on the handle */
+    pp_handle *handle;
+};
+
+/* Begins, or goes on with, a connect; as ppi_pipe_driver.begin. */
+bool ppi_dial_begin(pp_handle *handle, pp_op *op);
+
+/* Stops the timer, if it runs. Lock held. */
+void ppi_dial_stop(pp_handle *handle);
+
+#endif

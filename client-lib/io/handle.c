@@ -1,0 +1,363 @@
+/* handle.c: the life of a handle and of the operations in its lanes; see handle.h. */
+#include "io/handle.h"
+
+#include <stdlib.h>
+
+#include "base/check.h"
+#include "base/status.h"
+#include "io/dial.h"
+#include "io/driver.h"
+#include "io/port.h"
+#include "io/queue.h"
+
+enum { STREAK_MAX = 16 }; /* starts in a row that may end with PP_DONE */
+
+pp_handle *ppi_handle_new(enum ppi_handle_kind kind, const struct ppi_pipe_driver *driver)
+{
+    pp_handle *handle = calloc(1, sizeof *handle);
+
+    if (handle == NULL)
+        return NULL;
+    ppi_mutex_init(&handle->lock);
+    atomic_init(&handle->references, 1);
+    atomic_init(&handle->outstanding, 0);
+    handle->driver = driver;
+    handle->kind = (uint8_t)kind;
+    handle->state = PPI_OPEN;
+    ppi_list_init(&handle->in_port);
+    ppi_list_init(&handle->in_pool);
+    for (int lane = 0; lane < PPI_LANES; lane++)
+        handle->lanes[lane].ready = true;
+    return handle;
+}
+
+pp_handle *ppi_handle_ref(pp_handle *handle)
+{
+    atomic_fetch_add_explicit(&handle->references, 1, memory_order_relaxed);
+    return handle;
+}
+
+void ppi_handle_unref(pp_handle *handle)
+{
+    if (atomic_fetch_sub_explicit(&handle->references, 1, memory_order_acq_rel) > 1)
+        return;
+
+    ppi_check(handle->state == PPI_CLOSED);
+    if (handle->port != NULL) {
+        ppi_mutex_lock(&handle->port->lock);
+        ppi_list_remove(&handle->in_port);
+        ppi_mutex_unlock(&handle->port->lock);
+        ppi_port_unref(handle->port);
+    }
+    ppi_mutex_deinit(&handle->lock);
+    free(handle->dial);
+    free(handle);
+}
+
+void ppi_handle_unlock(pp_handle *handle)
+{
+    pp_port *port = handle->port;
+
+    ppi_mutex_unlock(&handle->lock);
+    if (port != NULL)
+        ppi_pool_settle(&port->pool);
+}
+
+void ppi_handle_op_taken(pp_handle *handle)
+{
+    atomic_fetch_sub_explicit(&handle->outstanding, 1, memory_order_acq_rel);
+    ppi_handle_unref(handle);
+}
+
+uint32_t pp_handle_outstanding(const pp_handle *handle)
+{
+    return handle == NULL ? 0 : atomic_load_explicit(&handle->outstanding, memory_order_acquire);
+}
+
+/* --- operations, with the lock held ------------------------------------------------------- */
+
+/* op has its result: its waiter, or a worker of the port, may have it. */
+static void publish(pp_handle *handle, pp_op *op)
+{
+    bool waited = ppi_op_waited(op);
+
+    ppi_op_end(op); /* a waited op may be gone now */
+    if (!waited)
+        ppi_queue_push(handle->port, op);
+}
+
+/* Begins op as its lane's current; true: it has ended, and is current no more. */
+static bool begin(pp_handle *handle, pp_op *op)
+{
+    struct ppi_lane *lane = &handle->lanes[op->priv_.lane];
+
+    lane->current = op;
+    if (lane->broken)
+        ppi_op_result(op, PP_EPEERCLOSED, 0, 0);
+    else if (!(op->priv_.kind == PPI_CONNECT ? ppi_dial_begin(handle, op)
+                                             : handle->driver->begin(handle, op)))
+        return false;
+    lane->current = NULL;
+    if (op->status == PP_EPEERCLOSED)
+        lane->broken = true;
+    return true;
+}
+
+static void begin_queued(pp_handle *handle, struct ppi_lane *lane)
+{
+    pp_op *op;
+
+    while (lane->current == NULL && (op = ppi_ops_take(&lane->queue)) != NULL)
+        if (begin(handle, op))
+            publish(handle, op);
+}
+
+/* Gives the system's handle up once it is closed and nothing is in the system's hands. */
+static void release_if_idle(pp_handle *handle)
+{
+    if (handle->state == PPI_CLOSED && handle->lanes[PPI_IN].current == NULL &&
+        handle->lanes[PPI_OUT].current == NULL && handle->driver != NULL) {
+        const struct ppi_pipe_driver *driver = handle->driver;
+
+        handle->driver = NULL;
+        driver->release(handle);
+    }
+}
+
+static pp_op *finish(pp_handle *handle, int lane_index)
+{
+    struct ppi_lane *lane = &handle->lanes[lane_index];
+    pp_op *op = lane->current;
+
+    ppi_check(op != NULL);
+    lane->current = NULL;
+    if (op->status == PP_EPEERCLOSED)
+        lane->broken = true;
+    return op;
+}
+
+void ppi_handle_finish(pp_handle *handle, int lane)
+{
+    publish(handle, finish(handle, lane));
+    begin_queued(handle, &handle->lanes[lane]);
+    release_if_idle(handle);
+}
+
+void ppi_handle_finish_taken(pp_handle *handle, int lane)
+{
+    ppi_op_end(finish(handle, lane));
+    begin_queued(handle, &handle->lanes[lane]);
+    release_if_idle(handle);
+}
+
+void ppi_handle_retry(pp_handle *handle, int lane_index)
+{
+    struct ppi_lane *lane = &handle->lanes[lane_index];
+    pp_op *op = lane->current;
+
+    if (op == NULL || ppi_op_waited(op) || handle->state > PPI_OPEN)
+        return;
+    if (!begin(handle, op))
+        return;
+    publish(handle, op);
+    begin_queued(handle, lane);
+}
+
+/* Ends every operation of a lane with PP_ECANCELED, or asks the driver to. */
+static void cancel_lane(pp_handle *handle, struct ppi_lane *lane)
+{
+    pp_op *op;
+
+    while ((op = ppi_ops_take(&lane->queue)) != NULL) {
+        ppi_op_result(op, PP_ECANCELED, 0, 0);
+        publish(handle, op);
+    }
+    op = lane->current;
+    if (op == NULL)
+        return;
+    if (lane == &handle->lanes[PPI_OUT] && op->priv_.kind != PPI_CONNECT)
+        lane->broken = true; /* how much of it went out is not known */
+    if (op->priv_.kind == PPI_CONNECT)
+        ppi_dial_stop(handle);
+    else if (!handle->driver->cancel(handle, op))
+        return;
+    if (handle->port != NULL)
+        ppi_pool_forget(&handle->port->pool, handle);
+    lane->current = NULL;
+    ppi_op_result(op, PP_ECANCELED, 0, op->priv_.done);
+    publish(handle, op);
+}
+
+/* --- starting, waiting, ending -------------------------------------------------------------- */
+
+/* Why op cannot be started on the handle now; PP_OK if it can. */
+static int refuse(const pp_handle *handle, const pp_op *op)
+{
+    bool connecting = op->priv_.kind == PPI_CONNECT;
+
+    if (handle->state > PPI_OPEN)
+        return ppi_fail(PP_ECLOSED, "the handle is closed");
+    if (handle->port == NULL && !ppi_op_waited(op))
+        return ppi_fail(PP_ESTATE, "attach the handle to a port, or use pp_op_use_wait");
+    if (handle->kind == PPI_LISTENER ? op->priv_.kind != PPI_ACCEPT : op->priv_.kind == PPI_ACCEPT)
+        return ppi_fail(PP_ESTATE, "a listener accepts, a stream does the rest");
+    if (connecting != (handle->state == PPI_NEW))
+        return ppi_fail(PP_ESTATE, connecting ? "the stream is connected" : "not connected");
+    if (connecting && handle->lanes[PPI_OUT].current != NULL)
+        return ppi_fail(PP_ESTATE, "the stream is connecting");
+    return PP_OK;
+}
+
+/* An operation that is waited for is no packet of the port's, and not in its accounts. */
+static int enter_port(pp_handle *handle, const pp_op *op)
+{
+    if (handle->port == NULL || ppi_op_waited(op))
+        return PP_OK;
+    return ppi_port_enter(handle->port, op->priv_.kind);
+}
+
+static bool may_skip(const pp_handle *handle, struct ppi_lane *lane, const pp_op *op)
+{
+    if (!handle->skip || op->status != PP_OK || ppi_op_waited(op) || ++lane->streak > STREAK_MAX) {
+        lane->streak = 0;
+        return false;
+    }
+    return true;
+}
+
+int ppi_handle_start(pp_handle *handle, pp_op *op, int lane_index)
+{
+    struct ppi_lane *lane = &handle->lanes[lane_index];
+    int result = PP_PENDING;
+
+    op->priv_.lane = (uint8_t)lane_index;
+    op->priv_.handle = handle;
+    ppi_mutex_lock(&handle->lock);
+    int error = refuse(handle, op);
+    if (error == PP_OK)
+        error = enter_port(handle, op);
+    if (error != PP_OK) {
+        ppi_op_revoke(op);
+        ppi_mutex_unlock(&handle->lock);
+        return error;
+    }
+
+    atomic_fetch_add_explicit(&handle->outstanding, 1, memory_order_relaxed);
+    ppi_handle_ref(handle);
+    if (lane->current != NULL) {
+        ppi_ops_append(&lane->queue, op);
+    } else if (begin(handle, op)) {
+        if (may_skip(handle, lane, op)) {
+            ppi_port_leave(handle->port, op->priv_.kind);
+            ppi_op_revoke(op);
+            result = PP_DONE;
+        } else {
+            publish(handle, op);
+        }
+    }
+    ppi_handle_unlock(handle);
+    if (result == PP_DONE)
+        ppi_handle_op_taken(handle);
+    return result;
+}
+
+bool ppi_handle_wait(pp_handle *handle, pp_op *op, struct ppi_event *event, uint64_t deadline_ns)
+{
+    struct ppi_lane *lane = &handle->lanes[op->priv_.lane];
+    const struct ppi_pipe_driver *driver = NULL;
+
+    ppi_mutex_lock(&handle->lock);
+    bool over = false;
+    if (lane->current == op) {
+        over = begin(handle, op);
+        driver = handle->driver;
+    }
+    if (over) {
+        publish(handle, op);
+        begin_queued(handle, lane);
+    }
+    ppi_handle_unlock(handle);
+    if (over)
+        return true;
+    return driver != NULL ? driver->wait(handle, op, event, deadline_ns)
+                          : ppi_event_wait(event, deadline_ns);
+}
+
+int pp_cancel(pp_handle *handle, pp_op *op)
+{
+    if (handle == NULL)
+        return ppi_fail_plain(PP_EINVAL);
+
+    int result = PP_ENOTFOUND;
+    ppi_mutex_lock(&handle->lock);
+    for (int i = 0; i < PPI_LANES; i++) {
+        struct ppi_lane *lane = &handle->lanes[i];
+
+        if (op == NULL || lane->current == op) {
+            struct ppi_ops later = op == NULL ? (struct ppi_ops){ 0 } : lane->queue;
+
+            if (lane->current == NULL && lane->queue.head == NULL)
+                continue;
+            result = PP_OK;
+            if (op != NULL)
+                lane->queue = (struct ppi_ops){ 0 };
+            cancel_lane(handle, lane);
+            lane->queue = later;
+            begin_queued(handle, lane);
+        } else if (ppi_ops_remove(&lane->queue, op)) {
+            result = PP_OK;
+            ppi_op_result(op, PP_ECANCELED, 0, 0);
+            publish(handle, op);
+        }
+    }
+    ppi_handle_unlock(handle);
+    return result == PP_OK ? PP_OK : ppi_fail(PP_ENOTFOUND, "the operation is not in flight");
+}
+
+static void end_all(pp_handle *handle, enum ppi_handle_state state)
+{
+    bool aborted = handle->state >= PPI_ABORTED;
+
+    handle->state = (uint8_t)state;
+    for (int lane = 0; lane < PPI_LANES; lane++)
+        cancel_lane(handle, &handle->lanes[lane]);
+    if (!aborted && handle->driver != NULL && handle->kind == PPI_STREAM && state == PPI_ABORTED)
+        handle->driver->abort(handle);
+    release_if_idle(handle);
+}
+
+void ppi_handle_abort(pp_handle *handle)
+{
+    ppi_mutex_lock(&handle->lock);
+    if (handle->state <= PPI_OPEN)
+        end_all(handle, PPI_ABORTED);
+    ppi_handle_unlock(handle);
+}
+
+int pp_abort(pp_handle *handle)
+{
+    if (handle == NULL)
+        return ppi_fail_plain(PP_EINVAL);
+    ppi_mutex_lock(&handle->lock);
+    bool open = handle->state <= PPI_OPEN;
+    ppi_mutex_unlock(&handle->lock);
+    if (!open)
+        return ppi_fail_plain(PP_ECLOSED);
+    ppi_handle_abort(handle);
+    return PP_OK;
+}
+
+int pp_close(pp_handle *handle)
+{
+    if (handle == NULL)
+        return PP_OK;
+    ppi_mutex_lock(&handle->lock);
+    if (handle->state == PPI_CLOSED) {
+        ppi_mutex_unlock(&handle->lock);
+        return ppi_fail(PP_ESTATE, "the handle was closed before");
+    }
+    end_all(handle, PPI_CLOSED);
+    ppi_handle_unlock(handle);
+    ppi_handle_unref(handle);
+    return PP_OK;
+}

@@ -1,0 +1,95 @@
+/* handle.h: what every listener and stream is, on every system.
+ *
+ * A handle has two lanes, in and out. Each executes its operations one at a time, in the order in
+ * which they were started: `current` is with the system, the rest wait in `queue`. So reads and
+ * writes cannot overtake or interleave, cancel and close are the same everywhere, and a driver
+ * need know nothing but how to begin one operation and how to cancel it.
+ *
+ * Lifetime: one reference for the caller until pp_close, one for each operation until its packet
+ * was taken. The system's handle is released as soon as the handle is closed and no operation is
+ * with the system.
+ *
+ * Locks: handle->lock is held across one non-blocking system call at most; a packet is queued on
+ * the port before it is released, so packets of one lane keep their order. The port's lock is
+ * taken inside it, never the other way round. */
+#ifndef PPI_HANDLE_H
+#define PPI_HANDLE_H
+
+#include <stdatomic.h>
+
+#include <panpipe/pipe.h>
+
+#include "base/list.h"
+#include "io/op.h"
+
+enum { PPI_IN, PPI_OUT, PPI_LANES }; /* connects go out, accepts come in */
+enum ppi_handle_kind { PPI_LISTENER, PPI_STREAM };
+enum ppi_handle_state {
+    PPI_NEW, /* dialled, not connected: only pp_connect */
+    PPI_OPEN,
+    PPI_ABORTED, /* by pp_abort or the port's shutdown; pp_close is still to come */
+    PPI_CLOSED
+};
+
+struct ppi_lane {
+    pp_op *current;
+    struct ppi_ops queue;
+    bool ready;     /* the system may have something: worth a try. Driver's, under the lock */
+    bool hung_up;   /* and always will: the end was seen coming. Driver's */
+    bool broken;    /* ended for good: operations end with PP_EPEERCLOSED */
+    uint8_t streak; /* how many starts in a row ended with PP_DONE */
+};
+
+struct ppi_dial;
+
+struct pp_handle {
+    struct ppi_mutex lock;
+    atomic_uint references;
+    atomic_uint outstanding;
+    const struct ppi_pipe_driver *driver;
+    pp_port *port; /* referenced; NULL: not attached. Set once */
+    uintptr_t key;
+    struct ppi_list in_port; /* under the port's lock, with swept */
+    bool swept;              /* the port's shutdown has been here */
+    struct ppi_lane lanes[PPI_LANES];
+    struct ppi_list in_pool; /* waits for a buffer; under the pool's lock */
+    void *granted;           /* the buffer it was given; under the pool's lock */
+    struct ppi_dial *dial;   /* owned: where and how to connect; NULL: accepted, or a listener */
+    void *twin;              /* the test driver's own */
+    struct ppi_os_handle os;
+    uint8_t kind, state;
+    bool skip;
+};
+
+/* A handle with one reference; not attached; os is zero. NULL: no memory. */
+pp_handle *ppi_handle_new(enum ppi_handle_kind kind, const struct ppi_pipe_driver *driver);
+
+pp_handle *ppi_handle_ref(pp_handle *handle);
+void ppi_handle_unref(pp_handle *handle);
+
+/* Releases the lock, and retries whoever was given a buffer meanwhile. */
+void ppi_handle_unlock(pp_handle *handle);
+
+/* Starts op, already STARTED and filled, on a lane. What every start function ends with. */
+int ppi_handle_start(pp_handle *handle, pp_op *op, int lane);
+
+/* For drivers, with the lock held. The current operation of the lane has its result: queues its
+ * packet, begins the next ones. ppi_handle_finish_taken does the same but leaves the packet to
+ * the caller, who has taken it from the system's own port. */
+void ppi_handle_finish(pp_handle *handle, int lane);
+void ppi_handle_finish_taken(pp_handle *handle, int lane);
+
+/* For drivers, with the lock held: tries the current operation of the lane again, if there is one
+ * and no waiter drives it. */
+void ppi_handle_retry(pp_handle *handle, int lane);
+
+/* The packet of one of the handle's operations was taken. */
+void ppi_handle_op_taken(pp_handle *handle);
+
+/* Drives and waits for one operation, see pp_op_wait. false: deadline_ns is over. */
+bool ppi_handle_wait(pp_handle *handle, pp_op *op, struct ppi_event *event, uint64_t deadline_ns);
+
+/* As pp_abort, for the port's shutdown. */
+void ppi_handle_abort(pp_handle *handle);
+
+#endif

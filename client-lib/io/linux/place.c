@@ -1,0 +1,250 @@
+/* place.c: where the sockets lie, and how a server takes its place.
+ *
+ * A server holds a lock on a file beside its socket for as long as it lives; the kernel drops the
+ * lock when the process ends, however it ends. The lock file is never removed: a second server
+ * could hold the old one while a third makes a new one. Under the lock, a socket that refuses a
+ * connection was left by a process that was killed, and is replaced; one that takes it belongs to
+ * a living server without our lock, and is not touched. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/status.h"
+#include "io/handle.h"
+#include "io/linux/linux.h"
+#include "io/name.h"
+
+enum { BACKLOG = 1024 };
+
+int ppi_place_address(const char *path, struct sockaddr_un *address)
+{
+    size_t length = strlen(path);
+
+    memset(address, 0, sizeof *address);
+    address->sun_family = AF_UNIX;
+    if (length >= sizeof address->sun_path)
+        return ppi_fail(PP_EINVAL,
+                        "the path is %zu bytes long, a socket's path has at most %zu: %s", length,
+                        sizeof address->sun_path - 1, path);
+    memcpy(address->sun_path, path, length);
+    return PP_OK;
+}
+
+int pp_pipe_path(const char *name, uint32_t scope, char *path, size_t size)
+{
+    struct sockaddr_un address;
+    const char *runtime = ppi_environment("XDG_RUNTIME_DIR");
+    char full[PP_PATH_MAX * 2];
+
+    if (name == NULL || path == NULL || scope > PP_SCOPE_SYSTEM)
+        return ppi_fail(PP_EINVAL, "name, path or scope is wrong");
+    if (strchr(name, '/') != NULL)
+        snprintf(full, sizeof full, "%s", name);
+    else if (!ppi_name_valid(name))
+        return PP_EINVAL;
+    else if (scope == PP_SCOPE_SYSTEM)
+        snprintf(full, sizeof full, "/run/panpipe/%s.sock", name);
+    else if (runtime != NULL && runtime[0] == '/')
+        snprintf(full, sizeof full, "%.500s/panpipe/%s.sock", runtime, name);
+    else
+        snprintf(full, sizeof full, "/tmp/panpipe-%u/%s.sock", (unsigned)geteuid(), name);
+
+    int error = ppi_place_address(full, &address);
+    if (error != PP_OK)
+        return error;
+    if (snprintf(path, size, "%s", full) >= (int)size)
+        return ppi_fail(PP_EINVAL, "there is no room for the path");
+    return PP_OK;
+}
+
+/* Where a listener is to be. */
+struct place {
+    char folder[PP_PATH_MAX];
+    const char *file; /* in the folder */
+    bool private;     /* ours to make and to guard: the name was a logical one */
+    mode_t folder_mode, socket_mode;
+};
+
+static int locate(struct place *place, char *path, const char *name, const pp_listen_config *config)
+{
+    int error = pp_pipe_path(name, config->scope, path, PP_PATH_MAX);
+
+    if (error != PP_OK)
+        return error;
+    char *slash = strrchr(path, '/');
+    place->file = slash + 1;
+    if (*place->file == '\0')
+        return ppi_fail(PP_EINVAL, "the path names a folder: %s", path);
+    snprintf(place->folder, sizeof place->folder, "%.*s", (int)(slash - path), path);
+    if (place->folder[0] == '\0')
+        strcpy(place->folder, "/");
+    place->private = strchr(name, '/') == NULL;
+    place->folder_mode = config->access == PP_ACCESS_OWNER ? 0700 : 0755;
+    place->socket_mode = config->access == PP_ACCESS_OWNER ? 0600 : 0666;
+    return PP_OK;
+}
+
+/* Opens the folder; a private one is made if need be and must be the user's own. */
+static int open_folder(const struct place *place, int *fd)
+{
+    struct stat info;
+
+    if (place->private)
+        (void)!mkdir(place->folder, place->folder_mode);
+    *fd =
+        open(place->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC | (place->private ? O_NOFOLLOW : 0));
+    if (*fd < 0 && errno == ENOENT)
+        return ppi_fail(PP_ENOTFOUND, "there is no folder %s: make it first", place->folder);
+    if (*fd < 0)
+        return ppi_fail(errno == ELOOP || errno == ENOTDIR ? PP_EUNTRUSTED
+                                                           : ppi_errno_status(errno),
+                        "folder %s: %s", place->folder, strerror(errno));
+    if (!place->private)
+        return PP_OK;
+    if (fstat(*fd, &info) != 0)
+        return ppi_fail(PP_EIO, "folder %s: %s", place->folder, strerror(errno));
+    if (info.st_uid != geteuid() || (info.st_mode & 022) != 0)
+        return ppi_fail(PP_EUNTRUSTED,
+                        "folder %s belongs to uid %u with mode %03o; it must be yours and writable "
+                        "by nobody else: remove it or correct it",
+                        place->folder, (unsigned)info.st_uid, (unsigned)info.st_mode & 0777);
+    return PP_OK;
+}
+
+/* Takes the lock beside the socket, and leaves the process id in it for people. */
+static int take_lock(const struct place *place, int folder_fd, int *fd)
+{
+    char file[PP_PATH_MAX + 8], owner[32] = "";
+
+    snprintf(file, sizeof file, "%s.lock", place->file);
+    *fd = openat(folder_fd, file, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (*fd < 0)
+        return ppi_fail(ppi_errno_status(errno), "lock file %s/%s: %s", place->folder, file,
+                        strerror(errno));
+    if (flock(*fd, LOCK_EX | LOCK_NB) != 0) {
+        if (errno != EWOULDBLOCK)
+            return ppi_fail(ppi_errno_status(errno), "lock file %s/%s: %s", place->folder, file,
+                            strerror(errno));
+        if (read(*fd, owner, sizeof owner - 1) > 0)
+            owner[strcspn(owner, "\n")] = '\0';
+        return ppi_fail(PP_EINUSE, "%s/%s is served by process %s", place->folder, place->file,
+                        owner[0] != '\0' ? owner : "of another user");
+    }
+    int length = snprintf(owner, sizeof owner, "%u\n", (unsigned)getpid());
+    (void)!ftruncate(*fd, 0);
+    (void)!pwrite(*fd, owner, (size_t)length, 0);
+    return PP_OK;
+}
+
+/* A short path to the file in the folder, safe from renames above it. */
+static void short_address(const struct place *place, int folder_fd, struct sockaddr_un *address)
+{
+    char path[PP_PATH_MAX + 32];
+    struct sockaddr_un full;
+
+    snprintf(path, sizeof path, "/proc/self/fd/%d/%s", folder_fd, place->file);
+    if (access("/proc/self/fd", F_OK) == 0 && ppi_place_address(path, address) == PP_OK)
+        return;
+    snprintf(path, sizeof path, "%s/%s", place->folder, place->file);
+    ppi_place_address(path, &full);
+    *address = full;
+}
+
+/* Removes a socket that nobody listens on any more. PP_OK: the way is free. */
+static int remove_stale(const struct place *place, int folder_fd, const struct sockaddr_un *address)
+{
+    struct stat info;
+
+    if (fstatat(folder_fd, place->file, &info, AT_SYMLINK_NOFOLLOW) != 0)
+        return errno == ENOENT ? PP_OK : ppi_fail(PP_EIO, "%s: %s", place->file, strerror(errno));
+    if (!S_ISSOCK(info.st_mode))
+        return ppi_fail(PP_EINUSE, "%s/%s exists and is not a socket: remove it", place->folder,
+                        place->file);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return ppi_fail(ppi_errno_status(errno), "socket: %s", strerror(errno));
+    bool stale = connect(fd, (const struct sockaddr *)address, sizeof *address) != 0 &&
+                 errno == ECONNREFUSED;
+    close(fd);
+    if (!stale)
+        return ppi_fail(PP_EINUSE, "%s/%s is served by a program that is not ours", place->folder,
+                        place->file);
+    if (unlinkat(folder_fd, place->file, 0) != 0)
+        return ppi_fail(ppi_errno_status(errno), "%s: %s", place->file, strerror(errno));
+    return PP_OK;
+}
+
+static int bind_socket(const struct place *place, int folder_fd, uint32_t backlog, int *fd)
+{
+    struct sockaddr_un address;
+
+    short_address(place, folder_fd, &address);
+    int error = remove_stale(place, folder_fd, &address);
+    if (error != PP_OK)
+        return error;
+    *fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    /* the mode is set before the name exists: there is no moment with a wrong one */
+    if (*fd < 0 || fchmod(*fd, place->socket_mode) != 0 ||
+        bind(*fd, (struct sockaddr *)&address, sizeof address) != 0 ||
+        (place->socket_mode == 0666 && fchmodat(folder_fd, place->file, 0666, 0) != 0) ||
+        listen(*fd, backlog != 0 ? (int)backlog : BACKLOG) != 0)
+        return ppi_fail(ppi_errno_status(errno), "%s/%s: %s", place->folder, place->file,
+                        strerror(errno));
+    return PP_OK;
+}
+
+int ppi_place_listen(pp_handle **out, const char *name, const pp_listen_config *config)
+{
+    char path[PP_PATH_MAX];
+    struct place place = { .file = "" };
+    struct ppi_os_handle os = { .fd = -1, .lock_fd = -1, .folder_fd = -1 };
+    struct stat info;
+    pp_handle *handle = NULL;
+
+    int error = locate(&place, path, name, config);
+    if (error == PP_OK)
+        error = open_folder(&place, &os.folder_fd);
+    if (error == PP_OK)
+        error = take_lock(&place, os.folder_fd, &os.lock_fd);
+    if (error == PP_OK)
+        error = bind_socket(&place, os.folder_fd, config->backlog, &os.fd);
+    if (error == PP_OK && fstatat(os.folder_fd, place.file, &info, AT_SYMLINK_NOFOLLOW) == 0)
+        os.inode = info.st_ino;
+    if (error == PP_OK && ((os.file = strdup(place.file)) == NULL ||
+                           (handle = ppi_handle_new(PPI_LISTENER, &ppi_socket_driver)) == NULL))
+        error = ppi_fail_plain(PP_ENOMEM);
+    if (error == PP_OK) {
+        handle->os = os;
+        *out = handle;
+        return PP_OK;
+    }
+    free(os.file);
+    if (os.fd >= 0)
+        close(os.fd);
+    if (os.lock_fd >= 0)
+        close(os.lock_fd);
+    if (os.folder_fd >= 0)
+        close(os.folder_fd);
+    return error;
+}
+
+void ppi_place_leave(pp_handle *listener)
+{
+    struct ppi_os_handle *os = &listener->os;
+    struct stat info;
+
+    if (fstatat(os->folder_fd, os->file, &info, AT_SYMLINK_NOFOLLOW) == 0 &&
+        info.st_ino == os->inode)
+        unlinkat(os->folder_fd, os->file, 0);
+    close(os->lock_fd);
+    close(os->folder_fd);
+    free(os->file);
+    os->file = NULL;
+}

@@ -1,0 +1,106 @@
+/* process.c: other processes, and what this one may use. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/status.h"
+#include "io/sys.h"
+
+extern char **environ;
+
+static int redirect(posix_spawn_file_actions_t *actions, const struct ppi_stdio *stdio)
+{
+    const int create = O_WRONLY | O_CREAT | O_TRUNC;
+    int error = 0;
+
+    if (stdio->input != NULL)
+        error |= posix_spawn_file_actions_addopen(actions, STDIN_FILENO, stdio->input, O_RDONLY, 0);
+    if (stdio->output != NULL)
+        error |=
+            posix_spawn_file_actions_addopen(actions, STDOUT_FILENO, stdio->output, create, 0600);
+    if (stdio->errors != NULL)
+        error |=
+            posix_spawn_file_actions_addopen(actions, STDERR_FILENO, stdio->errors, create, 0600);
+    return error;
+}
+
+int ppi_process_start(struct ppi_process *process, const char *const *arguments,
+                      const struct ppi_stdio *stdio)
+{
+    posix_spawn_file_actions_t actions;
+    char **list = (char **)(uintptr_t)arguments;
+    pid_t pid = 0;
+
+    if (posix_spawn_file_actions_init(&actions) != 0)
+        return ppi_fail_plain(PP_ENOMEM);
+    int error = stdio != NULL ? redirect(&actions, stdio) : 0;
+    if (error == 0)
+        error = posix_spawn(&pid, arguments[0], &actions, NULL, list, environ);
+    posix_spawn_file_actions_destroy(&actions);
+    process->pid = (int)pid;
+    return error == 0 ? PP_OK
+                      : ppi_fail(error == ENOENT ? PP_ENOTFOUND : PP_EIO, "%s: %s", arguments[0],
+                                 strerror(error));
+}
+
+int ppi_process_signal(struct ppi_process *process, enum ppi_signal number)
+{
+    static const int numbers[] = {
+        [PPI_INTERRUPT] = SIGINT, [PPI_TERMINATE] = SIGTERM, [PPI_KILL] = SIGKILL
+    };
+
+    return kill(process->pid, numbers[number]) == 0 ? PP_OK : ppi_fail_plain(PP_ENOTFOUND);
+}
+
+int ppi_process_wait(struct ppi_process *process, int timeout_ms, int *code)
+{
+    struct pollfd ended = { pidfd_open(process->pid, 0), POLLIN, 0 };
+    int status = 0;
+
+    if (ended.fd >= 0) {
+        int n = poll(&ended, 1, timeout_ms);
+
+        close(ended.fd);
+        if (n == 0)
+            return 0;
+    }
+    if (waitpid(process->pid, &status, 0) != process->pid)
+        return 0;
+    *code = WIFSIGNALED(status) ? 256 + WTERMSIG(status) : WEXITSTATUS(status);
+    return 1;
+}
+
+uint64_t ppi_process_number(const struct ppi_process *process)
+{
+    return (uint64_t)process->pid;
+}
+
+const char *ppi_program_path(void)
+{
+    static char path[PATH_MAX];
+    ssize_t length = readlink("/proc/self/exe", path, sizeof path - 1);
+
+    path[length > 0 ? length : 0] = '\0';
+    return path;
+}
+
+void ppi_raise_handle_limit(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}

@@ -1,0 +1,309 @@
+/* socket.c: Unix stream sockets as pipes.
+ *
+ * Every operation is tried at once, without blocking; what the kernel cannot do now is tried
+ * again when epoll reports the socket, or by whoever waits for it. So nothing is ever in the
+ * kernel's hands, and canceling is immediate.
+ *
+ * lane->ready says whether trying is worth a system call. It is set by an event, and cleared by
+ * "would block" and by a read that got less than it asked for: then the queue was empty, and what
+ * comes later raises a new event (edge-triggered, see epoll.c). A socket whose end was announced
+ * (hung_up) stays ready, since for the end no second event will come.
+ *
+ * The inline try matters: a stream that always has data costs one recv a read and no epoll. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/status.h"
+#include "io/dial.h"
+#include "io/handle.h"
+#include "io/linux/event.h"
+#include "io/linux/linux.h"
+#include "io/port.h"
+
+int ppi_errno_status(int number)
+{
+    switch (number) {
+    case ECONNRESET:
+    case EPIPE:
+    case ENOTCONN: return PP_EPEERCLOSED;
+    case EAGAIN: return PP_EBUSY;
+    case ENOENT:
+    case ECONNREFUSED: return PP_ENOSERVER;
+    case EADDRINUSE: return PP_EINUSE;
+    case EACCES:
+    case EPERM:
+    case EROFS: return PP_EACCESS;
+    case ENOMEM: return PP_ENOMEM;
+    case EMFILE:
+    case ENFILE:
+    case ENOBUFS: return PP_ELIMIT;
+    case ENAMETOOLONG: return PP_EINVAL;
+    default: return PP_EIO;
+    }
+}
+
+pp_handle *ppi_socket_handle(int kind, int fd)
+{
+    pp_handle *handle = ppi_handle_new(kind, &ppi_socket_driver);
+
+    if (handle != NULL)
+        handle->os = (struct ppi_os_handle){ .fd = fd, .lock_fd = -1, .folder_fd = -1 };
+    else if (fd >= 0)
+        close(fd);
+    return handle;
+}
+
+/* Not now: false, and the event that makes it worth trying again will come. */
+static bool blocked(struct ppi_lane *lane)
+{
+    lane->ready = false;
+    return false;
+}
+
+static bool failed(pp_op *op, int number)
+{
+    ppi_op_result(op, ppi_errno_status(number), number, op->priv_.done);
+    return true;
+}
+
+static bool receive(pp_handle *handle, struct ppi_lane *lane, pp_op *op, void *buffer)
+{
+    ssize_t n;
+
+    do
+        n = recv(handle->os.fd, buffer, op->priv_.length, MSG_DONTWAIT);
+    while (n < 0 && errno == EINTR);
+    if (n < 0)
+        return errno == EAGAIN ? blocked(lane) : failed(op, errno);
+    if ((size_t)n < op->priv_.length && !lane->hung_up)
+        lane->ready = false;
+    ppi_op_result(op, n > 0 ? PP_OK : PP_EPEERCLOSED, 0, (uint64_t)n);
+    return true;
+}
+
+static bool receive_pooled(pp_handle *handle, struct ppi_lane *lane, pp_op *op)
+{
+    struct ppi_pool *pool = &handle->port->pool;
+    void *buffer = ppi_pool_take(pool, handle);
+
+    if (buffer == NULL)
+        return false; /* the pool will retry */
+    bool over = receive(handle, lane, op, buffer);
+    if (over && op->status == PP_OK)
+        op->buffer = buffer;
+    else
+        ppi_pool_return(pool, buffer);
+    return over;
+}
+
+/* The pieces of a write that are still to go, at most size of them. */
+static size_t pieces_left(const pp_op *op, struct iovec *left, size_t size)
+{
+    const pp_piece single = { op->priv_.data, op->priv_.length };
+    const pp_piece *pieces = op->priv_.kind == PPI_GATHER ? op->priv_.data : &single;
+    size_t count = op->priv_.kind == PPI_GATHER ? op->priv_.length : 1;
+    size_t done = op->priv_.done, filled = 0;
+
+    for (size_t i = 0; i < count && filled < size; i++) {
+        if (done >= pieces[i].length) {
+            done -= pieces[i].length;
+            continue;
+        }
+        left[filled].iov_base = (char *)(uintptr_t)pieces[i].data + done;
+        left[filled++].iov_len = pieces[i].length - done;
+        done = 0;
+    }
+    return filled;
+}
+
+static bool transmit(pp_handle *handle, struct ppi_lane *lane, pp_op *op)
+{
+    struct iovec left[PP_PIECES_MAX];
+    struct msghdr message = { .msg_iov = left };
+
+    for (;;) {
+        message.msg_iovlen = pieces_left(op, left, PP_PIECES_MAX);
+        if (message.msg_iovlen == 0) {
+            ppi_op_result(op, PP_OK, 0, op->priv_.done);
+            return true;
+        }
+        ssize_t n = sendmsg(handle->os.fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+        if (n >= 0) {
+            op->priv_.done += (size_t)n;
+        } else if (errno == EAGAIN) {
+            ppi_epoll_want_out(handle, true);
+            return blocked(lane);
+        } else if (errno != EINTR) {
+            return failed(op, errno);
+        }
+    }
+}
+
+static bool accept_one(pp_handle *listener, struct ppi_lane *lane, pp_op *op)
+{
+    int fd;
+
+    do
+        fd = accept4(listener->os.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    while (fd < 0 && (errno == EINTR || errno == ECONNABORTED));
+    if (fd < 0)
+        return errno == EAGAIN ? blocked(lane) : failed(op, errno);
+
+    pp_handle *connection = ppi_socket_handle(PPI_STREAM, fd);
+    if (connection == NULL)
+        return failed(op, ENOMEM);
+    *(pp_handle **)(uintptr_t)op->priv_.data = connection;
+    ppi_op_result(op, PP_OK, 0, 0);
+    return true;
+}
+
+static bool socket_begin(pp_handle *handle, pp_op *op)
+{
+    struct ppi_lane *lane = &handle->lanes[op->priv_.lane];
+
+    if (!lane->ready && handle->port != NULL && !ppi_op_waited(op))
+        return false;
+    switch (op->priv_.kind) {
+    case PPI_READ: return receive(handle, lane, op, (void *)(uintptr_t)op->priv_.data);
+    case PPI_READ_POOLED: return receive_pooled(handle, lane, op);
+    case PPI_ACCEPT: return accept_one(handle, lane, op);
+    default: return transmit(handle, lane, op);
+    }
+}
+
+static bool socket_cancel(pp_handle *handle, pp_op *op)
+{
+    (void)handle;
+    (void)op;
+    return true;
+}
+
+/* Is the server at the other end of fd one we expected? */
+static int check_server(const struct ppi_dial *dial, int fd)
+{
+    struct ucred server;
+    socklen_t size = sizeof server;
+
+    if ((dial->flags & PP_DIAL_ANY_SERVER) != 0)
+        return PP_OK;
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &server, &size) != 0)
+        return ppi_errno_status(errno);
+    if (dial->server[0] != '\0' ? server.uid == (uid_t)strtoul(dial->server, NULL, 10)
+                                : server.uid == geteuid() || server.uid == 0)
+        return PP_OK;
+    return ppi_fail(PP_EUNTRUSTED, "the server at %s runs as uid %u", dial->path,
+                    (unsigned)server.uid);
+}
+
+static int socket_connect(pp_handle *handle, int *os_error)
+{
+    struct sockaddr_un address;
+    int status = ppi_place_address(handle->dial->path, &address);
+
+    if (status != PP_OK)
+        return status;
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0) {
+        *os_error = errno;
+        return ppi_errno_status(errno);
+    }
+    if (connect(fd, (struct sockaddr *)&address, sizeof address) != 0) {
+        *os_error = errno;
+        status = ppi_errno_status(errno);
+    } else {
+        status = check_server(handle->dial, fd);
+    }
+    handle->os.fd = fd;
+    if (status == PP_OK && handle->port != NULL)
+        status = ppi_epoll_add(handle);
+    if (status != PP_OK) {
+        close(fd);
+        handle->os.fd = -1;
+    }
+    return status;
+}
+
+static int socket_attach(pp_handle *handle)
+{
+    return handle->os.fd >= 0 ? ppi_epoll_add(handle) : PP_OK;
+}
+
+static void socket_abort(pp_handle *handle)
+{
+    if (handle->os.fd >= 0)
+        shutdown(handle->os.fd, SHUT_RDWR);
+}
+
+static void socket_release(pp_handle *handle)
+{
+    if (handle->os.fd < 0)
+        return;
+    if (handle->port != NULL)
+        ppi_epoll_remove(handle);
+    if (handle->kind == PPI_LISTENER)
+        ppi_place_leave(handle);
+    close(handle->os.fd);
+    handle->os.fd = -1;
+}
+
+static bool socket_wait(pp_handle *handle, pp_op *op, struct ppi_event *event, uint64_t deadline_ns)
+{
+    bool connecting = op->priv_.kind == PPI_CONNECT;
+
+    ppi_mutex_lock(&handle->lock);
+    int fd = handle->os.fd;
+    uint64_t again_ns = connecting ? handle->dial->next_try_ns : PPI_FOREVER;
+    ppi_mutex_unlock(&handle->lock);
+    if (connecting) {
+        ppi_event_wait(event, again_ns < deadline_ns ? again_ns : deadline_ns);
+        return ppi_now_ns() < deadline_ns;
+    }
+    return ppi_event_wait_with(event, fd, op->priv_.lane == PPI_IN ? POLLIN | POLLRDHUP : POLLOUT,
+                               deadline_ns);
+}
+
+static int socket_peer(pp_handle *handle, pp_peer *peer)
+{
+    struct ucred other;
+    socklen_t size = sizeof other;
+
+    if (getsockopt(handle->os.fd, SOL_SOCKET, SO_PEERCRED, &other, &size) != 0)
+        return ppi_errno_status(errno);
+    peer->flags = PP_PEER_PID | PP_PEER_UID;
+    peer->pid = (uint64_t)other.pid;
+    peer->uid = other.uid;
+    peer->gid = other.gid;
+    return PP_OK;
+}
+
+const struct ppi_pipe_driver ppi_socket_driver = {
+    .name = "socket",
+    .attach = socket_attach,
+    .begin = socket_begin,
+    .connect = socket_connect,
+    .cancel = socket_cancel,
+    .abort = socket_abort,
+    .release = socket_release,
+    .wait = socket_wait,
+    .peer = socket_peer,
+};
+
+static int socket_dial(pp_handle **out)
+{
+    pp_handle *handle = ppi_socket_handle(PPI_STREAM, -1);
+
+    if (handle == NULL)
+        return ppi_fail_plain(PP_ENOMEM);
+    *out = handle;
+    return PP_OK;
+}
+
+const struct ppi_transport ppi_system_transport = {
+    .port_driver = &ppi_epoll_driver,
+    .listen = ppi_place_listen,
+    .dial = socket_dial,
+};

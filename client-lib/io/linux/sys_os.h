@@ -1,0 +1,49 @@
+/* sys_os.h for Linux: POSIX threads. */
+#ifndef PPI_SYS_OS_H
+#define PPI_SYS_OS_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct ppi_mutex {
+    pthread_mutex_t mutex;
+};
+#define PPI_MUTEX_INIT                                                                             \
+    {                                                                                              \
+        PTHREAD_MUTEX_INITIALIZER                                                                  \
+    }
+
+struct ppi_cond {
+    pthread_cond_t cond;
+};
+struct ppi_thread {
+    pthread_t thread;
+};
+
+static inline void ppi_mutex_lock(struct ppi_mutex *mutex)
+{
+    pthread_mutex_lock(&mutex->mutex);
+}
+
+static inline void ppi_mutex_unlock(struct ppi_mutex *mutex)
+{
+    pthread_mutex_unlock(&mutex->mutex);
+}
+
+struct ppi_process {
+    int pid;
+};
+
+/* What a handle keeps for the system. */
+struct ppi_os_handle {
+    int fd;        /* the socket; -1: none */
+    int lock_fd;   /* listener: the lock file, held for life; -1: none */
+    int folder_fd; /* listener: where the socket lies; -1: none */
+    uint32_t slot; /* in the table of its port's epoll.c, if watched */
+    bool watched, wants_out;
+    uint64_t inode; /* listener: of the socket's file */
+    char *file;     /* listener: its name in the folder; owned */
+};
+
+#endif

@@ -1,0 +1,555 @@
+/* queue_user.c: the completion queue in user space.
+ *
+ * Packets wait in one first-in first-out list. Workers are in one of three places:
+ *   active   between two takes: they handle packets;
+ *   polling  inside the port driver, where the kernel wakes them when something happens;
+ *   parked   on a stack of ours, each on a condition of its own.
+ *
+ * There are `concurrency` tokens. An active or a polling worker has one:
+ *     active + polling <= concurrency
+ * except after pp_blocking_end, which takes a token without asking; the excess goes when the next
+ * worker comes back. A worker without a token parks. Whoever gives a token up, or brings a packet,
+ * calls redistribute, which keeps these promises:
+ *   - while packets wait and a token is free, the worker that parked last gets both at once (it is
+ *     handed the packet: it need not race for it);
+ *   - while a token is free and nobody polls, the worker that parked last is sent to poll. Without
+ *     this rule the last poller could block in its handler and no event would ever be seen again;
+ *   - packets wait, a token is free, nobody is parked, somebody polls: one poller is woken. It
+ *     wakes the next when it leaves packets behind, so that no wake-up is lost and none is for
+ *     nothing.
+ * Among the pollers the kernel wakes the one that began to wait last (Linux: epoll adds exclusive
+ * waiters at the head of its queue), so the newest-first rule holds there too.
+ *
+ * A worker that comes back finds the next packet without a switch of threads: it gives its token
+ * up and takes one again under the same lock. Events are looked for without waiting once in
+ * POLL_EVERY takes, so that a stream that is always ready cannot hide the others. */
+#include "io/queue.h"
+
+#include <stdlib.h>
+
+#include "base/check.h"
+#include "base/status.h"
+#include "io/port.h"
+#include "io/timer.h"
+
+enum { POLL_EVERY = 16 };
+
+/* A worker waiting on the stack. Belongs to its thread; the links are under the queue's lock. */
+struct waiter {
+    struct waiter *older;
+    struct ppi_cond cond;
+    pp_op *op;     /* handed over, with a token */
+    bool poll;     /* was given a token to poll with */
+    bool released; /* taken off the stack */
+};
+
+struct ppi_queue {
+    struct ppi_mutex lock;
+    struct ppi_ops packets;
+    uint64_t packet_count;
+    struct waiter *parked; /* newest first */
+    uint32_t parked_count, active, polling;
+    uint32_t takes; /* since events were last looked for */
+    bool wake_sent; /* a poller is on its way out */
+    bool ended;
+    uint64_t wakeups;
+    struct ppi_timer **timers; /* heap from index 1, soonest first */
+    uint32_t timer_count, timer_capacity;
+};
+
+/* A thread's relation to the port from which it took last. Holds a reference on the port. */
+static _Thread_local struct {
+    pp_port *port; /* NULL: not active */
+    unsigned blocking;
+    bool polling; /* is inside poll_events: will look at the packets by itself */
+    bool hooked;
+} seat;
+
+/* --- tokens, with the lock held -------------------------------------------------------------- */
+
+static pp_op *take_packet(struct ppi_queue *queue)
+{
+    pp_op *op = ppi_ops_take(&queue->packets);
+
+    if (op != NULL)
+        queue->packet_count--;
+    return op;
+}
+
+static bool token_free(const pp_port *port)
+{
+    return port->queue->active + port->queue->polling < port->concurrency;
+}
+
+static struct waiter *unpark(struct ppi_queue *queue)
+{
+    struct waiter *waiter = queue->parked;
+
+    queue->parked = waiter->older;
+    queue->parked_count--;
+    queue->wakeups++;
+    waiter->released = true;
+    ppi_cond_signal(&waiter->cond);
+    return waiter;
+}
+
+static void redistribute(pp_port *port)
+{
+    struct ppi_queue *queue = port->queue;
+
+    while (queue->parked != NULL && token_free(port)) {
+        if (queue->packets.head != NULL) {
+            unpark(queue)->op = take_packet(queue);
+            queue->active++;
+        } else if (queue->polling == 0) {
+            unpark(queue)->poll = true;
+            queue->polling++;
+        } else {
+            break;
+        }
+    }
+    if (queue->packets.head != NULL && queue->polling > 0 && !queue->wake_sent && !seat.polling) {
+        queue->wake_sent = true;
+        port->driver->wake(port);
+    }
+}
+
+/* --- timers, with the lock held -------------------------------------------------------------- */
+
+static void place(struct ppi_queue *queue, uint32_t position, struct ppi_timer *timer)
+{
+    queue->timers[position] = timer;
+    timer->position = position;
+}
+
+static void sift_up(struct ppi_queue *queue, uint32_t at, struct ppi_timer *timer)
+{
+    for (; at > 1 && queue->timers[at / 2]->deadline_ns > timer->deadline_ns; at /= 2)
+        place(queue, at, queue->timers[at / 2]);
+    place(queue, at, timer);
+}
+
+static void sift_down(struct ppi_queue *queue, uint32_t at, struct ppi_timer *timer)
+{
+    for (uint32_t child; (child = at * 2) <= queue->timer_count; at = child) {
+        if (child < queue->timer_count &&
+            queue->timers[child + 1]->deadline_ns < queue->timers[child]->deadline_ns)
+            child++;
+        if (queue->timers[child]->deadline_ns >= timer->deadline_ns)
+            break;
+        place(queue, at, queue->timers[child]);
+    }
+    place(queue, at, timer);
+}
+
+static void remove_timer(struct ppi_queue *queue, struct ppi_timer *timer)
+{
+    uint32_t gap = timer->position;
+    struct ppi_timer *last = queue->timers[queue->timer_count--];
+
+    timer->position = 0;
+    if (last == timer)
+        return;
+    if (gap > 1 && queue->timers[gap / 2]->deadline_ns > last->deadline_ns)
+        sift_up(queue, gap, last);
+    else
+        sift_down(queue, gap, last);
+}
+
+static void set_alarm(pp_port *port)
+{
+    struct ppi_queue *queue = port->queue;
+
+    port->driver->alarm(port, queue->timer_count > 0 ? queue->timers[1]->deadline_ns : PPI_FOREVER);
+}
+
+/* Queues the packets of all timers that are due. */
+static void run_timers(pp_port *port)
+{
+    struct ppi_queue *queue = port->queue;
+
+    if (queue->timer_count == 0)
+        return;
+    uint64_t now_ns = port->driver->now_ns();
+    bool any = false;
+    while (queue->timer_count > 0 && queue->timers[1]->deadline_ns <= now_ns) {
+        struct ppi_timer *timer = queue->timers[1];
+
+        remove_timer(queue, timer);
+        ppi_op_end(&timer->op);
+        ppi_ops_append(&queue->packets, &timer->op);
+        queue->packet_count++;
+        any = true;
+    }
+    if (any)
+        set_alarm(port);
+}
+
+static int add_timer(pp_port *port, struct ppi_timer *timer)
+{
+    struct ppi_queue *queue = port->queue;
+
+    if (queue->timer_count + 1 >= queue->timer_capacity) {
+        uint32_t capacity = queue->timer_capacity == 0 ? 16 : queue->timer_capacity * 2;
+        struct ppi_timer **timers = realloc(queue->timers, capacity * sizeof *timers);
+
+        if (timers == NULL)
+            return PP_ENOMEM;
+        queue->timers = timers;
+        queue->timer_capacity = capacity;
+    }
+    sift_up(queue, ++queue->timer_count, timer);
+    if (timer->position == 1)
+        set_alarm(port);
+    return PP_OK;
+}
+
+uint64_t ppi_timer_now_ns(pp_port *port)
+{
+    return port->driver->now_ns();
+}
+
+int ppi_timer_start(struct ppi_timer *timer, pp_port *port, uint64_t deadline_ns)
+{
+    if (ppi_op_start(&timer->op, PPI_TIMER) != PP_OK)
+        return PP_ESTATE;
+
+    int error = ppi_port_enter(port, PPI_TIMER);
+    if (error == PP_OK) {
+        timer->deadline_ns = deadline_ns;
+        ppi_mutex_lock(&port->queue->lock);
+        error = add_timer(port, timer);
+        ppi_mutex_unlock(&port->queue->lock);
+        if (error != PP_OK)
+            ppi_port_leave(port, PPI_TIMER);
+    }
+    if (error != PP_OK)
+        ppi_op_revoke(&timer->op);
+    return error;
+}
+
+bool ppi_timer_stop(struct ppi_timer *timer, pp_port *port)
+{
+    if (port == NULL)
+        return false;
+
+    ppi_mutex_lock(&port->queue->lock);
+    bool waits = timer->position != 0;
+    if (waits)
+        remove_timer(port->queue, timer);
+    ppi_mutex_unlock(&port->queue->lock);
+    if (waits) {
+        ppi_op_revoke(&timer->op);
+        ppi_port_leave(port, PPI_TIMER);
+    }
+    return waits;
+}
+
+/* --- opening and closing --------------------------------------------------------------------- */
+
+int ppi_queue_open(pp_port *port, const pp_port_config *config)
+{
+    if (config->native != NULL)
+        return ppi_fail(PP_ENOTSUP, "there are no native completion ports on this system");
+
+    struct ppi_queue *queue = calloc(1, sizeof *queue);
+    if (queue == NULL)
+        return ppi_fail_plain(PP_ENOMEM);
+    ppi_mutex_init(&queue->lock);
+    port->queue = queue;
+    port->concurrency = config->concurrency != 0 ? config->concurrency : ppi_processors();
+    port->driver = ppi_transport()->port_driver;
+    int error = port->driver->open(port);
+    if (error != PP_OK)
+        port->driver = NULL;
+    return error;
+}
+
+void ppi_queue_close(pp_port *port)
+{
+    struct ppi_queue *queue = port->queue;
+
+    if (queue == NULL)
+        return;
+    ppi_check(queue->packets.head == NULL && queue->timer_count == 0);
+    if (port->driver != NULL)
+        port->driver->close(port);
+    ppi_mutex_deinit(&queue->lock);
+    free(queue->timers);
+    free(queue);
+}
+
+/* --- workers --------------------------------------------------------------------------------- */
+
+/* Gives the calling thread's token and reference up. */
+static void leave_seat(void)
+{
+    pp_port *port = seat.port;
+
+    if (port == NULL)
+        return;
+    ppi_mutex_lock(&port->queue->lock);
+    if (seat.blocking == 0) {
+        port->queue->active--;
+        redistribute(port);
+    }
+    ppi_mutex_unlock(&port->queue->lock);
+    seat.port = NULL;
+    seat.blocking = 0;
+    ppi_port_unref(port);
+}
+
+/* Ends the worker's previous packet, with the lock held; from now on the caller holds the
+ * reference that the seat held, or a new one. */
+static void come_back(pp_port *port)
+{
+    if (seat.port == port) {
+        if (seat.blocking == 0)
+            port->queue->active--;
+        seat.port = NULL;
+        seat.blocking = 0;
+    } else {
+        ppi_port_ref(port);
+    }
+}
+
+static void sit_down(pp_port *port)
+{
+    seat.port = port; /* with the caller's reference */
+    if (!seat.hooked) {
+        seat.hooked = true;
+        ppi_at_thread_exit(leave_seat);
+    }
+}
+
+/* Waits on the stack until it is given something to do; false: the deadline is over. */
+static bool park(struct ppi_queue *queue, struct waiter *waiter, uint64_t deadline_ns)
+{
+    bool in_time = true;
+
+    ppi_cond_init(&waiter->cond);
+    waiter->older = queue->parked;
+    queue->parked = waiter;
+    queue->parked_count++;
+    while (!waiter->released && in_time)
+        in_time = ppi_cond_wait_until(&waiter->cond, &queue->lock, deadline_ns);
+    if (!waiter->released) {
+        struct waiter **at = &queue->parked;
+
+        while (*at != waiter)
+            at = &(*at)->older;
+        *at = waiter->older;
+        queue->parked_count--;
+    }
+    ppi_cond_deinit(&waiter->cond);
+    return waiter->released;
+}
+
+/* Looks for events with a token, waiting until deadline_ns. Lock held before and after. */
+static void poll_events(pp_port *port, uint64_t deadline_ns)
+{
+    struct ppi_queue *queue = port->queue;
+
+    queue->takes = 0;
+    ppi_mutex_unlock(&queue->lock);
+    seat.polling = true;
+    port->driver->poll(port, deadline_ns);
+    seat.polling = false;
+    ppi_mutex_lock(&queue->lock);
+    queue->polling--;
+    queue->wake_sent = false;
+    if (deadline_ns != 0)
+        queue->wakeups++;
+    run_timers(port);
+}
+
+/* As many packets as one worker may carry away while others wait and could help. */
+static int share(const pp_port *port, int count)
+{
+    const struct ppi_queue *queue = port->queue;
+    uint32_t slots =
+        port->concurrency > queue->active + 1 ? port->concurrency - queue->active - 1 : 0;
+    uint32_t waiting = queue->parked_count + queue->polling;
+    uint64_t fair = queue->packet_count / ((waiting < slots ? waiting : slots) + 1u);
+
+    if (fair < 1)
+        fair = 1;
+    return fair < (uint64_t)count ? (int)fair : count;
+}
+
+/* Takes packets with a free token. */
+static int take_share(pp_port *port, pp_op **ops, int count)
+{
+    struct ppi_queue *queue = port->queue;
+    int taken = 0;
+
+    for (count = share(port, count); taken < count; taken++)
+        ops[taken] = take_packet(queue);
+    queue->active++;
+    queue->takes++;
+    redistribute(port);
+    return taken;
+}
+
+/* One round of looking for work: how many were taken, PP_ECLOSED, or 0. *over: the deadline. */
+static int look(pp_port *port, pp_op **ops, int count, uint64_t deadline_ns, bool *over)
+{
+    struct ppi_queue *queue = port->queue;
+
+    if (queue->ended)
+        return PP_ECLOSED;
+    if (!token_free(port)) {
+        struct waiter waiter = { 0 };
+
+        if (deadline_ns == 0 || !park(queue, &waiter, deadline_ns)) {
+            *over = true;
+            return 0;
+        }
+        if (waiter.op != NULL) {
+            ops[0] = waiter.op;
+            return 1;
+        }
+        if (waiter.poll)
+            poll_events(port, deadline_ns);
+        return 0;
+    }
+    if (queue->packets.head != NULL && queue->takes < POLL_EVERY)
+        return take_share(port, ops, count);
+
+    bool wait = queue->packets.head == NULL && !*over;
+    queue->polling++;
+    poll_events(port, wait ? deadline_ns : 0);
+    if (queue->packets.head != NULL && token_free(port) && !queue->ended)
+        return take_share(port, ops, count);
+    *over = deadline_ns == 0 || (deadline_ns != PPI_FOREVER && ppi_now_ns() >= deadline_ns);
+    return 0;
+}
+
+int ppi_queue_take(pp_port *port, pp_op **ops, int count, uint64_t deadline_ns)
+{
+    struct ppi_queue *queue = port->queue;
+    bool over = false;
+    int taken = 0;
+
+    if (seat.port != NULL && seat.port != port)
+        leave_seat();
+    ppi_mutex_lock(&queue->lock);
+    come_back(port);
+    while (taken == 0 && !over)
+        taken = look(port, ops, count, deadline_ns, &over);
+    if (taken <= 0)
+        redistribute(port);
+    if (taken == PP_ECLOSED && queue->polling > 0)
+        port->driver->wake(port); /* the next poller leaves too */
+    ppi_mutex_unlock(&queue->lock);
+    if (taken > 0)
+        sit_down(port);
+    else
+        ppi_port_unref(port);
+    return taken;
+}
+
+void ppi_queue_push(pp_port *port, pp_op *op)
+{
+    struct ppi_queue *queue = port->queue;
+
+    ppi_mutex_lock(&queue->lock);
+    ppi_ops_append(&queue->packets, op);
+    queue->packet_count++;
+    redistribute(port);
+    bool ended = queue->ended;
+    ppi_mutex_unlock(&queue->lock);
+    if (ended) { /* whoever shuts the port down takes it */
+        ppi_mutex_lock(&port->lock);
+        ppi_cond_broadcast(&port->idle);
+        ppi_mutex_unlock(&port->lock);
+    }
+}
+
+void ppi_queue_end(pp_port *port)
+{
+    struct ppi_queue *queue = port->queue;
+
+    ppi_mutex_lock(&queue->lock);
+    queue->ended = true;
+    while (queue->parked != NULL)
+        unpark(queue);
+    if (queue->polling > 0)
+        port->driver->wake(port);
+    ppi_mutex_unlock(&queue->lock);
+}
+
+static pp_op *drop_one(struct ppi_queue *queue)
+{
+    ppi_mutex_lock(&queue->lock);
+    pp_op *op = take_packet(queue);
+    if (op == NULL && queue->timer_count > 0) { /* it will not run any more */
+        op = &queue->timers[1]->op;
+        remove_timer(queue, queue->timers[1]);
+        ppi_op_result(op, PP_ECANCELED, 0, 0);
+        ppi_op_end(op);
+    }
+    ppi_mutex_unlock(&queue->lock);
+    return op;
+}
+
+pp_op *ppi_queue_drop(pp_port *port, uint64_t deadline_ns)
+{
+    bool in_time = true;
+    pp_op *op;
+
+    ppi_mutex_lock(&port->lock);
+    while ((op = drop_one(port->queue)) == NULL && in_time && atomic_load(&port->outstanding) > 0)
+        in_time = ppi_cond_wait_until(&port->idle, &port->lock, deadline_ns);
+    ppi_mutex_unlock(&port->lock);
+    return op;
+}
+
+void ppi_queue_detach(pp_port *port)
+{
+    if (port == NULL || seat.port == port)
+        leave_seat();
+}
+
+void ppi_queue_info(pp_port *port, pp_port_stats *stats)
+{
+    struct ppi_queue *queue = port->queue;
+
+    ppi_mutex_lock(&queue->lock);
+    stats->active = queue->active;
+    stats->waiting = queue->parked_count + queue->polling;
+    stats->queued = queue->packet_count;
+    stats->wakeups = queue->wakeups;
+    ppi_mutex_unlock(&queue->lock);
+    stats->driver = port->driver->name;
+}
+
+/* --- brackets --------------------------------------------------------------------------------- */
+
+void pp_blocking_begin(void)
+{
+    pp_port *port = seat.port;
+
+    if (port == NULL || seat.blocking++ > 0)
+        return;
+    ppi_mutex_lock(&port->queue->lock);
+    port->queue->active--;
+    redistribute(port);
+    ppi_mutex_unlock(&port->queue->lock);
+}
+
+void pp_blocking_end(void)
+{
+    pp_port *port = seat.port;
+
+    if (port == NULL || seat.blocking == 0 || --seat.blocking > 0)
+        return;
+    ppi_mutex_lock(&port->queue->lock);
+    port->queue->active++;
+    ppi_mutex_unlock(&port->queue->lock);
+}
+
+void pp_thread_detach(void)
+{
+    leave_seat();
+}

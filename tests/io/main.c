@@ -1,0 +1,26 @@
+#include "io/rows.h"
+#include "support/support.h"
+
+#include "base/check.h"
+
+/* Started again by a test, as another process: takes a name and waits to be killed. */
+static int hold(const char *path)
+{
+    pp_handle *listener;
+
+    if (pp_listen(&listener, path, NULL) != PP_OK)
+        return 1;
+    ppi_sleep_ms(2 * TEST_PATIENCE_MS);
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    ppi_check_set_hook(ppi_check_abort);
+    if (argc == 3 && strcmp(argv[1], "hold") == 0)
+        return hold(argv[2]);
+    cmocka_set_message_output(CM_OUTPUT_TAP);
+    int failures =
+        port_rows() + worker_rows() + op_rows() + end_rows() + stream_rows() + name_rows();
+    return failures == 0 ? 0 : 1;
+}

@@ -1,0 +1,272 @@
+/* op_rows.c: an operation and its one packet. */
+#include "io/rows.h"
+#include "support/support.h"
+
+static void row_38_starting_an_operation_twice_is_refused(void **state)
+{
+    struct pair pair;
+    pp_op op = PP_OP_INIT;
+    char first[1], second[1];
+
+    (void)state;
+    pair_open(&pair, NULL);
+    assert_int_equal(pp_read(pair.server, &op, first, 1), PP_PENDING);
+    assert_int_equal(pp_read(pair.server, &op, second, 1), PP_ESTATE);
+    assert_int_equal(pp_write(pair.server, &op, "x", 1), PP_ESTATE);
+    assert_int_equal(pp_port_post(pair.port, 0, 0, &op), PP_ESTATE);
+    write_all(pair.client, "y", 1);
+    pp_packet packet = next_packet(pair.port);
+    assert_ptr_equal(packet.op, &op);
+    assert_int_equal(packet.status, PP_OK);
+    assert_int_equal(first[0], 'y');
+    pair_close(&pair);
+}
+
+struct request {
+    int number;
+    pp_op op; /* not the first member */
+    char byte;
+};
+
+static void row_39_the_operation_may_lie_anywhere_in_a_struct(void **state)
+{
+    struct pair pair;
+    struct request request = { 7, PP_OP_INIT, 0 };
+
+    (void)state;
+    pair_open(&pair, NULL);
+    assert_int_equal(pp_read(pair.server, &request.op, &request.byte, 1), PP_PENDING);
+    write_all(pair.client, "z", 1);
+    pp_packet packet = next_packet(pair.port);
+    struct request *found = PP_CONTAINER(packet.op, struct request, op);
+    assert_ptr_equal(found, &request);
+    assert_int_equal(found->byte, 'z');
+    pair_close(&pair);
+}
+
+static void row_41_operations_may_be_freed_in_their_handler(void **state)
+{
+    enum { COUNT = 100000 };
+    struct pair pair;
+    int written = 0, read = 0;
+
+    (void)state;
+    pair_open(&pair, NULL);
+    for (int started = 0; read < COUNT; started++) {
+        struct request *sent = calloc(1, sizeof *sent), *got = calloc(1, sizeof *got);
+
+        assert_int_equal(pp_write(pair.client, &sent->op, &sent->byte, 1), PP_PENDING);
+        assert_int_equal(pp_read(pair.server, &got->op, &got->byte, 1), PP_PENDING);
+        for (int i = 0; i < 2; i++) {
+            pp_packet packet = next_packet(pair.port);
+
+            assert_int_equal(packet.status, PP_OK);
+            *(packet.key == 1 ? &read : &written) += 1;
+            free(PP_CONTAINER(packet.op, struct request, op));
+        }
+    }
+    assert_int_equal(written, COUNT);
+    pair_close(&pair);
+}
+
+static void row_42_the_pointer_returned_is_the_pointer_passed(void **state)
+{
+    struct pair pair;
+    pp_op ops[3] = { PP_OP_INIT };
+    char bytes[3];
+
+    (void)state;
+    pair_open(&pair, NULL);
+    for (int i = 0; i < 3; i++) {
+        ops[i].user = &bytes[i];
+        assert_int_equal(pp_read(pair.server, &ops[i], &bytes[i], 1), PP_PENDING);
+    }
+    write_all(pair.client, "abc", 3);
+    for (int i = 0; i < 3; i++) {
+        pp_packet packet = next_packet(pair.port);
+
+        assert_ptr_equal(packet.op, &ops[i]);
+        assert_ptr_equal(packet.op->user, &bytes[i]);
+    }
+    pair_close(&pair);
+}
+
+/* A small generator, so that a failing run can be repeated. */
+static uint32_t next_random(uint32_t *seed)
+{
+    *seed = *seed * 1664525u + 1013904223u;
+    return *seed >> 8;
+}
+
+/* Every start that returns PP_PENDING gives one packet, though reads, writes, cancels and a close
+ * come in any order. */
+static void row_43_every_started_operation_delivers_exactly_one_packet(void **state)
+{
+    enum { ROUNDS = 200, OPS = 16 };
+    uint32_t seed = 1;
+    static char buffer[OPS][3000];
+
+    (void)state;
+    for (int round = 0; round < ROUNDS; round++) {
+        struct pair pair;
+        pp_op ops[OPS] = { PP_OP_INIT };
+        int started = 0, packets[OPS] = { 0 };
+        pp_packet packet;
+
+        pair_open(&pair, NULL);
+        for (int i = 0; i < OPS; i++) {
+            pp_handle *end = next_random(&seed) % 2 ? pair.server : pair.client;
+            size_t size = 1 + next_random(&seed) % sizeof buffer[i];
+            int result = next_random(&seed) % 2 ? pp_read(end, &ops[i], buffer[i], size)
+                                                : pp_write(end, &ops[i], buffer[i], size);
+            assert_int_equal(result, PP_PENDING);
+            started++;
+            if (next_random(&seed) % 4 == 0)
+                pp_cancel(end, &ops[next_random(&seed) % (unsigned)(i + 1)]);
+        }
+        pp_close(pair.server);
+        pair.server = NULL;
+        pp_close(pair.client);
+        pair.client = NULL;
+        while (started > 0 && pp_port_get(pair.port, &packet, TEST_PATIENCE_MS) == 1) {
+            assert_int_equal(packets[packet.op - ops]++, 0);
+            started--;
+        }
+        assert_int_equal(started, 0);
+        assert_int_equal(pp_port_get(pair.port, &packet, 0), 0);
+        pair_close(&pair);
+    }
+}
+
+static void row_44_a_write_to_a_closed_peer_fails_once(void **state)
+{
+    struct pair pair;
+    pp_op op = PP_OP_INIT;
+    pp_packet packet;
+
+    (void)state;
+    pair_open(&pair, NULL);
+    pp_close(pair.client);
+    pair.client = NULL;
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(pp_write(pair.server, &op, "x", 1), PP_PENDING);
+        packet = next_packet(pair.port);
+        assert_int_equal(packet.status, PP_EPEERCLOSED);
+        assert_int_equal(pp_port_get(pair.port, &packet, 0), 0);
+    }
+    pair_close(&pair);
+}
+
+static void free_requests(void *argument)
+{
+    pp_packet packet;
+
+    while (pp_port_get(argument, &packet, -1) == 1)
+        free(PP_CONTAINER(packet.op, struct request, op));
+}
+
+/* The other worker may free the operation before the start function has returned. */
+static void row_45_a_packet_may_be_handled_before_the_start_returns(void **state)
+{
+    enum { COUNT = 20000 };
+    struct pair pair;
+    struct runner runner;
+    pp_port_stats stats = { .size = sizeof stats };
+
+    (void)state;
+    pair_open(&pair, NULL);
+    runner_start(&runner, free_requests, pair.port);
+    for (int i = 0; i < COUNT; i++) {
+        struct request *sent = calloc(1, sizeof *sent), *got = calloc(1, sizeof *got);
+
+        assert_int_equal(pp_write(pair.client, &sent->op, "x", 1), PP_PENDING);
+        assert_int_equal(pp_read(pair.server, &got->op, &got->byte, 1), PP_PENDING);
+    }
+    EVENTUALLY((pp_port_info(pair.port, &stats), stats.outstanding == 0));
+    assert_int_equal(pp_port_shutdown(pair.port, PP_SHUT_FAST, TEST_PATIENCE_MS, NULL, NULL),
+                     PP_OK);
+    runner_join(&runner);
+    pair_close(&pair);
+}
+
+static void row_47_skip_mode_delivers_no_packet_for_what_is_done_at_once(void **state)
+{
+    struct pair pair;
+    pp_op op = PP_OP_INIT, read = PP_OP_INIT;
+    pp_packet packet;
+    char byte;
+    int done = 0;
+
+    (void)state;
+    pair_open(&pair, NULL);
+    assert_int_equal(pp_write(pair.server, &op, "x", 1), PP_PENDING); /* without it: never DONE */
+    next_packet(pair.port);
+    assert_int_equal(pp_set_skip(pair.client), PP_OK);
+    for (int i = 0; i < 40; i++) {
+        int result = pp_write(pair.client, &op, "x", 1);
+
+        if (result == PP_DONE) {
+            assert_int_equal(op.status, PP_OK);
+            assert_int_equal(op.bytes, 1);
+            assert_int_equal(pp_port_get(pair.port, &packet, 0), 0);
+            done++;
+        } else { /* its turn to go through the port: others must not starve */
+            assert_int_equal(result, PP_PENDING);
+            assert_int_equal(next_packet(pair.port).status, PP_OK);
+        }
+    }
+    assert_in_range(done, 30, 39);
+    assert_true(read_all(pair.client, &byte, 1));
+    assert_int_equal(pp_read(pair.client, &read, &byte, 1), PP_PENDING); /* nothing there yet */
+    assert_int_equal(pp_set_skip(pair.client), PP_ESTATE);
+    write_all(pair.server, "y", 1);
+    assert_int_equal(next_packet(pair.port).status, PP_OK);
+    pair_close(&pair);
+}
+
+static void row_51_an_operation_can_be_waited_for_without_a_packet(void **state)
+{
+    struct pair pair;
+    pp_op op = PP_OP_INIT;
+    pp_packet packet;
+    char byte = 0;
+
+    (void)state;
+    pair_open(&pair, NULL);
+    assert_int_equal(pp_op_wait(&op, 0), PP_ESTATE); /* was not started so */
+    assert_int_equal(pp_op_use_wait(&op), PP_OK);
+    assert_int_equal(pp_op_wait(&op, 0), PP_ESTATE); /* is not started */
+    assert_int_equal(pp_read(pair.server, &op, &byte, 1), PP_PENDING);
+    assert_int_equal(pp_op_wait(&op, 20), 0);
+    assert_int_equal(pp_cancel(pair.server, &op), PP_OK);
+    assert_int_equal(wait_for(&op), PP_ECANCELED);
+    assert_int_equal(pp_op_use_wait(&op), PP_OK);
+    assert_int_equal(pp_read(pair.server, &op, &byte, 1), PP_PENDING);
+    write_all(pair.client, "w", 1);
+    assert_int_equal(wait_for(&op), PP_OK);
+    assert_int_equal(byte, 'w');
+    assert_int_equal(pp_port_get(pair.port, &packet, 0), 0);
+    /* and without the call it is an ordinary operation again */
+    assert_int_equal(pp_write(pair.server, &op, "x", 1), PP_PENDING);
+    assert_ptr_equal(next_packet(pair.port).op, &op);
+    pair_close(&pair);
+}
+
+int op_rows(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(row_38_starting_an_operation_twice_is_refused),
+        TEST(row_39_the_operation_may_lie_anywhere_in_a_struct),
+        TEST(row_41_operations_may_be_freed_in_their_handler),
+        TEST(row_42_the_pointer_returned_is_the_pointer_passed),
+        TEST(row_43_every_started_operation_delivers_exactly_one_packet),
+        TEST(row_44_a_write_to_a_closed_peer_fails_once),
+        TEST(row_45_a_packet_may_be_handled_before_the_start_returns),
+        TEST(row_47_skip_mode_delivers_no_packet_for_what_is_done_at_once),
+        TEST(row_51_an_operation_can_be_waited_for_without_a_packet),
+    };
+    int failures = 0;
+
+    RUN_GROUP(&failures, "operations", tests);
+    return failures;
+}

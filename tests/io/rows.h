@@ -1,0 +1,13 @@
+/* rows.h: the conformance suite of the port and the pipes. Each test is named after the row of the
+ * table of semantics that it shows; client-lib/io/README.md has the table. */
+#ifndef ROWS_H
+#define ROWS_H
+
+int port_rows(void);   /* 1 to 24: the port, and taking from it */
+int worker_rows(void); /* 20 to 35: concurrency, workers, posts */
+int op_rows(void);     /* 38 to 51: operations and their packets */
+int end_rows(void);    /* 53 to 60: cancel, close, shutdown */
+int stream_rows(void); /* 63 to 78: the message pump and streams */
+int name_rows(void);   /* 79 to 88: names, connecting, leaving */
+
+#endif
