@@ -31,6 +31,10 @@ struct ppi_pipe_driver {
      * tried again; anything else is final. *os_error as in pp_op. */
     int (*connect)(pp_handle *handle, int *os_error);
 
+    /* Writes what the system takes at once: how many bytes, 0 for none, or a status. No write is
+     * in flight. */
+    int64_t (*try_write)(pp_handle *handle, const pp_piece *pieces, int count);
+
     /* Ends op, its lane's current. true: it is out of the system's hands, the caller gives it
      * its result. false: asked for; ppi_handle_finish will follow. */
     bool (*cancel)(pp_handle *handle, pp_op *op);

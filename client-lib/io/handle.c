@@ -218,7 +218,8 @@ static int enter_port(pp_handle *handle, const pp_op *op)
 
 static bool may_skip(const pp_handle *handle, struct ppi_lane *lane, const pp_op *op)
 {
-    if (!handle->skip || op->status != PP_OK || ppi_op_waited(op) || ++lane->streak > STREAK_MAX) {
+    if (!handle->skip || op->status != PP_OK ||
+        (op->priv_.flags & (PPI_OP_WAITED | PPI_OP_PACKET)) != 0 || ++lane->streak > STREAK_MAX) {
         lane->streak = 0;
         return false;
     }
@@ -316,22 +317,44 @@ int pp_cancel(pp_handle *handle, pp_op *op)
 
 static void end_all(pp_handle *handle, enum ppi_handle_state state)
 {
-    bool aborted = handle->state >= PPI_ABORTED;
-
     handle->state = (uint8_t)state;
     for (int lane = 0; lane < PPI_LANES; lane++)
         cancel_lane(handle, &handle->lanes[lane]);
-    if (!aborted && handle->driver != NULL && handle->kind == PPI_STREAM && state == PPI_ABORTED)
-        handle->driver->abort(handle);
     release_if_idle(handle);
 }
 
 void ppi_handle_abort(pp_handle *handle)
 {
     ppi_mutex_lock(&handle->lock);
+    if (handle->state <= PPI_OPEN) {
+        end_all(handle, PPI_ABORTED);
+        if (handle->kind == PPI_STREAM)
+            handle->driver->abort(handle);
+    }
+    ppi_handle_unlock(handle);
+}
+
+void ppi_handle_retire(pp_handle *handle)
+{
+    ppi_mutex_lock(&handle->lock);
     if (handle->state <= PPI_OPEN)
         end_all(handle, PPI_ABORTED);
     ppi_handle_unlock(handle);
+}
+
+int64_t ppi_handle_try_write(pp_handle *handle, const pp_piece *pieces, int count)
+{
+    int64_t taken = PP_ECLOSED;
+
+    ppi_mutex_lock(&handle->lock);
+    if (handle->state == PPI_OPEN && handle->lanes[PPI_OUT].broken)
+        taken = PP_EPEERCLOSED;
+    else if (handle->state == PPI_OPEN && handle->lanes[PPI_OUT].current != NULL)
+        taken = 0;
+    else if (handle->state == PPI_OPEN)
+        taken = handle->driver->try_write(handle, pieces, count);
+    ppi_mutex_unlock(&handle->lock);
+    return taken;
 }
 
 int pp_abort(pp_handle *handle)

@@ -92,4 +92,12 @@ bool ppi_handle_wait(pp_handle *handle, pp_op *op, struct ppi_event *event, uint
 /* As pp_abort, for the port's shutdown. */
 void ppi_handle_abort(pp_handle *handle);
 
+/* As pp_abort, but the other side may go on reading what was written: new operations are refused
+ * and those in flight canceled. */
+void ppi_handle_retire(pp_handle *handle);
+
+/* Writes what the system takes at once, if no write is in flight: how many bytes, 0 for none (so
+ * on Windows always), or why the stream is at its end. */
+int64_t ppi_handle_try_write(pp_handle *handle, const pp_piece *pieces, int count);
+
 #endif

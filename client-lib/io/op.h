@@ -24,7 +24,11 @@ enum ppi_kind {
     PPI_REQUEST /* an operation of the client library */
 };
 
-enum { PPI_OP_WAITED = 1 }; /* flag: ends at pp_op_wait, not on a port */
+/* Flags of an operation. */
+enum {
+    PPI_OP_WAITED = 1, /* ends at pp_op_wait, not on a port */
+    PPI_OP_PACKET = 2  /* always delivers a packet, also in skip mode */
+};
 
 /* IDLE -> STARTED as an operation of that kind; out fields are reset. PP_OK or PP_ESTATE. */
 int ppi_op_start(pp_op *op, enum ppi_kind kind);

@@ -239,6 +239,15 @@ int pp_port_post(pp_port *port, uintptr_t key, uint64_t bytes, pp_op *op)
     return PP_OK;
 }
 
+void ppi_port_post(pp_port *port, pp_op *op)
+{
+    ppi_check(ppi_op_start(op, PPI_POST) == PP_OK);
+    atomic_fetch_add(&port->outstanding, 1);
+    atomic_fetch_add(&port->busy, 1);
+    ppi_op_end(op);
+    ppi_queue_push(port, op);
+}
+
 /* --- shutting down -------------------------------------------------------------------------- */
 
 /* A reference on the next handle of the port that still lives, and was not aborted yet. */

@@ -35,6 +35,9 @@ void ppi_port_unref(pp_port *port);
 
 /* Counts an operation of an enum ppi_kind in before it may reach the system. PP_OK; PP_ECLOSED. */
 int ppi_port_enter(pp_port *port, unsigned kind);
+/* Posts a packet of the library's own, also while the port is being shut down: op must be idle. */
+void ppi_port_post(pp_port *port, pp_op *op);
+
 /* Counts it out: its packet was taken, or it was not started after all. */
 void ppi_port_leave(pp_port *port, unsigned kind);
 

@@ -22,6 +22,10 @@ uint64_t ppi_now_ns(void);
 /* Milliseconds since 1970, for logs. */
 uint64_t ppi_wall_ms(void);
 
+/* That time as 2026-11-21T20:52:00.123Z. */
+enum { PPI_TIME_TEXT = 32 };
+void ppi_time_text(char out[PPI_TIME_TEXT], uint64_t wall_ms);
+
 /* The deadline timeout_ms from now; negative: PPI_FOREVER. */
 uint64_t ppi_deadline_ns(int timeout_ms);
 
@@ -64,6 +68,15 @@ uint64_t ppi_process_id(void);
 
 /* A number that differs in a forked child. */
 uint32_t ppi_process_generation(void);
+
+/* Is it this process's own user, or one that may do everything here anyway (root, SYSTEM)? */
+struct pp_peer;
+bool ppi_user_is_own(const struct pp_peer *who);
+
+/* The first and every further wish of somebody outside that this process ends (SIGINT, SIGTERM,
+ * the console is closed): wish(context, how many so far), on a thread of its own. Once, before
+ * other threads are started. PP_OK, PP_ENOMEM, PP_ELIMIT. */
+int ppi_watch_for_end(void (*wish)(void *context, unsigned count), void *context);
 
 /* Lets this process open as many handles as the system allows it. */
 void ppi_raise_handle_limit(void);

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
@@ -13,6 +14,8 @@
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include <panpipe/pipe.h>
 
 #include "base/status.h"
 #include "io/sys.h"
@@ -103,4 +106,42 @@ void ppi_raise_handle_limit(void)
         limit.rlim_cur = limit.rlim_max;
         setrlimit(RLIMIT_NOFILE, &limit);
     }
+}
+
+bool ppi_user_is_own(const struct pp_peer *who)
+{
+    return (who->flags & PP_PEER_UID) != 0 && (who->uid == geteuid() || who->uid == 0);
+}
+
+static struct {
+    void (*wish)(void *context, unsigned count);
+    void *context;
+    sigset_t signals;
+    struct ppi_thread thread;
+} watch;
+
+/* Takes the signals that every thread has blocked; ends with the process. */
+static void watch_signals(void *argument)
+{
+    unsigned count = 0;
+    int number;
+
+    (void)argument;
+    while (sigwait(&watch.signals, &number) == 0)
+        watch.wish(watch.context, ++count);
+}
+
+int ppi_watch_for_end(void (*wish)(void *context, unsigned count), void *context)
+{
+    watch.wish = wish;
+    watch.context = context;
+    sigemptyset(&watch.signals);
+    sigaddset(&watch.signals, SIGINT);
+    sigaddset(&watch.signals, SIGTERM);
+    pthread_sigmask(SIG_BLOCK, &watch.signals, NULL);
+    signal(SIGPIPE, SIG_IGN); /* a log that nobody reads must not end us */
+    int error = ppi_thread_start(&watch.thread, watch_signals, NULL);
+    if (error == PP_OK)
+        pthread_detach(watch.thread.thread);
+    return error;
 }

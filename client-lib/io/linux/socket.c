@@ -143,6 +143,21 @@ static bool transmit(pp_handle *handle, struct ppi_lane *lane, pp_op *op)
     }
 }
 
+static int64_t socket_try_write(pp_handle *handle, const pp_piece *pieces, int count)
+{
+    const pp_op whole = { .priv_ = {
+                              .data = pieces, .length = (size_t)count, .kind = PPI_GATHER } };
+    struct iovec left[PP_PIECES_MAX];
+    struct msghdr message = { .msg_iov = left };
+    ssize_t n;
+
+    message.msg_iovlen = pieces_left(&whole, left, PP_PIECES_MAX);
+    do
+        n = sendmsg(handle->os.fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+    while (n < 0 && errno == EINTR);
+    return n >= 0 ? n : errno == EAGAIN ? 0 : ppi_errno_status(errno);
+}
+
 static bool accept_one(pp_handle *listener, struct ppi_lane *lane, pp_op *op)
 {
     int fd;
@@ -285,6 +300,7 @@ const struct ppi_pipe_driver ppi_socket_driver = {
     .attach = socket_attach,
     .begin = socket_begin,
     .connect = socket_connect,
+    .try_write = socket_try_write,
     .cancel = socket_cancel,
     .abort = socket_abort,
     .release = socket_release,

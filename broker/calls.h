@@ -1,0 +1,38 @@
+/* calls.h: requests on their way to a server, and their answers: exactly one each. */
+#ifndef CALLS_H
+#define CALLS_H
+
+#include "worker.h"
+
+/* A request to be served: rest begins at the header of the subject. */
+struct request {
+    struct peer *caller;
+    uint32_t id;
+    const char *subject;
+    size_t subject_length;
+    const uint8_t *rest;
+    size_t rest_size;
+    uint32_t deadline_ms; /* 0: none */
+};
+
+/* Passes a request on to one server, or answers it with an error.
+ * PPI_HOLD: its servers have no room; PPI_STOP: the caller broke the protocol and is closed. */
+enum ppi_verdict calls_request(struct worker *worker, const struct request *request);
+
+/* Passes a server's answer back. Late and unknown answers are counted and ignored. */
+void calls_answer(struct worker *worker, struct peer *server, const struct ppi_frame *frame);
+
+/* The caller does not want the answer any more: it gets E_CANCELED at once. false: no such call. */
+bool calls_cancel(struct worker *worker, struct peer *caller, uint32_t id);
+
+/* Ends the peer's own calls with an error ("E_NAME text"); its servers are told. */
+void calls_end_own(struct worker *worker, struct peer *caller, const char *error);
+
+/* Ends the peer's calls whose time is over. */
+void calls_expire(struct worker *worker, struct peer *caller, uint64_t now_ns);
+
+/* The peer is gone (write section): who waits for its answers gets E_GONE; nobody need answer it.
+ */
+void calls_peer_gone(struct worker *worker, struct peer *peer);
+
+#endif

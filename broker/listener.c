@@ -1,0 +1,98 @@
+#include "listener.h"
+
+#include <stdlib.h>
+
+#include "io/timer.h"
+#include "log.h"
+#include "session.h"
+
+enum { ACCEPTS = 8, PAUSE_MS = 100 };
+
+struct acceptor {
+    struct listener *listener;
+    pp_op op;
+    pp_handle *connection;
+    struct ppi_timer pause;
+};
+
+struct listener {
+    struct broker *broker;
+    pp_handle *handle;
+    struct acceptor acceptors[ACCEPTS];
+    atomic_bool closed;
+};
+
+static void accept_next(struct acceptor *acceptor)
+{
+    struct listener *listener = acceptor->listener;
+
+    if (!atomic_load(&listener->closed))
+        pp_accept(listener->handle, &acceptor->op, &acceptor->connection);
+}
+
+static void on_accept(pp_op *op)
+{
+    struct acceptor *acceptor = PP_CONTAINER(op, struct acceptor, op);
+    struct broker *broker = acceptor->listener->broker;
+
+    if (op->status == PP_OK) {
+        session_open(worker_self(broker), acceptor->connection);
+        accept_next(acceptor);
+    } else if (op->status != PP_ECANCELED && op->status != PP_ECLOSED) {
+        log_event(LOG_ERROR, "accept", "why=\"%s\" os_error=%d pause_ms=%d",
+                  pp_strerror(op->status), op->os_error, PAUSE_MS);
+        ppi_timer_start(&acceptor->pause, broker->port,
+                        ppi_timer_now_ns(broker->port) + (uint64_t)PAUSE_MS * PPI_NS_PER_MS);
+    }
+}
+
+static void on_pause_over(pp_op *op)
+{
+    accept_next(PP_CONTAINER(op, struct acceptor, pause.op));
+}
+
+int listener_open(struct broker *broker)
+{
+    pp_listen_config config = PP_LISTEN_CONFIG_INIT;
+    struct listener *listener = calloc(1, sizeof *listener);
+
+    if (listener == NULL)
+        return PP_ENOMEM;
+    listener->broker = broker;
+    config.scope = broker->settings.system ? PP_SCOPE_SYSTEM : PP_SCOPE_USER;
+    config.access = broker->settings.system ? PP_ACCESS_LOCAL : PP_ACCESS_OWNER;
+    int error = pp_listen(&listener->handle, broker->settings.name, &config);
+    if (error == PP_OK && (error = pp_port_attach(broker->port, listener->handle, 0)) != PP_OK)
+        pp_close(listener->handle);
+    if (error != PP_OK) {
+        free(listener);
+        return error;
+    }
+    broker->listener = listener;
+    for (int i = 0; i < ACCEPTS; i++) {
+        struct acceptor *acceptor = &listener->acceptors[i];
+
+        acceptor->listener = listener;
+        acceptor->op.priv_.handler = on_accept;
+        acceptor->pause.op.priv_.handler = on_pause_over;
+        accept_next(acceptor);
+    }
+    return PP_OK;
+}
+
+void listener_close(struct broker *broker)
+{
+    struct listener *listener = broker->listener;
+
+    if (listener == NULL || atomic_exchange(&listener->closed, true))
+        return;
+    for (int i = 0; i < ACCEPTS; i++)
+        ppi_timer_stop(&listener->acceptors[i].pause, broker->port);
+    pp_close(listener->handle);
+}
+
+void listener_free(struct broker *broker)
+{
+    free(broker->listener);
+    broker->listener = NULL;
+}

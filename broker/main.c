@@ -1,0 +1,279 @@
+/* main.c: panpiped, the broker as a program: reads its settings, makes workers, waits for the end.
+ *
+ * Exit codes as the program panpipe's: 0 ended as wished, 1 failed, 2 wrong usage, 4 access
+ * denied. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "base/compiler.h"
+#include "broker.h"
+#include "io/sys.h"
+#include "link/outq.h"
+#include "log.h"
+#include "panpipe_version.h"
+
+enum { EXIT_USAGE = 2, EXIT_DENIED = 4, THREADS_MAX = 65, BUFFERS = 32 };
+
+static const char usage[] =
+    "usage: panpiped [-b NAME|PATH] [--system] [--config FILE] [--workers N] [--log-level LEVEL]\n"
+    "\n"
+    "The Panpipe broker: routes MessagePack-RPC messages between processes of this machine.\n"
+    "\n"
+    "  -b, --broker NAME|PATH  the name to listen on: a-z 0-9 . _ -, or a full path (default:\n"
+    "                          \"default\", or what PANPIPE in the environment says)\n"
+    "      --system            for all users of this machine, not for one\n"
+    "      --config FILE       settings, one `name = value` a line; see broker/README.md\n"
+    "      --workers N         that many messages are handled at the same time (default: by the\n"
+    "                          number of processors)\n"
+    "      --log-level LEVEL   error, warn, info or debug (default: info); to standard error\n"
+    "      --help, --version\n"
+    "\n"
+    "SIGTERM and Ctrl-C let it send what is queued and leave; twice, it leaves at once.\n";
+
+struct arguments {
+    const char *broker, *config, *workers, *log_level;
+    bool system;
+};
+
+static int complain(const char *format, ...) PPI_PRINTF(1, 2);
+
+static int complain(const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    fputs("panpiped: ", stderr);
+    vfprintf(stderr, format, arguments);
+    fputs("\npanpiped: see panpiped --help\n", stderr);
+    va_end(arguments);
+    return EXIT_USAGE;
+}
+
+/* The value of an option, from the next argument or behind '='; NULL: it is another option. */
+static bool takes(const char *name, char **argv, int argc, int *i, const char **value)
+{
+    size_t length = strlen(name);
+
+    if (strncmp(argv[*i], name, length) != 0)
+        return false;
+    if (argv[*i][length] == '=') {
+        *value = argv[*i] + length + 1;
+        return true;
+    }
+    if (argv[*i][length] != '\0')
+        return false;
+    *value = *i + 1 < argc ? argv[++*i] : NULL;
+    return true;
+}
+
+/* -1: go on; else the program's exit code. */
+static int parse(struct arguments *arguments, int argc, char **argv)
+{
+    for (int i = 1; i < argc; i++) {
+        const char **value = NULL, *name = argv[i], *given = NULL;
+
+        if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0) {
+            fputs(usage, stdout);
+            return 0;
+        }
+        if (strcmp(name, "--version") == 0) {
+            puts("panpiped " PANPIPE_VERSION);
+            return 0;
+        }
+        if (strcmp(name, "--system") == 0) {
+            arguments->system = true;
+            continue;
+        }
+        if (takes("-b", argv, argc, &i, &given) || takes("--broker", argv, argc, &i, &given))
+            value = &arguments->broker;
+        else if (takes("--config", argv, argc, &i, &given))
+            value = &arguments->config;
+        else if (takes("--workers", argv, argc, &i, &given))
+            value = &arguments->workers;
+        else if (takes("--log-level", argv, argc, &i, &given))
+            value = &arguments->log_level;
+        if (value == NULL)
+            return complain("unknown option %s", name);
+        if (given == NULL)
+            return complain("option %s wants a value", name);
+        *value = given;
+    }
+    return -1;
+}
+
+/* Defaults, then the file, then the environment, then the command line. -1, or an exit code. */
+static int settle(struct settings *settings, const struct arguments *arguments)
+{
+    char problem[512];
+    const char *name = arguments->broker;
+    char *end;
+
+    settings_defaults(settings);
+    if (arguments->config != NULL &&
+        settings_load(settings, arguments->config, problem, sizeof problem) != PP_OK)
+        return complain("%s", problem);
+    if (name == NULL)
+        name = ppi_environment("PANPIPE");
+    if (name != NULL && name[0] != '\0' &&
+        snprintf(settings->name, sizeof settings->name, "%s", name) >= (int)sizeof settings->name)
+        return complain("the name is too long: %s", name);
+    settings->system = settings->system || arguments->system;
+    if (arguments->workers != NULL) {
+        unsigned long workers = strtoul(arguments->workers, &end, 10);
+
+        if (*end != '\0' || workers < 1 || workers > 64)
+            return complain("--workers is a number from 1 to 64, not %s", arguments->workers);
+        settings->workers = (uint32_t)workers;
+    }
+    if (arguments->log_level != NULL &&
+        !log_level_parse(arguments->log_level, &settings->log_level))
+        return complain("--log-level is error, warn, info or debug, not %s", arguments->log_level);
+    if (settings_check(settings, problem, sizeof problem) != PP_OK)
+        return complain("%s", problem);
+    log_set_level(settings->log_level);
+    return -1;
+}
+
+/* What the threads of the program share. */
+struct program {
+    struct settings settings;
+    pp_port *port;
+    struct broker *broker;
+    struct ppi_mutex lock;
+    struct ppi_cond changed;
+    unsigned wishes; /* that came before there was a broker */
+    bool stopped;
+};
+
+static void on_stopped(void *context)
+{
+    struct program *program = context;
+
+    ppi_mutex_lock(&program->lock);
+    program->stopped = true;
+    ppi_cond_signal(&program->changed);
+    ppi_mutex_unlock(&program->lock);
+}
+
+static void on_wish(void *context, unsigned count)
+{
+    struct program *program = context;
+
+    (void)count;
+    ppi_mutex_lock(&program->lock);
+    program->wishes++;
+    if (program->broker != NULL && !program->stopped)
+        broker_stop(program->broker);
+    ppi_mutex_unlock(&program->lock);
+}
+
+static void work(void *argument)
+{
+    struct program *program = argument;
+    pp_packet packet;
+
+    while (pp_port_get(program->port, &packet, -1) == 1)
+        ; /* every packet is the broker's own, and handled inside */
+}
+
+static int say_why(const struct program *program, int status)
+{
+    char path[PP_PATH_MAX] = "";
+    const char *detail = pp_detail();
+    char text[400];
+
+    snprintf(text, sizeof text, "%s", detail);
+    pp_pipe_path(program->settings.name, program->settings.system ? PP_SCOPE_SYSTEM : PP_SCOPE_USER,
+                 path, sizeof path);
+    fprintf(stderr, "panpiped: cannot listen on %s: %s\n", program->settings.name,
+            text[0] != '\0' ? text : pp_strerror(status));
+    return status == PP_EACCESS || status == PP_EUNTRUSTED ? EXIT_DENIED : EXIT_FAILURE;
+}
+
+static void wait_for_end(struct program *program)
+{
+    ppi_mutex_lock(&program->lock);
+    while (!program->stopped)
+        ppi_cond_wait(&program->changed, &program->lock);
+    ppi_mutex_unlock(&program->lock);
+}
+
+static int run(struct program *program)
+{
+    struct ppi_thread threads[THREADS_MAX];
+    pp_port_stats stats = { .size = sizeof stats };
+    char path[PP_PATH_MAX];
+    uint32_t started = 0;
+    struct broker *broker;
+
+    int status = broker_open(&broker, &program->settings, program->port, on_stopped, program);
+    if (status != PP_OK)
+        return say_why(program, status);
+    pp_port_info(program->port, &stats);
+    pp_pipe_path(program->settings.name, program->settings.system ? PP_SCOPE_SYSTEM : PP_SCOPE_USER,
+                 path, sizeof path);
+    log_event(LOG_INFO, "listen", "path=%s pid=%llu workers=%u driver=%s version=%s", path,
+              (unsigned long long)ppi_process_id(), stats.concurrency, stats.driver,
+              PANPIPE_VERSION);
+    /* one more than may run at once: a handler that blocks stops nobody */
+    while (started <= stats.concurrency && started < THREADS_MAX &&
+           ppi_thread_start(&threads[started], work, program) == PP_OK)
+        started++;
+
+    ppi_mutex_lock(&program->lock);
+    program->broker = broker;
+    bool wished = program->wishes > 0;
+    ppi_mutex_unlock(&program->lock);
+    if (wished)
+        broker_stop(broker);
+    if (started > 0)
+        wait_for_end(program);
+    pp_port_shutdown(program->port, PP_SHUT_FAST, (int)program->settings.drain_ms, NULL, NULL);
+    for (uint32_t i = 0; i < started; i++)
+        ppi_thread_join(&threads[i]);
+    log_event(LOG_INFO, "leave", "%s", "");
+    broker_free(broker);
+    return started > 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+/* Measured on two processors, one worker routes more than two do, which share both of them with
+ * the clients; see tests/bench/README.md. */
+static uint32_t usual_workers(void)
+{
+    uint32_t processors = ppi_processors();
+
+    return processors <= 2 ? 1 : processors / 2;
+}
+
+int main(int argc, char **argv)
+{
+    struct arguments arguments = { 0 };
+    static struct program program;
+    pp_port_config config = PP_PORT_CONFIG_INIT;
+
+    ppi_check_set_hook(ppi_check_abort);
+    int code = parse(&arguments, argc, argv);
+    if (code < 0)
+        code = settle(&program.settings, &arguments);
+    if (code >= 0)
+        return code;
+    ppi_mutex_init(&program.lock);
+    ppi_cond_init(&program.changed);
+    ppi_raise_handle_limit();
+    ppi_watch_for_end(on_wish, &program);
+    config.concurrency = program.settings.workers != 0 ? program.settings.workers : usual_workers();
+    config.pool_count = BUFFERS;
+    int status = pp_port_open(&program.port, &config);
+    if (status != PP_OK) {
+        fprintf(stderr, "panpiped: %s\n",
+                pp_detail()[0] != '\0' ? pp_detail() : pp_strerror(status));
+        return EXIT_FAILURE;
+    }
+    code = run(&program);
+    pp_port_close(program.port);
+    ppi_outq_trim();
+    return code;
+}

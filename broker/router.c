@@ -1,0 +1,560 @@
+#include "router.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "base/status.h"
+#include "subjects.h"
+#include "ticker.h"
+#include "wire/envelope.h"
+
+enum {
+    ROUTES = 1024, /* kept by each worker, by hash of the subject */
+    RUN_BYTES_MAX = 128 * 1024,
+    RENDERED_MAX = 8 /* rich forms of one run that are kept for receivers with equal sid */
+};
+_Static_assert(RUN_BYTES_MAX + RUN_MAX * 32 <= ARENA_BYTES, "a run in rich form fits the arena");
+
+/* A receiver of a route's messages. Several plain subscriptions of one peer get one frame: the
+ * first delivers, the others are merged into it. */
+struct target {
+    struct sub *sub;
+    bool merged;
+    bool echo; /* one of the merged ones wants the peer's own messages */
+    /* For the run at hand: not for it (its own, over); or refused (closing, cut). */
+    bool skipped, refused;
+};
+
+/* The members of one queue group: a range of targets; one of them gets the message. */
+struct group {
+    size_t first, count;
+    unsigned turn;
+    struct sub *chosen; /* for the run at hand; NULL: nobody */
+};
+
+struct route {
+    uint64_t version; /* of the index; 0: never made */
+    uint64_t hash;
+    struct target *targets; /* `everybody` first, then the groups' members */
+    size_t target_count, target_capacity, everybody;
+    struct group *groups;
+    size_t group_count, group_capacity;
+    struct sub **servers;
+    size_t server_count, server_capacity;
+    unsigned server_turn;
+    bool single; /* messages are routed one by one: groups, or somebody's max */
+    bool no_memory;
+    uint8_t length;
+    char subject[PPI_SUBJECT_MAX];
+};
+
+struct route_cache {
+    struct route routes[ROUTES];
+};
+
+/* --- routes ------------------------------------------------------------------------------------
+ */
+
+static uint64_t hash_of(const char *subject, size_t length)
+{
+    uint64_t hash = 0xCBF29CE484222325u;
+
+    for (size_t i = 0; i < length; i++)
+        hash = (hash ^ (unsigned char)subject[i]) * 0x100000001B3u;
+    return hash ^ hash >> 32;
+}
+
+/* Room for one more element in an array that grows by doubling. */
+static bool grow(void **array, size_t *capacity, size_t count, size_t size)
+{
+    if (count < *capacity)
+        return true;
+    size_t larger = *capacity == 0 ? 4 : *capacity * 2;
+    void *memory = realloc(*array, larger * size);
+    if (memory == NULL)
+        return false;
+    *array = memory;
+    *capacity = larger;
+    return true;
+}
+
+static void visit(void *context, void *item)
+{
+    struct route *route = context;
+    struct sub *sub = item;
+
+    if (sub->serve) {
+        if (grow((void **)&route->servers, &route->server_capacity, route->server_count,
+                 sizeof *route->servers))
+            route->servers[route->server_count++] = sub;
+        else
+            route->no_memory = true;
+        return;
+    }
+    if (grow((void **)&route->targets, &route->target_capacity, route->target_count,
+             sizeof *route->targets))
+        route->targets[route->target_count++] = (struct target){ .sub = sub };
+    else
+        route->no_memory = true;
+    if (sub->group != NULL || sub->max != 0)
+        route->single = true;
+}
+
+/* Everybody first, group by group after; within everybody by peer, its plain ones first. */
+static int compare(const void *left, const void *right)
+{
+    const struct sub *a = ((const struct target *)left)->sub;
+    const struct sub *b = ((const struct target *)right)->sub;
+
+    if ((a->group == NULL) != (b->group == NULL))
+        return a->group == NULL ? -1 : 1;
+    int order = a->group != NULL ? strcmp(a->group, b->group) : 0;
+    if (order == 0 && a->peer != b->peer)
+        order = a->peer->id < b->peer->id ? -1 : 1;
+    if (order == 0 && a->form != b->form)
+        order = a->form == FORM_PLAIN ? -1 : 1;
+    if (order == 0)
+        order = a->sid < b->sid ? -1 : a->sid > b->sid;
+    return order;
+}
+
+static void merge_plain(struct route *route)
+{
+    struct target *first = NULL;
+
+    for (size_t i = 0; i < route->everybody; i++) {
+        struct target *target = &route->targets[i];
+        bool merged = first != NULL && target->sub->form == FORM_PLAIN &&
+                      first->sub->peer == target->sub->peer;
+
+        target->echo = target->sub->echo;
+        if (merged) {
+            target->merged = true;
+            first->echo = first->echo || target->echo;
+        } else {
+            first = target->sub->form == FORM_PLAIN ? target : NULL;
+        }
+    }
+}
+
+static void find_groups(struct route *route)
+{
+    for (size_t i = route->everybody; i < route->target_count; i++) {
+        const char *name = route->targets[i].sub->group;
+        struct group *last = route->group_count > 0 ? &route->groups[route->group_count - 1] : NULL;
+
+        if (last != NULL && strcmp(route->targets[last->first].sub->group, name) == 0)
+            last->count++;
+        else if (grow((void **)&route->groups, &route->group_capacity, route->group_count,
+                      sizeof *route->groups))
+            route->groups[route->group_count++] = (struct group){ i, 1, 0, NULL };
+        else
+            route->no_memory = true;
+    }
+}
+
+static void make_route(struct worker *worker, struct route *route, uint64_t hash,
+                       const char *subject, size_t length)
+{
+    route->version = worker->broker->version;
+    route->hash = hash;
+    route->length = (uint8_t)length;
+    memcpy(route->subject, subject, length);
+    route->target_count = route->group_count = route->server_count = 0;
+    route->single = route->no_memory = false;
+    subjects_match(worker->broker->subjects, subject, length, visit, route);
+    if (route->target_count > 1)
+        qsort(route->targets, route->target_count, sizeof *route->targets, compare);
+    route->everybody = 0;
+    while (route->everybody < route->target_count &&
+           route->targets[route->everybody].sub->group == NULL)
+        route->everybody++;
+    merge_plain(route);
+    find_groups(route);
+    if (route->no_memory)
+        route->version = 0;
+}
+
+/* The route of a subject; NULL: it is not one that can be used, or no memory: *result says. */
+static struct route *route_of(struct worker *worker, const char *subject, size_t length,
+                              enum routed *result)
+{
+    uint64_t hash = hash_of(subject, length);
+
+    if (worker->routes == NULL && (worker->routes = calloc(1, sizeof *worker->routes)) == NULL) {
+        *result = ROUTED_NOMEM;
+        return NULL;
+    }
+    struct route *route = &worker->routes->routes[hash % ROUTES];
+    if (route->version == worker->broker->version && route->hash == hash &&
+        route->length == length && memcmp(route->subject, subject, length) == 0)
+        return route;
+
+    enum ppi_subject check = ppi_subject_check(subject, length);
+    if (check != PPI_SUBJECT_PLAIN) {
+        ppi_fail(PP_EARG, "%s",
+                 check == PPI_SUBJECT_PATTERN ? "a wildcard cannot be published to or called"
+                                              : ppi_subject_problem(check));
+        *result = ROUTED_BAD;
+        return NULL;
+    }
+    ppi_check(worker->run.route != route); /* it was flushed before another subject is looked up */
+    make_route(worker, route, hash, subject, length);
+    if (route->no_memory)
+        *result = ROUTED_NOMEM;
+    return route->no_memory ? NULL : route;
+}
+
+void router_forget(struct worker *worker)
+{
+    for (size_t i = 0; worker->routes != NULL && i < ROUTES; i++) {
+        free(worker->routes->routes[i].targets);
+        free(worker->routes->routes[i].groups);
+        free(worker->routes->routes[i].servers);
+    }
+    free(worker->routes);
+    worker->routes = NULL;
+}
+
+int router_servers(struct worker *worker, const char *subject, size_t length, struct sub ***servers,
+                   unsigned **turn)
+{
+    enum routed result = ROUTED;
+    struct route *route = route_of(worker, subject, length, &result);
+
+    if (route == NULL)
+        return result == ROUTED_BAD ? -1 : -2;
+    *servers = route->servers;
+    *turn = &route->server_turn;
+    return (int)route->server_count;
+}
+
+/* --- room --------------------------------------------------------------------------------------
+ */
+
+/* Writes what stands in front of a message's rest in the form that a receiver wants. */
+static size_t put_head(const struct sub *sub, uint8_t *head)
+{
+    if (sub->form == FORM_RICH)
+        return ppi_head_message(head, sub->sid);
+    memcpy(head, "\x93\x02", 2);
+    return 2;
+}
+
+/* The bytes that a run is for one receiver. */
+static size_t bytes_for(const struct run *run, const struct sub *sub)
+{
+    uint8_t head[PPI_HEAD_MAX];
+
+    if (sub->form == FORM_PLAIN && !run->loose)
+        return run->bytes;
+    return run->bytes - run->rest_bytes + run->count * put_head(sub, head);
+}
+
+enum room { ROOM, ROOM_LATER, ROOM_NEVER };
+
+/* Reserves for one receiver, or cuts it if that is its policy, or has the publisher wait. */
+static enum room reserve(struct peer *from, struct sub *sub, size_t bytes)
+{
+    struct ppi_link *link = &sub->peer->link;
+
+    while (!ppi_link_reserve(link, bytes)) {
+        if (sub->cut) {
+            ppi_link_close(link, PP_ESLOW);
+            return ROOM_NEVER;
+        }
+        ticker_wake(from->broker);
+        if (ppi_link_wait_for_room(link, &from->link))
+            return ROOM_LATER;
+        if (ppi_link_is_closing(link))
+            return ROOM_NEVER;
+    }
+    return ROOM;
+}
+
+static bool is_over(const struct sub *sub)
+{
+    return sub->max != 0 && atomic_load(&sub->accepted) >= sub->max;
+}
+
+/* The member of a group that gets the message: the next in turn that has room, else the one whose
+ * room is waited for. */
+static enum room choose(struct route *route, struct group *group, const struct run *run)
+{
+    struct sub *full = NULL;
+
+    group->chosen = NULL;
+    for (size_t i = 0; i < group->count; i++) {
+        size_t at = (group->turn + i) % group->count;
+        struct sub *sub = route->targets[group->first + at].sub;
+
+        if ((sub->peer == run->from && !sub->echo) || ppi_link_is_closing(&sub->peer->link) ||
+            is_over(sub))
+            continue;
+        full = full != NULL ? full : sub;
+        if (ppi_link_reserve(&sub->peer->link, bytes_for(run, sub))) {
+            group->turn = (unsigned)(at + 1);
+            group->chosen = sub;
+            return ROOM;
+        }
+    }
+    enum room room = full != NULL ? reserve(run->from, full, bytes_for(run, full)) : ROOM_NEVER;
+    group->chosen = room == ROOM ? full : NULL;
+    return room;
+}
+
+static void unreserve(const struct run *run, const struct sub *sub)
+{
+    ppi_link_unreserve(&sub->peer->link, bytes_for(run, sub));
+}
+
+/* Reserves for everybody and for one of each group, all or nothing. */
+static bool reserve_all(struct route *route, const struct run *run)
+{
+    enum room room = ROOM;
+    size_t i, g;
+
+    for (g = 0; g < route->group_count && room != ROOM_LATER; g++)
+        room = choose(route, &route->groups[g], run);
+    for (i = 0; i < route->everybody && room != ROOM_LATER; i++) {
+        struct target *target = &route->targets[i];
+
+        target->refused = false;
+        target->skipped = target->merged || (target->sub->peer == run->from && !target->echo) ||
+                          is_over(target->sub);
+        if (target->skipped)
+            continue;
+        room = reserve(run->from, target->sub, bytes_for(run, target->sub));
+        target->skipped = room != ROOM;
+        target->refused = room == ROOM_NEVER;
+    }
+    if (room != ROOM_LATER)
+        return true;
+    while (i-- > 0)
+        if (!route->targets[i].skipped)
+            unreserve(run, route->targets[i].sub);
+    while (g-- > 0)
+        if (route->groups[g].chosen != NULL)
+            unreserve(run, route->groups[g].chosen);
+    return false;
+}
+
+/* --- delivery ----------------------------------------------------------------------------------
+ */
+
+/* What one run looks like in one form, collected once and used by every receiver of that form. */
+struct rendered {
+    uint64_t sid;   /* 0: plain */
+    uint64_t sends; /* the worker's, when it was made */
+    unsigned first, size_count;
+    const uint8_t *data; /* NULL: large, in pieces */
+    size_t length;
+};
+
+static void add_sizes(struct worker *worker, struct rendered *form, size_t head)
+{
+    const struct run *run = &worker->run;
+
+    form->first = worker->size_count;
+    for (uint32_t i = 0; i < run->count; i++)
+        worker_add_size(
+            worker, form->first,
+            head == 0 ? run->sizes[i] : (uint32_t)(run->sizes[i] - run->rests[i] + head), 1);
+    form->size_count = worker->size_count - form->first;
+    form->sends = worker->sends;
+}
+
+/* Writes the rich forms of the run, one behind the other. */
+static void render_rich(struct worker *worker, const struct sub *sub, struct rendered *form)
+{
+    const struct run *run = &worker->run;
+    uint8_t head[PPI_HEAD_MAX];
+    size_t head_size = put_head(sub, head);
+    const uint8_t *frame = run->data;
+
+    form->length = bytes_for(run, sub);
+    uint8_t *out = worker_space(worker, form->length, run->count);
+    form->data = out;
+    for (uint32_t i = 0; i < run->count; frame += run->sizes[i++]) {
+        size_t rest = run->sizes[i] - run->rests[i];
+
+        memcpy(out, head, head_size);
+        memcpy(out + head_size, frame + run->rests[i], rest);
+        out += head_size + rest;
+    }
+    add_sizes(worker, form, head_size);
+}
+
+/* Collects the run for one receiver. forms holds what was rendered already. */
+static void collect(struct worker *worker, struct sub *sub, struct rendered *forms)
+{
+    const struct run *run = &worker->run;
+    uint64_t sid = sub->form == FORM_RICH ? sub->sid : 0;
+    struct rendered *form = &forms[sid % RENDERED_MAX];
+
+    atomic_fetch_add_explicit(&sub->accepted, run->count, memory_order_relaxed);
+    if (is_over(sub) && !atomic_exchange(&sub->over, true)) {
+        sub->next_over = worker->over;
+        worker->over = sub;
+    }
+    if (run->loose || (sid != 0 && run->bytes > SMALL_FRAME_BYTES && run->count == 1)) {
+        uint8_t head[PPI_HEAD_MAX];
+
+        worker_collect_frame(worker, &sub->peer->link, head, put_head(sub, head),
+                             run->data + run->rests[0], run->bytes - run->rests[0], sub);
+        return;
+    }
+    if (form->size_count == 0 || form->sid != sid || form->sends != worker->sends) {
+        form->sid = sid;
+        if (sid != 0) {
+            render_rich(worker, sub, form);
+        } else {
+            worker_space(worker, 0, run->count);
+            add_sizes(worker, form, 0);
+            form->data = run->data;
+            form->length = run->bytes;
+        }
+    }
+    struct ppi_parcel parcel = { form->data, form->length, sub, &worker->sizes[form->first],
+                                 (int)form->size_count };
+    worker_collect(worker, &sub->peer->link, &parcel);
+}
+
+static void count_merged(const struct route *route, const struct run *run)
+{
+    for (size_t i = 0; i < route->everybody; i++) {
+        const struct target *target = &route->targets[i];
+
+        if (!target->merged || (target->sub->peer == run->from && !target->echo))
+            continue;
+        atomic_fetch_add_explicit(&target->sub->accepted, run->count, memory_order_relaxed);
+        atomic_fetch_add_explicit(&target->sub->merged, run->count, memory_order_relaxed);
+    }
+}
+
+/* Routes the run; false: somebody has no room, and nothing was done. */
+static bool deliver(struct worker *worker, struct receipt *receipt)
+{
+    struct run *run = &worker->run;
+    struct route *route = run->route;
+    struct rendered forms[RENDERED_MAX];
+
+    if (!reserve_all(route, run))
+        return false;
+    for (int i = 0; i < RENDERED_MAX; i++)
+        forms[i].size_count = 0;
+    *receipt = (struct receipt){ 0 };
+    for (size_t i = 0; i < route->everybody; i++) {
+        struct target *target = &route->targets[i];
+
+        receipt->refused += target->refused;
+        if (target->skipped)
+            continue;
+        receipt->queued++;
+        collect(worker, target->sub, forms);
+    }
+    for (size_t g = 0; g < route->group_count; g++) {
+        if (route->groups[g].chosen == NULL)
+            continue;
+        receipt->queued++;
+        collect(worker, route->groups[g].chosen, forms);
+    }
+    count_merged(route, run);
+    receipt->matched = receipt->queued + receipt->refused;
+    run->from->published += run->count;
+    worker->counts.published += run->count;
+    worker->counts.delivered_messages += (uint64_t)run->count * receipt->queued;
+    worker->counts.refused += (uint64_t)run->count * receipt->refused;
+    worker->counts.no_receiver += receipt->matched == 0 ? run->count : 0;
+    run->route = NULL;
+    return true;
+}
+
+/* --- the ways in --------------------------------------------------------------------------------
+ */
+
+bool router_flush(struct worker *worker)
+{
+    struct run *run = &worker->run;
+    struct receipt receipt;
+
+    if (run->route == NULL || deliver(worker, &receipt))
+        return true;
+    run->route = NULL;
+    if (ppi_reader_unread(&run->from->link.reader, run->data, run->bytes) != PP_OK)
+        ppi_link_close(&run->from->link, PP_ENOMEM);
+    return false;
+}
+
+/* Does the frame lie behind the run, and can go where it goes? */
+static bool continues(const struct run *run, const struct ppi_frame *frame)
+{
+    const struct route *route = run->route;
+
+    return route != NULL && run->data + run->bytes == frame->data &&
+           route->length == frame->subject_length && run->count < RUN_MAX && !route->single &&
+           frame->size <= SMALL_FRAME_BYTES && run->bytes + frame->size <= RUN_BYTES_MAX &&
+           run->bytes > 0 && memcmp(route->subject, ppi_frame_subject(frame), route->length) == 0;
+}
+
+/* Routes the run, which is one message and in nobody's hands yet. */
+static enum routed deliver_one(struct worker *worker, struct receipt *receipt)
+{
+    if (deliver(worker, receipt))
+        return ROUTED;
+    worker->run.route = NULL;
+    return ROUTED_LATER;
+}
+
+enum routed router_publish_frame(struct worker *worker, struct peer *from,
+                                 const struct ppi_frame *frame)
+{
+    struct run *run = &worker->run;
+    enum routed result = ROUTED;
+    struct receipt receipt;
+
+    if (!continues(run, frame)) {
+        if (!router_flush(worker))
+            return ROUTED_LATER;
+        struct route *route =
+            route_of(worker, ppi_frame_subject(frame), frame->subject_length, &result);
+        if (route == NULL)
+            return result;
+        run->route = route;
+        run->from = from;
+        run->loose = false;
+        run->data = frame->data;
+        run->bytes = run->rest_bytes = 0;
+        run->count = 0;
+    }
+    run->sizes[run->count] = frame->size;
+    run->rests[run->count++] = (uint16_t)frame->rest;
+    run->bytes += frame->size;
+    run->rest_bytes += frame->rest;
+    if (frame->size > SMALL_FRAME_BYTES || run->route->single)
+        return deliver_one(worker, &receipt);
+    return ROUTED;
+}
+
+enum routed router_publish(struct worker *worker, const struct publication *message,
+                           struct receipt *receipt)
+{
+    struct run *run = &worker->run;
+    enum routed result = ROUTED;
+
+    ppi_check(run->route == NULL);
+    struct route *route = route_of(worker, message->subject, message->subject_length, &result);
+    if (route == NULL)
+        return result;
+    run->route = route;
+    run->from = message->from;
+    run->loose = true;
+    run->data = message->rest;
+    run->bytes = message->rest_size;
+    run->rest_bytes = 0;
+    run->count = 1;
+    run->sizes[0] = (uint32_t)message->rest_size;
+    run->rests[0] = 0;
+    return deliver_one(worker, receipt);
+}

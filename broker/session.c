@@ -1,0 +1,365 @@
+#include "session.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "base/status.h"
+#include "calls.h"
+#include "control.h"
+#include "io/handle.h"
+#include "io/timer.h"
+#include "log.h"
+#include "reply.h"
+#include "router.h"
+#include "subs.h"
+#include "ticker.h"
+
+static struct peer *peer_of(struct ppi_link *link)
+{
+    return PP_CONTAINER(link, struct peer, link);
+}
+
+/* --- frames ------------------------------------------------------------------------------------
+ */
+
+/* Params that are passed on must fit into every receiver's form. */
+static bool may_be_routed(const struct broker *broker, const struct ppi_frame *frame)
+{
+    return frame->depth <= PPI_PARAMS_DEPTH_MAX &&
+           frame->size - frame->params <= broker->settings.frame_max - PPI_FRAME_RESERVE;
+}
+
+static enum ppi_verdict publish(struct worker *worker, struct peer *peer,
+                                const struct ppi_frame *frame)
+{
+    if (!may_be_routed(worker->broker, frame)) {
+        reply_note(worker, peer, "E_LIMIT", "a message's params are too large, or nested too deep");
+        return PPI_NEXT;
+    }
+    switch (router_publish_frame(worker, peer, frame)) {
+    case ROUTED: break;
+    case ROUTED_LATER: return PPI_HOLD;
+    case ROUTED_BAD: reply_note(worker, peer, "E_ARG", "not published: %s", pp_detail()); break;
+    case ROUTED_NOMEM: ppi_link_close(&peer->link, PP_ENOMEM); return PPI_STOP;
+    }
+    return PPI_NEXT;
+}
+
+static enum ppi_verdict request(struct worker *worker, struct peer *peer,
+                                const struct ppi_frame *frame)
+{
+    const struct request request = { .caller = peer,
+                                     .id = frame->id,
+                                     .subject = ppi_frame_subject(frame),
+                                     .subject_length = frame->subject_length,
+                                     .rest = frame->data + frame->rest,
+                                     .rest_size = frame->size - frame->rest,
+                                     .deadline_ms = worker->broker->settings.call_deadline_ms };
+
+    if (!may_be_routed(worker->broker, frame)) {
+        reply_error(worker, peer, frame->id,
+                    "E_LIMIT the call's params are too large, or nested too deep");
+        return PPI_NEXT;
+    }
+    return calls_request(worker, &request);
+}
+
+static bool is_control(const struct ppi_frame *frame)
+{
+    return frame->subject_length > 0 && ppi_frame_subject(frame)[0] == '$';
+}
+
+static enum ppi_verdict on_frame(struct ppi_link *link, const struct ppi_frame *frame)
+{
+    struct peer *peer = peer_of(link);
+    struct worker *worker = worker_self(peer->broker);
+
+    if (peer->bye)
+        return PPI_NEXT; /* it promised to say no more */
+    peer->frames_in++;
+    worker->counts.frames_in++;
+    if (PPI_LIKELY(frame->type == PPI_NOTIFICATION && !is_control(frame)))
+        return publish(worker, peer, frame);
+    if (!router_flush(worker))
+        return PPI_HOLD;
+    if (frame->type == PPI_ANSWER) {
+        calls_answer(worker, peer, frame);
+        return PPI_NEXT;
+    }
+    return is_control(frame) ? control(worker, peer, frame) : request(worker, peer, frame);
+}
+
+static bool on_urgent(struct ppi_link *link, const struct ppi_frame *frame)
+{
+    struct peer *peer = peer_of(link);
+    struct worker *worker = worker_self(peer->broker);
+
+    if (frame->type == PPI_ANSWER) {
+        calls_answer(worker, peer, frame);
+        return true;
+    }
+    return is_control(frame) && control_urgent(worker, peer, frame);
+}
+
+static void on_bad(struct ppi_link *link, enum ppi_scan what)
+{
+    static const char *const words[] = {
+        [PPI_SCAN_BAD] = "this is not a MessagePack-RPC message",
+        [PPI_SCAN_DEEP] = "a message is nested deeper than 32",
+        [PPI_SCAN_LARGE] = "a message is larger than frame_max",
+    };
+    struct peer *peer = peer_of(link);
+    struct worker *worker = worker_self(peer->broker);
+
+    router_flush(worker);
+    if (what == PPI_SCAN_ALIEN) {
+        log_event(LOG_WARN, "alien", "client=%" PRIu64, peer->id);
+        if (peer->frames_in == 0)
+            reply_text(worker, peer,
+                       "This is panpiped, which speaks MessagePack-RPC and nothing else. "
+                       "From a shell, use the program panpipe.\n");
+        return;
+    }
+    log_event(LOG_WARN, "malformed", "client=%" PRIu64 " why=\"%s\"", peer->id, words[what]);
+    reply_bye(worker, peer, what == PPI_SCAN_LARGE ? "E_LIMIT" : "E_PROTO", words[what]);
+}
+
+/* --- around a packet -----------------------------------------------------------------------------
+ */
+
+static void on_begin(struct ppi_link *link)
+{
+    worker_enter(worker_self(peer_of(link)->broker));
+}
+
+/* Ends subscriptions that have had all the messages they wanted. */
+static void end_the_over(struct worker *worker)
+{
+    if (worker->over == NULL)
+        return;
+    worker_write_begin(worker);
+    while (worker->over != NULL) {
+        struct sub *sub = worker->over;
+
+        worker->over = sub->next_over;
+        if (!sub->retired)
+            sub_end(sub);
+    }
+    worker_write_end(worker);
+}
+
+static void on_end(struct ppi_link *link)
+{
+    struct peer *peer = peer_of(link);
+    struct worker *worker = worker_self(peer->broker);
+
+    router_flush(worker);
+    if (peer->bye && peer->closes_ns == 0 && !link->reader.holding)
+        control_goodbye(worker, peer);
+    worker_send(worker);
+    end_the_over(worker);
+    if (atomic_load_explicit(&link->half_bytes, memory_order_relaxed) > 0)
+        ticker_wake(peer->broker);
+    worker_leave(worker);
+}
+
+static void on_sent(struct ppi_link *link, void *tag, uint32_t count, bool lost)
+{
+    (void)link;
+    sub_sent(tag, count, lost);
+}
+
+/* --- its end -------------------------------------------------------------------------------------
+ */
+
+void session_end(struct worker *worker, struct peer *peer, int why, const char *name,
+                 const char *text)
+{
+    char quoted[LOG_QUOTED_MAX];
+
+    log_event(LOG_WARN, "cut", "client=%" PRIu64 " name=%s why=%s text=\"%s\"", peer->id,
+              log_quote(quoted, peer->name, strlen(peer->name)), name, text);
+    reply_bye(worker, peer, name, text);
+    worker_send(worker);
+    ppi_link_close(&peer->link, why);
+}
+
+static void leave_user(struct peer *peer)
+{
+    if (peer->user != NULL && --peer->user->connections == 0) {
+        ppi_list_remove(&peer->user->in_broker);
+        free(peer->user);
+    }
+    peer->user = NULL;
+}
+
+static void peer_free(struct peer *peer)
+{
+    ppi_map_deinit(&peer->subs_by_id);
+    ppi_map_deinit(&peer->calls);
+    ppi_map_deinit(&peer->serving);
+    ppi_mutex_deinit(&peer->calls_lock);
+    free(peer->name);
+    free(peer);
+}
+
+static void on_closed(struct ppi_link *link, int why)
+{
+    struct peer *peer = peer_of(link);
+    struct broker *broker = peer->broker;
+    struct worker *worker = worker_self(broker);
+
+    char quoted[LOG_QUOTED_MAX];
+
+    log_event(LOG_INFO, "disconnect", "client=%" PRIu64 " name=%s why=\"%s\"", peer->id,
+              log_quote(quoted, peer->name, strlen(peer->name)), pp_strerror(why));
+    worker_enter(worker);
+    worker_write_begin(worker);
+    while (!ppi_list_empty(&peer->subs))
+        sub_end(PP_CONTAINER(peer->subs.next, struct sub, in_peer));
+    calls_peer_gone(worker, peer);
+    ppi_list_remove(&link->waiting);
+    ppi_list_remove(&peer->in_broker);
+    ppi_map_remove(&broker->peers_by_id, peer->id);
+    broker->peer_count--;
+    broker->gone_bytes_in += atomic_load(&link->read_bytes);
+    broker->gone_bytes_out += atomic_load(&link->taken_bytes);
+    leave_user(peer);
+    bool last = broker->stopping && broker->peer_count == 0;
+    ppi_link_deinit(link); /* what was queued is counted lost */
+    worker_write_end(worker);
+    worker_send(worker);
+    worker_leave(worker);
+    peer_free(peer);
+    if (last)
+        broker->on_stopped(broker->context);
+}
+
+static const struct ppi_link_events events = {
+    .begin = on_begin,
+    .end = on_end,
+    .frame = on_frame,
+    .urgent = on_urgent,
+    .bad = on_bad,
+    .sent = on_sent,
+    .closed = on_closed,
+};
+
+/* --- its beginning -------------------------------------------------------------------------------
+ */
+
+static void name_user(const pp_peer *who, char *name, size_t size)
+{
+    if ((who->flags & PP_PEER_SID) != 0)
+        snprintf(name, size, "%s", who->sid);
+    else if ((who->flags & PP_PEER_UID) != 0)
+        snprintf(name, size, "%u", who->uid);
+    else
+        snprintf(name, size, "unidentified");
+}
+
+/* The user's record, counted; NULL: *why. */
+static struct user *enter_user(struct broker *broker, const pp_peer *who, const char **why)
+{
+    char name[sizeof((struct user *)NULL)->name];
+    struct user *user = NULL;
+
+    name_user(who, name, sizeof name);
+    for (struct ppi_list *at = broker->users.next; at != &broker->users && user == NULL;
+         at = at->next)
+        if (strcmp(PP_CONTAINER(at, struct user, in_broker)->name, name) == 0)
+            user = PP_CONTAINER(at, struct user, in_broker);
+    if (user != NULL && user->connections >= broker->settings.connections_user) {
+        *why = "E_QUOTA connections_user: too many connections of this user\n";
+        return NULL;
+    }
+    if (user == NULL && (user = calloc(1, sizeof *user)) != NULL) {
+        memcpy(user->name, name, sizeof name);
+        ppi_list_append(&broker->users, &user->in_broker);
+    }
+    *why = "E_LIMIT the broker is out of memory\n";
+    if (user != NULL)
+        user->connections++;
+    return user;
+}
+
+static struct peer *peer_new(struct broker *broker, const pp_peer *who)
+{
+    struct peer *peer = calloc(1, sizeof *peer);
+    char name[32];
+
+    if (peer == NULL)
+        return NULL;
+    snprintf(name, sizeof name, "pid-%" PRIu64, who->pid);
+    peer->broker = broker;
+    peer->who = *who;
+    peer->name = sub_copy_text(name);
+    peer->next_sid = 1;
+    peer->next_server_id = 1;
+    atomic_init(&peer->next_deadline_ns, PPI_FOREVER);
+    ppi_mutex_init(&peer->calls_lock);
+    ppi_list_init(&peer->subs);
+    ppi_list_init(&peer->in_broker);
+    if (peer->name == NULL) {
+        peer_free(peer);
+        return NULL;
+    }
+    return peer;
+}
+
+/* In the write section. NULL: admitted; else what to say. */
+static const char *admit(struct broker *broker, struct peer *peer, pp_handle *connection)
+{
+    const char *why = "E_LIMIT the broker is out of memory\n";
+
+    if (broker->stopping)
+        return "E_SHUTDOWN the broker is leaving\n";
+    if (broker->peer_count >= broker->settings.connections)
+        return "E_QUOTA connections: too many connections\n";
+    if (peer == NULL || (peer->user = enter_user(broker, &peer->who, &why)) == NULL)
+        return why;
+    peer->id = broker->next_peer_id++;
+    peer->opened_ns = ppi_timer_now_ns(broker->port);
+    if (ppi_map_add(&broker->peers_by_id, peer->id, peer) != PP_OK) {
+        leave_user(peer);
+        return why;
+    }
+    ppi_list_append(&broker->peers, &peer->in_broker);
+    broker->peer_count++;
+    if (ppi_link_open(&peer->link, connection, broker->port, &events, &broker->limits) == PP_OK)
+        return NULL;
+    broker->peer_count--;
+    ppi_list_remove(&peer->in_broker);
+    ppi_map_remove(&broker->peers_by_id, peer->id);
+    leave_user(peer);
+    return why;
+}
+
+void session_open(struct worker *worker, pp_handle *connection)
+{
+    struct broker *broker = worker->broker;
+    pp_peer who = { .size = sizeof who };
+
+    pp_peer_get(connection, &who);
+    struct peer *peer = peer_new(broker, &who);
+    worker_enter(worker);
+    worker_write_begin(worker);
+    const char *refused = admit(broker, peer, connection);
+    if (refused == NULL)
+        log_event(LOG_INFO, "connect", "client=%" PRIu64 " pid=%" PRIu64 " user=%s", peer->id,
+                  who.pid, peer->user->name);
+    worker_write_end(worker);
+    worker_leave(worker);
+    if (refused == NULL)
+        return;
+    const pp_piece line = { refused, strlen(refused) };
+    log_event(LOG_WARN, "refuse", "pid=%" PRIu64 " why=\"%.*s\"", who.pid,
+              (int)strcspn(refused, "\n"), refused);
+    ppi_handle_try_write(connection, &line, 1);
+    pp_close(connection);
+    if (peer != NULL)
+        peer_free(peer);
+}

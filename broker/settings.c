@@ -1,0 +1,165 @@
+#include "settings.h"
+
+#include <libconfig.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/compiler.h"
+#include "wire/scan.h"
+
+enum { KIB = 1024, MIB = 1024 * 1024 };
+
+/* Every number a file may set, with its bounds. */
+static const struct setting {
+    const char *name;
+    size_t offset;
+    bool wide; /* 64 bits */
+    uint64_t initial, min, max;
+} table[] = {
+#define NARROW(name, initial, min, max)                                                            \
+    {                                                                                              \
+#name, offsetof(struct settings, name), false, initial, min, max                           \
+    }
+#define WIDE(name, initial, min, max)                                                              \
+    {                                                                                              \
+#name, offsetof(struct settings, name), true, initial, min, max                            \
+    }
+    NARROW(workers, 0, 0, 64),
+    NARROW(frame_max, 16 * MIB, 8 * KIB, PPI_FRAME_MAX),
+    WIDE(queue_high, 4 * MIB, 4 * KIB, 1024 * MIB),
+    WIDE(queue_low, 1 * MIB, 1 * KIB, 1024 * MIB),
+    WIDE(queue_hard, 16 * MIB, 8 * KIB, 2048ull * MIB),
+    NARROW(read_ahead, 64 * KIB, 1 * KIB, 16 * MIB),
+    NARROW(stall_ms, 10000, 100, 3600000),
+    NARROW(stall_rate, 64 * KIB, 0, 1024 * MIB),
+    NARROW(half_frame_ms, 10000, 100, 3600000),
+    NARROW(half_frame_rate, 1 * MIB, 1 * KIB, 1024 * MIB),
+    NARROW(subs, 1024, 1, 1000000),
+    NARROW(calls_open, 1024, 1, 1000000),
+    NARROW(connections, 16384, 1, 1000000),
+    NARROW(connections_user, 4096, 1, 1000000),
+    NARROW(call_deadline_ms, 60000, 0, 86400000),
+    NARROW(drain_ms, 5000, 0, 3600000),
+#undef NARROW
+#undef WIDE
+};
+
+static void set(struct settings *settings, const struct setting *setting, uint64_t value)
+{
+    void *at = (char *)settings + setting->offset;
+
+    if (setting->wide)
+        *(uint64_t *)at = value;
+    else
+        *(uint32_t *)at = (uint32_t)value;
+}
+
+void settings_defaults(struct settings *settings)
+{
+    memset(settings, 0, sizeof *settings);
+    snprintf(settings->name, sizeof settings->name, "default");
+    settings->log_level = LOG_INFO;
+    for (size_t i = 0; i < PPI_COUNT(table); i++)
+        set(settings, &table[i], table[i].initial);
+}
+
+const char *log_level_name(enum log_level level)
+{
+    static const char *const names[] = { "error", "warn", "info", "debug" };
+
+    return names[level];
+}
+
+bool log_level_parse(const char *name, enum log_level *level)
+{
+    for (int i = LOG_ERROR; i <= LOG_DEBUG; i++)
+        if (strcmp(log_level_name((enum log_level)i), name) == 0) {
+            *level = (enum log_level)i;
+            return true;
+        }
+    return false;
+}
+
+static const struct setting *find(const char *name)
+{
+    for (size_t i = 0; i < PPI_COUNT(table); i++)
+        if (strcmp(table[i].name, name) == 0)
+            return &table[i];
+    return NULL;
+}
+
+/* Takes one line over; "" or what is wrong with it. */
+static void take(struct settings *settings, const config_setting_t *line, char *wrong, size_t size)
+{
+    const char *name = config_setting_name(line), *text = config_setting_get_string(line);
+    const struct setting *setting = find(name);
+    int type = config_setting_type(line);
+
+    wrong[0] = '\0';
+    if (strcmp(name, "log_level") == 0) {
+        if (text == NULL || !log_level_parse(text, &settings->log_level))
+            snprintf(wrong, size, "log_level is one of \"error\", \"warn\", \"info\", \"debug\"");
+    } else if (strcmp(name, "name") == 0) {
+        if (text == NULL || snprintf(settings->name, sizeof settings->name, "%s", text) >=
+                                (int)sizeof settings->name)
+            snprintf(wrong, size, "name is a text in quotes");
+    } else if (strcmp(name, "system") == 0) {
+        if (type != CONFIG_TYPE_BOOL)
+            snprintf(wrong, size, "system is true or false");
+        settings->system = config_setting_get_bool(line);
+    } else if (setting == NULL) {
+        snprintf(wrong, size, "there is no setting %s", name);
+    } else {
+        long long value = type == CONFIG_TYPE_INT     ? config_setting_get_int(line)
+                          : type == CONFIG_TYPE_INT64 ? config_setting_get_int64(line)
+                                                      : -1;
+        if (value < 0 || (uint64_t)value < setting->min || (uint64_t)value > setting->max)
+            snprintf(wrong, size, "%s is a number from %llu to %llu", name,
+                     (unsigned long long)setting->min, (unsigned long long)setting->max);
+        else
+            set(settings, setting, (uint64_t)value);
+    }
+}
+
+int settings_load(struct settings *settings, const char *path, char *problem, size_t size)
+{
+    config_t file;
+    char wrong[160] = "";
+    int line = 0, status = PP_OK;
+
+    config_init(&file);
+    if (config_read_file(&file, path) != CONFIG_TRUE) {
+        line = config_error_line(&file);
+        snprintf(problem, size, "%s:%d: %s", path, line, config_error_text(&file));
+        config_destroy(&file);
+        return PP_EINVAL;
+    }
+    const config_setting_t *root = config_root_setting(&file);
+    for (int i = 0; i < config_setting_length(root) && wrong[0] == '\0'; i++) {
+        const config_setting_t *element = config_setting_get_elem(root, (unsigned)i);
+
+        line = config_setting_source_line(element);
+        take(settings, element, wrong, sizeof wrong);
+    }
+    if (wrong[0] != '\0') {
+        snprintf(problem, size, "%s:%d: %s", path, line, wrong);
+        status = PP_EINVAL;
+    }
+    config_destroy(&file);
+    return status;
+}
+
+int settings_check(const struct settings *settings, char *problem, size_t size)
+{
+    if (settings->queue_low >= settings->queue_high ||
+        settings->queue_high >= settings->queue_hard) {
+        snprintf(problem, size, "queue_low < queue_high < queue_hard must hold");
+        return PP_EINVAL;
+    }
+    if (settings->frame_max > settings->queue_hard) {
+        snprintf(problem, size, "frame_max must not be above queue_hard");
+        return PP_EINVAL;
+    }
+    return PP_OK;
+}

@@ -1,0 +1,49 @@
+/* settings.h: the broker's settings: defaults, the configuration file, the command line. */
+#ifndef SETTINGS_H
+#define SETTINGS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <panpipe/pipe.h>
+
+enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
+
+/* The limits have the names of protocol.md's table; the file uses the same. */
+struct settings {
+    char name[PP_PATH_MAX]; /* logical name, or full path */
+    bool system;            /* the system scope, open to every local user */
+    uint32_t workers;       /* at once; 0: by the number of processors */
+    enum log_level log_level;
+
+    uint32_t frame_max;        /* bytes */
+    uint64_t queue_high;       /* bytes a link */
+    uint64_t queue_low;        /* bytes a link */
+    uint64_t queue_hard;       /* bytes a link, answers included */
+    uint32_t read_ahead;       /* bytes read from a paused connection */
+    uint32_t stall_ms;         /* above queue_high for so long: cut */
+    uint32_t stall_rate;       /* bytes a second; draining more slowly there: cut */
+    uint32_t half_frame_ms;    /* without progress: closed */
+    uint32_t half_frame_rate;  /* bytes a second; a frame that comes more slowly: closed */
+    uint32_t subs;             /* a connection */
+    uint32_t calls_open;       /* a connection */
+    uint32_t connections;      /* in all */
+    uint32_t connections_user; /* of one user */
+    uint32_t call_deadline_ms; /* unless the caller says otherwise; 0: none */
+    uint32_t drain_ms;         /* how long a stop waits for queues to go out */
+};
+
+void settings_defaults(struct settings *settings);
+
+/* Reads a file of `name = value` lines over what is set. PP_OK; else problem says what and where,
+ * in at most size bytes. */
+int settings_load(struct settings *settings, const char *path, char *problem, size_t size);
+
+/* Do the values go together? As settings_load. */
+int settings_check(const struct settings *settings, char *problem, size_t size);
+
+/* A log level's name, and back; false: there is none such. */
+const char *log_level_name(enum log_level level);
+bool log_level_parse(const char *name, enum log_level *level);
+
+#endif

@@ -1,0 +1,131 @@
+/* state.h: what the broker knows: the structs that its files share, and nothing that acts.
+ *
+ * Who may touch what:
+ *   view   while a worker is in its view (worker.h) the structure stands still: peers,
+ * subscriptions and the index are neither added nor freed. Every packet is handled in a view. write
+ * the structure changes only in the write section, when no worker is in a view. So a pointer found
+ * in a view is good until the view is left, and needs no count. lock   what changes while messages
+ * flow has a lock of its own, named with it, or is atomic. */
+#ifndef STATE_H
+#define STATE_H
+
+#include "base/list.h"
+#include "base/map.h"
+#include "link/link.h"
+#include "settings.h"
+
+struct broker;
+struct peer;
+struct subjects;
+struct worker;
+
+/* What a message is delivered as. */
+enum form { FORM_PLAIN, FORM_RICH };
+
+/* A subscription, or (serve) the offer to answer calls. */
+struct sub {
+    struct peer *peer;
+    uint64_t sid; /* unique on the connection, never reused */
+    enum form form;
+    bool serve, exclusive;
+    bool echo;        /* also what the peer publishes itself */
+    bool cut;         /* policy: a receiver that is too slow is cut; else its publishers wait */
+    char *group;      /* owned; NULL: none */
+    uint64_t max;     /* over after so many messages; 0: never */
+    atomic_bool over; /* it is; in a worker's list of those to end */
+    struct sub *next_over;
+    atomic_uint in_flight; /* calls that wait for this server's answer */
+    uint32_t max_inflight; /* of them; 0: no limit */
+    bool retired;          /* unsubscribed; freed when nothing of it is queued */
+    /* accepted = delivered + lost + merged + queued, always */
+    atomic_uint_fast64_t accepted, merged;
+    uint64_t delivered, lost; /* the peer's link lock */
+    struct ppi_list in_peer;
+    uint8_t pattern_length;
+    char pattern[];
+};
+
+/* A call that waits for its answer. It is in two maps until somebody claims it: whoever turns
+ * `open` to false answers the caller, takes it out of both maps and frees it. Everybody else looks
+ * at it only while holding the lock of a map in which it is. */
+struct call {
+    atomic_bool open;
+    struct peer *caller, *server;
+    uint64_t sid; /* the server's subscription that it came by; it may be gone meanwhile */
+    uint32_t caller_id, server_id;
+    uint64_t deadline_ns; /* PPI_FOREVER: none */
+    struct call *next;    /* while free */
+};
+
+/* A connection. */
+struct peer {
+    struct ppi_link link;
+    struct broker *broker;
+    struct ppi_list in_broker;
+    uint64_t id;
+    pp_peer who;
+    struct user *user; /* counted; NULL: not known yet */
+    char *name;        /* as $hello gave it, or "pid-N"; owned */
+    bool hello;        /* can be told things */
+    bool bye;          /* said $bye; bye_id is its call, answered at the end */
+    bool bye_asked;    /* as a request, so that there is an answer to give */
+    uint32_t bye_id;
+    uint64_t opened_ns;
+    atomic_uint_fast64_t closes_ns; /* after $bye: closed then; 0: not yet */
+
+    struct ppi_list subs; /* write */
+    struct ppi_map subs_by_id;
+    uint64_t next_sid;
+
+    struct ppi_mutex calls_lock; /* the two maps and next_server_id */
+    struct ppi_map calls;        /* its own, by its ids */
+    struct ppi_map serving;      /* others', by the broker's ids */
+    uint32_t next_server_id;
+    atomic_uint_fast64_t next_deadline_ns; /* no call of its own is over before that */
+
+    /* What it sent; by the worker that has the turn. */
+    uint64_t frames_in, published;
+
+    /* The watch over a slow reader, and over one that drains at the end; by the tick. */
+    uint64_t slow_since_ns, window_began_ns, window_taken, drain_read_bytes;
+};
+
+/* Connections of one user. */
+struct user {
+    struct ppi_list in_broker;
+    char name[192]; /* a uid or a SID */
+    uint32_t connections;
+};
+
+struct broker {
+    struct settings settings;
+    struct ppi_link_limits limits;
+    pp_port *port;
+    uint64_t id; /* random: tells one run of a broker from another */
+    uint64_t started_ns;
+
+    struct worker **workers;
+    atomic_uint worker_count;
+    uint32_t worker_max;
+    struct ppi_mutex gate; /* held in the write section, and by those who wait for its end */
+    atomic_uint writers;   /* inside the write section, or waiting for it */
+
+    /* write */
+    struct subjects *subjects; /* of struct sub, also those that serve */
+    uint64_t version;          /* of the index; what a worker has cached for another is stale */
+    struct ppi_list peers;
+    struct ppi_map peers_by_id;
+    struct ppi_list users;
+    uint64_t next_peer_id, peer_count, sub_count;
+    uint64_t gone_bytes_in, gone_bytes_out, gone_lost; /* of connections that are gone */
+    bool stopping;
+    uint64_t stop_by_ns;
+
+    struct listener *listener;         /* owned */
+    struct ticker *ticker;             /* owned */
+    struct stopper *stopper;           /* owned */
+    void (*on_stopped)(void *context); /* the last peer is gone */
+    void *context;
+};
+
+#endif

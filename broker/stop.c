@@ -1,0 +1,133 @@
+#include "stop.h"
+
+#include <stdlib.h>
+
+#include "calls.h"
+#include "io/port.h"
+#include "io/timer.h"
+#include "listener.h"
+#include "log.h"
+#include "reply.h"
+#include "ticker.h"
+
+struct stopper {
+    struct broker *broker;
+    struct ppi_mutex lock;
+    pp_op op;
+    bool posted;
+    unsigned wishes; /* not handled yet */
+};
+
+static struct peer *peer_at(struct ppi_list *at)
+{
+    return PP_CONTAINER(at, struct peer, in_broker);
+}
+
+static void tell_everybody(struct worker *worker)
+{
+    struct broker *broker = worker->broker;
+
+    for (struct ppi_list *at = broker->peers.next; at != &broker->peers; at = at->next) {
+        calls_end_own(worker, peer_at(at), "E_SHUTDOWN the broker is leaving");
+        reply_bye(worker, peer_at(at), "E_SHUTDOWN", "the broker is leaving");
+    }
+}
+
+static void close_everybody(struct broker *broker)
+{
+    for (struct ppi_list *at = broker->peers.next; at != &broker->peers; at = at->next)
+        ppi_link_close(&peer_at(at)->link, PP_ESHUTDOWN);
+}
+
+static void begin(struct worker *worker)
+{
+    struct broker *broker = worker->broker;
+
+    log_event(LOG_INFO, "stop", "clients=%llu drain_ms=%u", (unsigned long long)broker->peer_count,
+              broker->settings.drain_ms);
+    worker_write_begin(worker);
+    broker->stopping = true;
+    broker->stop_by_ns =
+        ppi_timer_now_ns(broker->port) + (uint64_t)broker->settings.drain_ms * PPI_NS_PER_MS;
+    worker_write_end(worker);
+    listener_close(broker);
+    tell_everybody(worker);
+    ticker_wake(broker);
+}
+
+static void on_wish(pp_op *op)
+{
+    struct stopper *stopper = PP_CONTAINER(op, struct stopper, op);
+    struct broker *broker = stopper->broker;
+    struct worker *worker = worker_self(broker);
+
+    ppi_mutex_lock(&stopper->lock);
+    unsigned wishes = stopper->wishes;
+    stopper->wishes = 0;
+    stopper->posted = false;
+    ppi_mutex_unlock(&stopper->lock);
+    worker_enter(worker);
+    bool again = broker->stopping;
+    if (!again)
+        begin(worker);
+    if (again || wishes > 1)
+        close_everybody(broker);
+    bool nobody = broker->peer_count == 0;
+    worker_send(worker);
+    worker_leave(worker);
+    if (nobody && !again)
+        broker->on_stopped(broker->context);
+}
+
+void stop_begin(struct broker *broker)
+{
+    struct stopper *stopper = broker->stopper;
+
+    ppi_mutex_lock(&stopper->lock);
+    bool post = !stopper->posted;
+    stopper->posted = true;
+    stopper->wishes++;
+    ppi_mutex_unlock(&stopper->lock);
+    if (post)
+        ppi_port_post(broker->port, &stopper->op);
+}
+
+bool stop_watch(struct worker *worker, uint64_t now_ns)
+{
+    struct broker *broker = worker->broker;
+
+    for (struct ppi_list *at = broker->peers.next; at != &broker->peers; at = at->next) {
+        struct peer *peer = peer_at(at);
+        uint64_t read = atomic_load(&peer->link.read_bytes);
+        bool quiet = read == peer->drain_read_bytes && atomic_load(&peer->link.load) == 0 &&
+                     !atomic_load(&peer->link.holding);
+
+        peer->drain_read_bytes = read;
+        if (quiet)
+            ppi_link_finish(&peer->link, PP_ESHUTDOWN);
+        else if (now_ns >= broker->stop_by_ns)
+            ppi_link_close(&peer->link, PP_ESHUTDOWN);
+    }
+    return broker->peer_count > 0;
+}
+
+int stop_open(struct broker *broker)
+{
+    struct stopper *stopper = calloc(1, sizeof *stopper);
+
+    if (stopper == NULL)
+        return PP_ENOMEM;
+    stopper->broker = broker;
+    stopper->op.priv_.handler = on_wish;
+    ppi_mutex_init(&stopper->lock);
+    broker->stopper = stopper;
+    return PP_OK;
+}
+
+void stop_free(struct broker *broker)
+{
+    if (broker->stopper != NULL)
+        ppi_mutex_deinit(&broker->stopper->lock);
+    free(broker->stopper);
+    broker->stopper = NULL;
+}

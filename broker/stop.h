@@ -1,0 +1,21 @@
+/* stop.h: how the broker ends.
+ *
+ * First wish: no new connections, clients are told, open calls are answered. Each connection is
+ * closed when nothing comes from it any more and all of its queue is out; at the latest after
+ * drain_ms. A second wish waits for nothing. */
+#ifndef STOP_H
+#define STOP_H
+
+#include "worker.h"
+
+/* Prepares the packet that a wish is. PP_OK, PP_ENOMEM. */
+int stop_open(struct broker *broker);
+void stop_free(struct broker *broker);
+
+/* A wish; any thread, any number of times. */
+void stop_begin(struct broker *broker);
+
+/* While stopping, by the ticker: closes what is through. true: not all yet. */
+bool stop_watch(struct worker *worker, uint64_t now_ns);
+
+#endif

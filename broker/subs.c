@@ -1,0 +1,105 @@
+#include "subs.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "subjects.h"
+
+struct sub *sub_new(struct peer *peer, const char *pattern, size_t length)
+{
+    struct sub *sub = calloc(1, sizeof *sub + length + 1);
+
+    if (sub == NULL)
+        return NULL;
+    sub->peer = peer;
+    ppi_list_init(&sub->in_peer);
+    atomic_init(&sub->accepted, 0);
+    atomic_init(&sub->merged, 0);
+    atomic_init(&sub->in_flight, 0);
+    sub->pattern_length = (uint8_t)length;
+    memcpy(sub->pattern, pattern, length);
+    return sub;
+}
+
+char *sub_copy_text(const char *text)
+{
+    char *copy = malloc(strlen(text) + 1);
+
+    return copy != NULL ? strcpy(copy, text) : NULL;
+}
+
+void sub_discard(struct sub *sub)
+{
+    if (sub != NULL)
+        free(sub->group);
+    free(sub);
+}
+
+struct rivals {
+    const struct sub *sub;
+    bool found;
+};
+
+/* Another service of exactly the same pattern, where one of both is exclusive. */
+static void look_for_rival(void *context, void *item)
+{
+    struct rivals *rivals = context;
+    const struct sub *other = item;
+
+    if (other->serve && (other->exclusive || rivals->sub->exclusive))
+        rivals->found = true;
+}
+
+int sub_enter(struct sub *sub)
+{
+    struct broker *broker = sub->peer->broker;
+    struct rivals rivals = { sub, false };
+
+    if (sub->serve)
+        subjects_each(broker->subjects, sub->pattern, sub->pattern_length, look_for_rival, &rivals);
+    if (rivals.found)
+        return PP_ENAME;
+    sub->sid = sub->peer->next_sid++;
+    int error = ppi_map_add(&sub->peer->subs_by_id, sub->sid, sub);
+    if (error == PP_OK) {
+        error = subjects_add(broker->subjects, sub->pattern, sub->pattern_length, sub);
+        if (error != PP_OK)
+            ppi_map_remove(&sub->peer->subs_by_id, sub->sid);
+    }
+    if (error != PP_OK)
+        return error;
+    ppi_list_append(&sub->peer->subs, &sub->in_peer);
+    broker->sub_count++;
+    broker->version++;
+    return PP_OK;
+}
+
+uint64_t sub_queued(const struct sub *sub)
+{
+    return atomic_load(&sub->accepted) - atomic_load(&sub->merged) - sub->delivered - sub->lost;
+}
+
+void sub_end(struct sub *sub)
+{
+    struct broker *broker = sub->peer->broker;
+
+    subjects_remove(broker->subjects, sub->pattern, sub->pattern_length, sub);
+    ppi_map_remove(&sub->peer->subs_by_id, sub->sid);
+    ppi_list_remove(&sub->in_peer);
+    broker->sub_count--;
+    broker->version++;
+    ppi_mutex_lock(&sub->peer->link.lock);
+    sub->retired = true;
+    bool over = sub_queued(sub) == 0;
+    ppi_mutex_unlock(&sub->peer->link.lock);
+    if (over)
+        sub_discard(sub);
+}
+
+void sub_sent(struct sub *sub, uint32_t count, bool lost)
+{
+    *(lost ? &sub->lost : &sub->delivered) += count;
+    if (sub->retired && sub_queued(sub) == 0)
+        sub_discard(sub);
+}

@@ -1,0 +1,29 @@
+/* subs.h: subscriptions and services: making, entering, ending them. */
+#ifndef SUBS_H
+#define SUBS_H
+
+#include "state.h"
+
+/* A subscription of peer's under a valid pattern, not entered yet; NULL: no memory. */
+struct sub *sub_new(struct peer *peer, const char *pattern, size_t length);
+/* Frees one that was never entered. */
+void sub_discard(struct sub *sub);
+
+/* Enters it: gives it its sid, puts it into the index (write section). PP_OK; PP_ENOMEM; PP_ENAME:
+ * somebody else serves the pattern, and one of both wants to be the only one. */
+int sub_enter(struct sub *sub);
+
+/* Takes it out of the index (write section). Freed at once, or with what of it is still queued. */
+void sub_end(struct sub *sub);
+
+/* A copy of a text for a group or a name, freed with free; NULL: no memory. */
+char *sub_copy_text(const char *text);
+
+/* Messages of it that wait in the peer's queue. With the peer's link lock. */
+uint64_t sub_queued(const struct sub *sub);
+
+/* count messages have gone out, or are lost (the peer's link lock). Frees a retired one after the
+ * last. */
+void sub_sent(struct sub *sub, uint32_t count, bool lost);
+
+#endif

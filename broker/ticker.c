@@ -1,0 +1,151 @@
+#include "ticker.h"
+
+#include <stdlib.h>
+
+#include "calls.h"
+#include "io/timer.h"
+#include "session.h"
+#include "stop.h"
+#include "worker.h"
+
+struct ticker {
+    struct ppi_timer timer;
+    struct broker *broker;
+    atomic_bool armed, stopped;
+};
+
+void ticker_wake(struct broker *broker)
+{
+    struct ticker *ticker = broker->ticker;
+
+    if (atomic_load_explicit(&ticker->armed, memory_order_relaxed) ||
+        atomic_exchange(&ticker->armed, true))
+        return;
+    if (atomic_load(&ticker->stopped) ||
+        ppi_timer_start(&ticker->timer, broker->port,
+                        ppi_timer_now_ns(broker->port) + (uint64_t)TICK_MS * PPI_NS_PER_MS) !=
+            PP_OK)
+        atomic_store(&ticker->armed, false);
+}
+
+static uint64_t ms(uint64_t milliseconds)
+{
+    return milliseconds * PPI_NS_PER_MS;
+}
+
+/* A frame that does not get on, or gets on too slowly. true: there is one to watch. */
+static bool watch_half(struct worker *worker, struct peer *peer, uint64_t now_ns)
+{
+    const struct settings *settings = &worker->broker->settings;
+    uint64_t began_ns = atomic_load(&peer->link.half_began_ns);
+    uint64_t grew_ns = atomic_load(&peer->link.half_grew_ns);
+    uint64_t bytes = atomic_load(&peer->link.half_bytes);
+
+    if (bytes == 0 || began_ns == 0)
+        return false;
+    if (atomic_load(&peer->link.holding)) /* it is we who do not read on */
+        return true;
+    if (now_ns > grew_ns + ms(settings->half_frame_ms))
+        session_end(worker, peer, PP_EPROTO, "E_PROTO", "a message was begun and not continued");
+    else if (now_ns >
+             began_ns + ms(settings->half_frame_ms) + ms(bytes * 1000 / settings->half_frame_rate))
+        session_end(worker, peer, PP_EPROTO, "E_PROTO", "a message comes too slowly");
+    return true;
+}
+
+/* A reader that has been above queue_high for too long, or drains too slowly on the way down.
+ * true: there is something to watch. */
+static bool watch_slow(struct worker *worker, struct peer *peer, uint64_t now_ns)
+{
+    const struct settings *settings = &worker->broker->settings;
+    const struct ppi_link_limits *limits = &worker->broker->limits;
+    size_t load = atomic_load(&peer->link.load);
+    uint64_t taken = atomic_load(&peer->link.taken_bytes);
+    bool dipped = atomic_exchange(&peer->link.dipped, false);
+
+    if (load <= limits->queue_low) {
+        peer->slow_since_ns = peer->window_began_ns = 0;
+        return false;
+    }
+    if (peer->window_began_ns == 0) {
+        peer->window_began_ns = now_ns;
+        peer->window_taken = taken;
+    }
+    if (load <= limits->queue_high || dipped || peer->slow_since_ns == 0)
+        peer->slow_since_ns = now_ns;
+    if (now_ns - peer->slow_since_ns >= ms(settings->stall_ms)) {
+        session_end(worker, peer, PP_ESLOW, "E_SLOW", "stall: it does not read");
+    } else if (now_ns - peer->window_began_ns >= ms(settings->stall_ms)) {
+        uint64_t elapsed_ms = (now_ns - peer->window_began_ns) / PPI_NS_PER_MS;
+
+        if ((taken - peer->window_taken) * 1000 / elapsed_ms < settings->stall_rate)
+            session_end(worker, peer, PP_ESLOW, "E_SLOW", "stall_rate: it reads too slowly");
+        peer->window_began_ns = now_ns;
+        peer->window_taken = taken;
+    }
+    return true;
+}
+
+/* A client that said goodbye gets its queue, and then two seconds to close. */
+static bool watch_bye(struct peer *peer, uint64_t now_ns)
+{
+    if (peer->closes_ns == 0)
+        return false;
+    if (now_ns >= peer->closes_ns && atomic_load(&peer->link.load) == 0)
+        ppi_link_close(&peer->link, PP_EPEERCLOSED);
+    return true;
+}
+
+static bool watch(struct worker *worker, struct peer *peer, uint64_t now_ns)
+{
+    bool more = watch_half(worker, peer, now_ns);
+
+    more = watch_slow(worker, peer, now_ns) || more;
+    more = watch_bye(peer, now_ns) || more;
+    calls_expire(worker, peer, now_ns);
+    return atomic_load(&peer->next_deadline_ns) != PPI_FOREVER || more;
+}
+
+static void on_tick(pp_op *op)
+{
+    struct ticker *ticker = PP_CONTAINER(op, struct ticker, timer.op);
+    struct broker *broker = ticker->broker;
+    struct worker *worker = worker_self(broker);
+    uint64_t now_ns = ppi_timer_now_ns(broker->port);
+
+    atomic_store(&ticker->armed, false);
+    if (atomic_load(&ticker->stopped))
+        return;
+    worker_enter(worker);
+    bool more = broker->stopping && stop_watch(worker, now_ns);
+    for (struct ppi_list *at = broker->peers.next; at != &broker->peers; at = at->next)
+        more = watch(worker, PP_CONTAINER(at, struct peer, in_broker), now_ns) || more;
+    worker_send(worker);
+    worker_leave(worker);
+    if (more)
+        ticker_wake(broker);
+}
+
+int ticker_open(struct broker *broker)
+{
+    struct ticker *ticker = calloc(1, sizeof *ticker);
+
+    if (ticker == NULL)
+        return PP_ENOMEM;
+    ticker->broker = broker;
+    ticker->timer.op.priv_.handler = on_tick;
+    broker->ticker = ticker;
+    return PP_OK;
+}
+
+void ticker_stop(struct broker *broker)
+{
+    atomic_store(&broker->ticker->stopped, true);
+    ppi_timer_stop(&broker->ticker->timer, broker->port);
+}
+
+void ticker_free(struct broker *broker)
+{
+    free(broker->ticker);
+    broker->ticker = NULL;
+}

@@ -1,0 +1,21 @@
+/* ticker.h: the broker's watch over time: deadlines of calls, half frames, slow readers, ends that
+ * take too long. It looks ten times a second while there is something to watch, and sleeps when
+ * there is not: an idle broker does nothing at all. */
+#ifndef TICKER_H
+#define TICKER_H
+
+#include "state.h"
+
+enum { TICK_MS = 100 };
+
+/* PP_OK, PP_ENOMEM. */
+int ticker_open(struct broker *broker);
+
+/* There is something to watch. Cheap; any worker. */
+void ticker_wake(struct broker *broker);
+
+/* Stops it; its packet may still be on its way. */
+void ticker_stop(struct broker *broker);
+void ticker_free(struct broker *broker);
+
+#endif

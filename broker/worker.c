@@ -1,0 +1,217 @@
+#include "worker.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/check.h"
+
+/* --- views ------------------------------------------------------------------------------------ */
+
+static _Thread_local struct {
+    uint64_t broker; /* its id; never an address that may be used again */
+    struct worker *worker;
+} self;
+
+static struct worker *worker_new(struct broker *broker)
+{
+    struct worker *worker = calloc(1, sizeof *worker);
+
+    if (worker == NULL)
+        return NULL;
+    ppi_mutex_init(&worker->view);
+    worker->broker = broker;
+    worker->arena = malloc(ARENA_BYTES);
+    if (worker->arena == NULL) {
+        worker_free(worker);
+        return NULL;
+    }
+    return worker;
+}
+
+struct worker *worker_self(struct broker *broker)
+{
+    if (self.broker == broker->id && self.worker != NULL)
+        return self.worker;
+
+    /* a new thread; beyond WORKERS_MAX several share one, which its view allows */
+    ppi_mutex_lock(&broker->gate);
+    unsigned count = atomic_load(&broker->worker_count);
+    struct worker *worker = count < broker->worker_max ? worker_new(broker) : NULL;
+    if (worker != NULL) {
+        worker->index = count;
+        broker->workers[count] = worker;
+        atomic_store(&broker->worker_count, count + 1);
+    } else if (count > 0) {
+        worker = broker->workers[count - 1];
+    }
+    ppi_mutex_unlock(&broker->gate);
+    self.broker = broker->id;
+    self.worker = worker;
+    return worker;
+}
+
+void worker_enter(struct worker *worker)
+{
+    struct broker *broker = worker->broker;
+
+    if (PPI_UNLIKELY(atomic_load_explicit(&broker->writers, memory_order_acquire) > 0)) {
+        ppi_mutex_lock(&broker->gate); /* a writer goes first, or it would never get all views */
+        ppi_mutex_unlock(&broker->gate);
+    }
+    ppi_mutex_lock(&worker->view);
+}
+
+void worker_leave(struct worker *worker)
+{
+    ppi_check(worker->box_count == 0 && worker->run.route == NULL);
+    ppi_mutex_unlock(&worker->view);
+}
+
+void broker_write_begin(struct broker *broker)
+{
+    atomic_fetch_add_explicit(&broker->writers, 1, memory_order_acq_rel);
+    ppi_mutex_lock(&broker->gate);
+    for (unsigned i = 0; i < atomic_load(&broker->worker_count); i++)
+        ppi_mutex_lock(&broker->workers[i]->view);
+}
+
+static void release_views(struct broker *broker, const struct worker *but)
+{
+    for (unsigned i = 0; i < atomic_load(&broker->worker_count); i++)
+        if (broker->workers[i] != but)
+            ppi_mutex_unlock(&broker->workers[i]->view);
+    atomic_fetch_sub_explicit(&broker->writers, 1, memory_order_acq_rel);
+    ppi_mutex_unlock(&broker->gate);
+}
+
+void broker_write_end(struct broker *broker)
+{
+    release_views(broker, NULL);
+}
+
+void worker_write_begin(struct worker *worker)
+{
+    worker_send(worker);
+    ppi_mutex_unlock(&worker->view);
+    broker_write_begin(worker->broker);
+}
+
+void worker_write_end(struct worker *worker)
+{
+    release_views(worker->broker, worker);
+}
+
+/* --- what is collected -------------------------------------------------------------------------
+ */
+
+uint8_t *worker_space(struct worker *worker, size_t bytes, unsigned sizes)
+{
+    ppi_check(bytes <= ARENA_BYTES && sizes <= SIZES_MAX);
+    if (bytes > ARENA_BYTES - worker->arena_used || sizes > SIZES_MAX - worker->size_count)
+        worker_send(worker);
+    uint8_t *memory = worker->arena + worker->arena_used;
+    worker->arena_used += bytes;
+    return memory;
+}
+
+void worker_add_size(struct worker *worker, unsigned first, uint32_t size, uint32_t count)
+{
+    struct ppi_sizes *last =
+        worker->size_count > first ? &worker->sizes[worker->size_count - 1] : NULL;
+
+    if (last != NULL && last->size == size)
+        last->count += count;
+    else
+        worker->sizes[worker->size_count++] = (struct ppi_sizes){ size, count };
+}
+
+static unsigned slot_of(const struct ppi_link *link)
+{
+    return (unsigned)(((uintptr_t)link >> 6) * 0x9E3779B1u >> 16) % (BOXES * 2);
+}
+
+/* The receiver's box; a new one if it has none. */
+static struct box *box_for(struct worker *worker, struct ppi_link *link)
+{
+    unsigned slot = slot_of(link);
+
+    for (; worker->slots[slot] != 0; slot = (slot + 1) % (BOXES * 2)) {
+        struct box *box = &worker->boxes[worker->slots[slot] - 1];
+
+        if (box->link == link)
+            return box;
+    }
+    struct box *box = &worker->boxes[worker->box_count++];
+    worker->slots[slot] = (uint8_t)worker->box_count;
+    box->link = link;
+    box->count = 0;
+    return box;
+}
+
+static void send_box(struct box *box)
+{
+    if (box->count > 0)
+        ppi_link_send(box->link, box->parcels, box->count);
+    box->count = 0;
+}
+
+/* Sends every box; the arena and the sizes stay, for who is still writing into them. */
+static void send_boxes(struct worker *worker)
+{
+    for (unsigned i = 0; i < worker->box_count; i++)
+        send_box(&worker->boxes[i]);
+    if (worker->box_count > 0)
+        memset(worker->slots, 0, sizeof worker->slots);
+    worker->box_count = 0;
+}
+
+void worker_collect(struct worker *worker, struct ppi_link *link, const struct ppi_parcel *parcel)
+{
+    if (worker->box_count == BOXES)
+        send_boxes(worker);
+    struct box *box = box_for(worker, link);
+    if (box->count == BOX_PARCELS)
+        send_box(box);
+    box->parcels[box->count++] = *parcel;
+}
+
+void worker_collect_frame(struct worker *worker, struct ppi_link *link, const void *head,
+                          size_t head_size, const void *rest, size_t rest_size, void *tag)
+{
+    bool small = head_size + rest_size <= SMALL_FRAME_BYTES;
+    uint8_t *copy = worker_space(worker, head_size + (small ? rest_size : 0), 1);
+    struct ppi_sizes *sizes = &worker->sizes[worker->size_count++];
+
+    *sizes = (struct ppi_sizes){ (uint32_t)(head_size + rest_size), 1 };
+    memcpy(copy, head, head_size);
+    if (small && rest_size > 0)
+        memcpy(copy + head_size, rest, rest_size);
+    const struct ppi_parcel first = { copy, head_size + (small ? rest_size : 0), tag, sizes, 1 };
+    worker_collect(worker, link, &first);
+    if (!small) {
+        const struct ppi_parcel second = { rest, rest_size, NULL, NULL, 0 };
+
+        worker_collect(worker, link, &second);
+    }
+}
+
+void worker_send(struct worker *worker)
+{
+    send_boxes(worker);
+    worker->arena_used = 0;
+    worker->size_count = 0;
+    worker->sends++;
+}
+
+void worker_free(struct worker *worker)
+{
+    if (worker == NULL)
+        return;
+    for (struct call *call = worker->free_calls, *next; call != NULL; call = next) {
+        next = call->next;
+        free(call);
+    }
+    free(worker->arena);
+    ppi_mutex_deinit(&worker->view);
+    free(worker);
+}

@@ -1,0 +1,497 @@
+/* link.c: see link.h. In the order of a message's life: reading, sending, ending. */
+#include "link/link.h"
+
+#include "base/check.h"
+#include "io/handle.h"
+#include "io/op.h"
+#include "io/port.h"
+#include "io/timer.h"
+
+/* --- what is pending -------------------------------------------------------------------------- */
+
+/* Counts an operation in; false: the link is closing. */
+static bool enter(struct ppi_link *link)
+{
+    ppi_mutex_lock(&link->lock);
+    bool open = link->state != PPI_LINK_CLOSING;
+    link->pending += open;
+    ppi_mutex_unlock(&link->lock);
+    return open;
+}
+
+/* Counts one out that has come back; true: it was a closing link's last. */
+static bool count_out(struct ppi_link *link)
+{
+    ppi_mutex_lock(&link->lock);
+    bool last = --link->pending == 0 && link->state == PPI_LINK_CLOSING;
+    if (last)
+        link->pending = 1; /* whoever is told makes an end */
+    ppi_mutex_unlock(&link->lock);
+    return last;
+}
+
+/* At the end of a packet's handler: after a closing link's last one the link is over, and the
+ * caller touches it no more. */
+static void leave(struct ppi_link *link)
+{
+    if (!count_out(link))
+        return;
+    pp_close(link->pipe);
+    link->pipe = NULL;
+    link->events->closed(link, link->why);
+}
+
+/* The same from anywhere else: the end comes from a packet's handler, as promised. */
+static void leave_later(struct ppi_link *link)
+{
+    if (count_out(link))
+        ppi_port_post(link->port, &link->close_op);
+}
+
+/* --- reading ---------------------------------------------------------------------------------- */
+
+static enum ppi_verdict on_frame(void *context, const struct ppi_frame *frame)
+{
+    struct ppi_link *link = context;
+
+    return link->events->frame(link, frame);
+}
+
+static bool on_urgent(void *context, const struct ppi_frame *frame)
+{
+    struct ppi_link *link = context;
+
+    return link->events->urgent(link, frame);
+}
+
+/* Notes how the reader does, for whoever watches the time. */
+static void note(struct ppi_link *link)
+{
+    atomic_store_explicit(&link->holding, link->reader.holding, memory_order_relaxed);
+
+    size_t bytes = ppi_reader_half(&link->reader);
+    size_t before = atomic_load_explicit(&link->half_bytes, memory_order_relaxed);
+
+    if (bytes == 0 && before == 0)
+        return;
+    uint64_t now_ns = bytes > 0 ? ppi_timer_now_ns(link->port) : 0;
+    if (bytes == 0 || before == 0 || bytes < before)
+        atomic_store_explicit(&link->half_began_ns, now_ns, memory_order_relaxed);
+    if (bytes != before)
+        atomic_store_explicit(&link->half_grew_ns, now_ns, memory_order_relaxed);
+    atomic_store_explicit(&link->half_bytes, bytes, memory_order_relaxed);
+}
+
+static bool is_open(struct ppi_link *link)
+{
+    ppi_mutex_lock(&link->lock);
+    bool open = link->state == PPI_LINK_OPEN;
+    ppi_mutex_unlock(&link->lock);
+    return open;
+}
+
+bool ppi_link_is_closing(struct ppi_link *link)
+{
+    return !is_open(link);
+}
+
+/* A batch, or a release, has ended with result: lets the owner send what was collected, and ends
+ * the link if it was no good. */
+static void end_batch(struct ppi_link *link, enum ppi_scan result)
+{
+    bool bad = result != PPI_SCAN_MORE && result != PPI_SCAN_FRAME;
+
+    if (bad)
+        link->events->bad(link, result);
+    link->events->end(link);
+    if (bad)
+        ppi_link_finish(link, PP_EPROTO);
+    else if (result == PPI_SCAN_FRAME && is_open(link))
+        ppi_link_close(link, PP_ENOMEM); /* the owner did not stop the reader: memory did */
+}
+
+/* Starts the next read, unless enough is held back, or the link ends. With the turn. */
+static void read_on(struct ppi_link *link)
+{
+    size_t kept = ppi_reader_bytes(&link->reader), room = 0;
+
+    link->reading = false;
+    if (link->reader.holding) {
+        if (kept >= link->limits->read_ahead)
+            return;
+        room = link->limits->read_ahead - kept;
+    }
+    if (!is_open(link) || !enter(link))
+        return;
+    link->reading = true;
+    int result = pp_read_pooled(link->pipe, &link->read_op, room);
+    if (result != PP_PENDING) {
+        link->reading = false;
+        ppi_link_close(link, result);
+        (void)count_out(link); /* never the last: the caller's own packet still counts */
+    }
+}
+
+static void handle_batch(struct ppi_link *link, const void *data, size_t size)
+{
+    const struct ppi_sink sink = { link, on_frame, on_urgent };
+    struct ppi_batch batch;
+
+    atomic_fetch_add_explicit(&link->read_bytes, size, memory_order_relaxed);
+    enum ppi_scan result = ppi_reader_feed(&link->reader, &batch, &sink, data, size);
+    end_batch(link, result);
+    if (result == PPI_SCAN_MORE && ppi_reader_keep(&link->reader, &batch) != PP_OK)
+        ppi_link_close(link, PP_ENOMEM);
+    note(link);
+}
+
+static void on_read(pp_op *op)
+{
+    struct ppi_link *link = PP_CONTAINER(op, struct ppi_link, read_op);
+
+    ppi_mutex_lock(&link->turn);
+    link->events->begin(link);
+    if (op->status != PP_OK)
+        ppi_link_close(link, op->status);
+    if (op->status == PP_OK && is_open(link))
+        handle_batch(link, op->buffer, (size_t)op->bytes);
+    else
+        link->events->end(link);
+    if (op->status == PP_OK)
+        pp_buffer_release(op->buffer);
+    read_on(link);
+    ppi_mutex_unlock(&link->turn);
+    leave(link);
+}
+
+static void on_resume(pp_op *op)
+{
+    struct ppi_link *link = PP_CONTAINER(op, struct ppi_link, resume_op);
+    const struct ppi_sink sink = { link, on_frame, on_urgent };
+
+    ppi_mutex_lock(&link->lock);
+    link->resuming = false;
+    bool open = link->state == PPI_LINK_OPEN;
+    ppi_mutex_unlock(&link->lock);
+    ppi_mutex_lock(&link->turn);
+    link->events->begin(link);
+    end_batch(link, open ? ppi_reader_release(&link->reader, &sink) : PPI_SCAN_MORE);
+    ppi_reader_keep(&link->reader, NULL);
+    note(link);
+    if (!link->reading)
+        read_on(link);
+    ppi_mutex_unlock(&link->turn);
+    leave(link);
+}
+
+void ppi_link_resume(struct ppi_link *link)
+{
+    ppi_mutex_lock(&link->lock);
+    bool post = link->state == PPI_LINK_OPEN && !link->resuming;
+    if (post) {
+        link->resuming = true;
+        link->pending++;
+    }
+    ppi_mutex_unlock(&link->lock);
+    if (post)
+        ppi_port_post(link->port, &link->resume_op);
+}
+
+/* --- room ------------------------------------------------------------------------------------- */
+
+bool ppi_link_reserve(struct ppi_link *link, size_t bytes)
+{
+    const struct ppi_link_limits *limits = link->limits;
+    size_t before = atomic_fetch_add_explicit(&link->load, bytes, memory_order_acq_rel);
+
+    if (before <= limits->queue_high &&
+        (before <= limits->queue_low || before + bytes <= limits->queue_hard))
+        return true;
+    ppi_link_unreserve(link, bytes);
+    return false;
+}
+
+bool ppi_link_charge(struct ppi_link *link, size_t bytes)
+{
+    size_t before = atomic_fetch_add_explicit(&link->load, bytes, memory_order_acq_rel);
+
+    return before <= link->limits->queue_low || before + bytes <= link->limits->queue_hard;
+}
+
+/* Lets every link go on that waited for room here. */
+static void wake_waiters(struct ppi_link *link)
+{
+    for (;;) {
+        ppi_mutex_lock(&link->lock);
+        struct ppi_list *first = ppi_list_take(&link->waiters);
+        ppi_mutex_unlock(&link->lock);
+        if (first == NULL)
+            return;
+        ppi_link_resume(PP_CONTAINER(first, struct ppi_link, waiting));
+    }
+}
+
+void ppi_link_unreserve(struct ppi_link *link, size_t bytes)
+{
+    size_t left = atomic_fetch_sub_explicit(&link->load, bytes, memory_order_acq_rel) - bytes;
+
+    if (left <= link->limits->queue_high)
+        atomic_store_explicit(&link->dipped, true, memory_order_relaxed);
+    if (left <= link->limits->queue_low && left + bytes > link->limits->queue_low)
+        wake_waiters(link);
+}
+
+bool ppi_link_wait_for_room(struct ppi_link *full, struct ppi_link *waiter)
+{
+    ppi_mutex_lock(&full->lock);
+    bool wait = full->state == PPI_LINK_OPEN;
+    if (wait && ppi_list_empty(&waiter->waiting))
+        ppi_list_append(&full->waiters, &waiter->waiting);
+    ppi_mutex_unlock(&full->lock);
+    /* room may have come before the waiter was in the list */
+    if (wait && atomic_load(&full->load) <= full->limits->queue_low)
+        wake_waiters(full);
+    return wait;
+}
+
+/* --- sending ---------------------------------------------------------------------------------- */
+
+static void on_mark(void *context, void *tag, uint32_t count, bool lost)
+{
+    struct ppi_link *link = context;
+
+    if (tag != NULL)
+        link->events->sent(link, tag, count, lost);
+}
+
+/* The system has taken bytes. With the lock; the caller unreserves them after it. */
+static void taken(struct ppi_link *link, size_t bytes, bool from_queue)
+{
+    if (bytes == 0)
+        return;
+    atomic_fetch_add_explicit(&link->taken_bytes, bytes, memory_order_relaxed);
+    ppi_outq_taken(&link->outq, bytes, from_queue, on_mark, link);
+}
+
+/* Writes what is queued, chunk by chunk; with the lock, which is released, by the one who writes.
+ * true: nothing is left, and the caller, who writes no more, must leave. false: a write is in
+ * flight, and its packet's handler is now the one who writes. */
+static bool pump(struct ppi_link *link)
+{
+    for (;;) {
+        size_t size;
+        const void *data = ppi_outq_front(&link->outq, &size);
+
+        if (size == 0 || link->state == PPI_LINK_CLOSING)
+            break;
+        ppi_mutex_unlock(&link->lock);
+        int result = pp_write(link->pipe, &link->write_op, data, size);
+        if (result == PP_PENDING)
+            return false;
+        if (result == PP_DONE)
+            ppi_link_unreserve(link, size);
+        else
+            ppi_link_close(link, result);
+        ppi_mutex_lock(&link->lock);
+        if (result == PP_DONE)
+            taken(link, size, true);
+    }
+    bool finished = link->state == PPI_LINK_FINISHING;
+    link->writing = false;
+    ppi_mutex_unlock(&link->lock);
+    if (finished)
+        ppi_link_close(link, link->why);
+    return true;
+}
+
+static void on_write(pp_op *op)
+{
+    struct ppi_link *link = PP_CONTAINER(op, struct ppi_link, write_op);
+    size_t bytes = op->status == PP_OK ? (size_t)op->bytes : 0;
+
+    link->events->begin(link);
+    if (op->status != PP_OK)
+        ppi_link_close(link, op->status);
+    ppi_mutex_lock(&link->lock);
+    link->pending++; /* this handler: the next write may end before it does */
+    taken(link, bytes, true);
+    bool over = pump(link);
+    ppi_link_unreserve(link, bytes);
+    link->events->end(link);
+    if (over)
+        leave(link);
+    leave(link);
+}
+
+/* What is left of the parcels after the first bytes, adjacent ones as one piece; how many. */
+static int pieces_after(const struct ppi_parcel *parcels, int count, size_t bytes, pp_piece *pieces)
+{
+    int filled = 0;
+
+    for (int i = 0; i < count; i++) {
+        const char *data = parcels[i].data;
+        size_t length = parcels[i].length;
+
+        if (bytes >= length) {
+            bytes -= length;
+            continue;
+        }
+        data += bytes;
+        length -= bytes;
+        bytes = 0;
+        if (filled > 0 && (const char *)pieces[filled - 1].data + pieces[filled - 1].length == data)
+            pieces[filled - 1].length += length;
+        else
+            pieces[filled++] = (pp_piece){ data, length };
+    }
+    return filled;
+}
+
+/* Writes at once, as the one who writes; queues what the pipe did not take. The lock is held when
+ * it is called, and not when it returns. */
+static void write_now(struct ppi_link *link, const struct ppi_parcel *parcels, int count)
+{
+    pp_piece pieces[PP_PIECES_MAX];
+
+    link->writing = true;
+    link->pending++;
+    ppi_mutex_unlock(&link->lock);
+    int64_t bytes =
+        ppi_handle_try_write(link->pipe, pieces, pieces_after(parcels, count, 0, pieces));
+    if (bytes < 0)
+        ppi_link_close(link, (int)bytes);
+    if (bytes > 0)
+        ppi_link_unreserve(link, (size_t)bytes);
+    ppi_mutex_lock(&link->lock);
+    if (bytes >= 0) {
+        int rest = pieces_after(parcels, count, (size_t)bytes, pieces);
+
+        taken(link, (size_t)bytes, false);
+        if (rest > 0 && ppi_outq_prepend(&link->outq, pieces, rest) != PP_OK) {
+            ppi_mutex_unlock(&link->lock);
+            ppi_link_close(link, PP_ENOMEM);
+            ppi_mutex_lock(&link->lock);
+        }
+    }
+    if (pump(link))
+        leave_later(link);
+}
+
+/* Nothing of it will go out. */
+static void lose(struct ppi_link *link, const struct ppi_parcel *parcels, int count)
+{
+    size_t bytes = 0;
+
+    for (int i = 0; i < count; i++) {
+        for (int k = 0; k < parcels[i].size_count; k++)
+            on_mark(link, parcels[i].tag, parcels[i].sizes[k].count, true);
+        bytes += parcels[i].length;
+    }
+    ppi_mutex_unlock(&link->lock);
+    ppi_link_unreserve(link, bytes);
+}
+
+void ppi_link_send(struct ppi_link *link, const struct ppi_parcel *parcels, int count)
+{
+    pp_piece pieces[PP_PIECES_MAX];
+    int error = PP_OK;
+
+    ppi_mutex_lock(&link->lock);
+    if (link->state != PPI_LINK_OPEN) {
+        lose(link, parcels, count);
+        return;
+    }
+    for (int i = 0; i < count && error == PP_OK; i++)
+        error = ppi_outq_mark(&link->outq, &parcels[i]);
+    if (error == PP_OK && !link->writing) {
+        write_now(link, parcels, count);
+        return;
+    }
+    if (error == PP_OK)
+        error = ppi_outq_append(&link->outq, pieces, pieces_after(parcels, count, 0, pieces));
+    ppi_mutex_unlock(&link->lock);
+    if (error != PP_OK)
+        ppi_link_close(link, error);
+}
+
+/* --- beginning and ending ----------------------------------------------------------------------
+ */
+
+static void on_close(pp_op *op)
+{
+    struct ppi_link *link = PP_CONTAINER(op, struct ppi_link, close_op);
+
+    link->events->begin(link);
+    link->events->end(link);
+    leave(link);
+}
+
+void ppi_link_close(struct ppi_link *link, int why)
+{
+    ppi_mutex_lock(&link->lock);
+    bool first = link->state != PPI_LINK_CLOSING;
+    if (first) {
+        if (link->state == PPI_LINK_OPEN)
+            link->why = why;
+        link->state = PPI_LINK_CLOSING;
+        link->pending++; /* for close_op */
+    }
+    ppi_mutex_unlock(&link->lock);
+    if (!first)
+        return;
+    ppi_handle_retire(link->pipe);
+    wake_waiters(link);
+    ppi_port_post(link->port, &link->close_op);
+}
+
+void ppi_link_finish(struct ppi_link *link, int why)
+{
+    ppi_mutex_lock(&link->lock);
+    bool idle = false;
+    if (link->state == PPI_LINK_OPEN) {
+        link->state = PPI_LINK_FINISHING;
+        link->why = why;
+        idle = !link->writing;
+    }
+    ppi_mutex_unlock(&link->lock);
+    if (idle)
+        ppi_link_close(link, why);
+}
+
+int ppi_link_open(struct ppi_link *link, pp_handle *pipe, pp_port *port,
+                  const struct ppi_link_events *events, const struct ppi_link_limits *limits)
+{
+    *link = (struct ppi_link){ .events = events, .limits = limits, .pipe = pipe, .port = port };
+    ppi_mutex_init(&link->turn);
+    ppi_mutex_init(&link->lock);
+    ppi_list_init(&link->waiters);
+    ppi_list_init(&link->waiting);
+    link->reader.frame_max = limits->frame_max;
+    link->read_op.priv_.handler = on_read;
+    link->read_op.priv_.flags = PPI_OP_PACKET; /* one batch of a link, then the others' turn */
+    link->write_op.priv_.handler = on_write;
+    link->resume_op.priv_.handler = on_resume;
+    link->close_op.priv_.handler = on_close;
+
+    int error = pp_port_attach(port, pipe, 0);
+    if (error == PP_OK)
+        error = pp_set_skip(pipe);
+    if (error == PP_OK) {
+        link->pending = 1;
+        link->reading = true;
+        error = pp_read_pooled(pipe, &link->read_op, 0);
+    }
+    if (error != PP_OK)
+        ppi_link_deinit(link);
+    return error;
+}
+
+void ppi_link_deinit(struct ppi_link *link)
+{
+    ppi_mutex_lock(&link->lock);
+    ppi_outq_deinit(&link->outq, on_mark, link);
+    ppi_mutex_unlock(&link->lock);
+    ppi_reader_deinit(&link->reader);
+    ppi_mutex_deinit(&link->lock);
+    ppi_mutex_deinit(&link->turn);
+}

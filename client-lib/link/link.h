@@ -1,0 +1,132 @@
+/* link.h: a pipe that speaks frames; what the broker has for each client, and a client for its
+ * broker.
+ *
+ * Reading: one pooled read is in flight at most. Its batch goes through the reader, frame by
+ * frame, to events->frame; then events->end sends what was collected; only then is the buffer
+ * given back, so frames may be passed on from where they lie.
+ *
+ * Writing: ppi_link_send writes at once what the pipe takes and queues a copy of the rest; one
+ * write is in flight at most, and what is queued meanwhile goes out with the next.
+ *
+ * Flow control: `load` counts the bytes that were reserved for the link and are not yet with the
+ * system. Who wants to send reserves first; while load is above queue_high that is refused, and
+ * the refused link can wait for room: it is resumed when load has fallen to queue_low.
+ *
+ * Lifetime: OPEN, FINISHING (the queue still goes out), CLOSING, closed. Close may be called from
+ * anywhere, any number of times: it marks, cancels, returns. When the last operation has come
+ * back, events->closed is called from its handler; it is the last call, and there the owner may
+ * free. Others that still know the link may call it until the owner has seen to it that nobody
+ * does (the broker's write section, see broker/worker.h).
+ *
+ * Locks: `turn` serialises the handling of what is read (read and resume may be handled by two
+ * workers); `lock` protects the queue and the state and is held for moments only, never across a
+ * system call. turn before lock; never two links' locks at once. */
+#ifndef PPI_LINK_H
+#define PPI_LINK_H
+
+#include <stdatomic.h>
+
+#include <panpipe/pipe.h>
+
+#include "base/list.h"
+#include "io/sys.h"
+#include "link/outq.h"
+#include "link/reader.h"
+
+struct ppi_link;
+
+/* Called on the worker that handles one of the link's packets. */
+struct ppi_link_events {
+    /* Around everything else of a packet. end: send what was collected. */
+    void (*begin)(struct ppi_link *link);
+    void (*end)(struct ppi_link *link);
+    /* A frame. PPI_HOLD: ppi_link_resume must follow. */
+    enum ppi_verdict (*frame)(struct ppi_link *link, const struct ppi_frame *frame);
+    /* A frame that comes while others are held: is it urgent, and handled? */
+    bool (*urgent)(struct ppi_link *link, const struct ppi_frame *frame);
+    /* What came is no frame. Say last words, if any; the link is closed after end. */
+    void (*bad)(struct ppi_link *link, enum ppi_scan what);
+    /* Frames of a mark's tag have gone out, or are lost. The lock is held: only count. */
+    void (*sent)(struct ppi_link *link, void *tag, uint32_t count, bool lost);
+    /* The last call. why: what ppi_link_close was told first. */
+    void (*closed)(struct ppi_link *link, int why);
+};
+
+/* Bytes. */
+struct ppi_link_limits {
+    uint32_t frame_max;
+    uint32_t read_ahead; /* of what is sent while frames are held */
+    size_t queue_high, queue_low, queue_hard;
+};
+
+enum ppi_link_state { PPI_LINK_OPEN, PPI_LINK_FINISHING, PPI_LINK_CLOSING };
+
+struct ppi_link {
+    const struct ppi_link_events *events;
+    const struct ppi_link_limits *limits;
+    pp_handle *pipe; /* owned until closed */
+    pp_port *port;
+
+    struct ppi_mutex turn;
+    struct ppi_reader reader;
+    bool reading; /* a read is in flight, or its packet waits */
+    pp_op read_op;
+    /* When the half frame began and last grew, nanoseconds; 0: there is none. For whoever watches
+     * the time. */
+    atomic_uint_fast64_t half_began_ns, half_grew_ns;
+    atomic_uint_fast64_t half_bytes;
+    atomic_bool holding; /* frames are held: its sender waits */
+
+    struct ppi_mutex lock;
+    uint8_t state; /* enum ppi_link_state */
+    bool writing;  /* somebody writes: an operation, or a thread at once */
+    bool resuming; /* resume_op is on its way */
+    int why;
+    unsigned pending; /* operations and writers that will come back */
+    struct ppi_outq outq;
+    pp_op write_op, resume_op, close_op;
+    struct ppi_list waiters; /* links that wait for room here */
+    struct ppi_list waiting; /* this link, in another's waiters */
+
+    atomic_size_t load;
+    atomic_bool dipped;               /* load was not above queue_high at some time since cleared */
+    atomic_uint_fast64_t taken_bytes; /* by the system, ever */
+    atomic_uint_fast64_t read_bytes;  /* ever */
+};
+
+/* Takes pipe over, attaches it to port and begins to read; frames may come before this returns.
+ * PP_OK, or why not: then pipe is still the caller's, and the link is as before. */
+int ppi_link_open(struct ppi_link *link, pp_handle *pipe, pp_port *port,
+                  const struct ppi_link_events *events, const struct ppi_link_limits *limits);
+
+/* Frees what a closed link still has. */
+void ppi_link_deinit(struct ppi_link *link);
+
+/* Room for bytes: true, and they are counted; false: the link is above queue_high, or would go
+ * above queue_hard. Every reservation is sent, or given back. */
+bool ppi_link_reserve(struct ppi_link *link, size_t bytes);
+void ppi_link_unreserve(struct ppi_link *link, size_t bytes);
+
+/* Counts bytes that cannot be refused. false: the link is above queue_hard now; close it. */
+bool ppi_link_charge(struct ppi_link *link, size_t bytes);
+
+/* Sends whole frames, reserved or charged before; at most PP_PIECES_MAX parcels. If the link is
+ * closing they are counted lost. Not inside events->sent. */
+void ppi_link_send(struct ppi_link *link, const struct ppi_parcel *parcels, int count);
+
+/* Is it of no use any more to send to it? */
+bool ppi_link_is_closing(struct ppi_link *link);
+
+/* The waiter is resumed when full has room. false: full is closing, nobody need wait for it. */
+bool ppi_link_wait_for_room(struct ppi_link *full, struct ppi_link *waiter);
+
+/* What was held is handed on again, on some worker. */
+void ppi_link_resume(struct ppi_link *link);
+
+/* Reads no more; what is queued goes out, then the link is closed. New sends are refused. */
+void ppi_link_finish(struct ppi_link *link, int why);
+
+/* Closes at once; what is queued is lost. */
+void ppi_link_close(struct ppi_link *link, int why);
+
+#endif

@@ -1,0 +1,281 @@
+/* outq.c: see outq.h. Chunks that become empty are kept for reuse, at most CACHE_MAX of them in
+ * the whole process, so that a stream under back-pressure allocates nothing. */
+#include "link/outq.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "io/sys.h"
+
+enum { CACHE_MAX = 128, SMALL_CHUNK_BYTES = 2048, MARKS_MIN = 16, IDLE_MARKS_MAX = 1024 };
+
+struct ppi_chunk {
+    struct ppi_chunk *next;
+    uint32_t start, end, capacity; /* bytes [start, end) wait */
+    uint8_t bytes[];
+};
+
+/* --- chunks ---------------------------------------------------------------------------------- */
+
+static struct ppi_mutex cache_lock = PPI_MUTEX_INIT;
+static struct ppi_chunk *cache;
+static unsigned cache_count;
+
+/* A chunk for size bytes, or for a part of them: a small one if it may be, and is enough. */
+static struct ppi_chunk *chunk_new(size_t size, bool small)
+{
+    struct ppi_chunk *chunk = NULL;
+    uint32_t capacity = small && size <= SMALL_CHUNK_BYTES ? SMALL_CHUNK_BYTES : PPI_CHUNK_BYTES;
+
+    if (capacity == PPI_CHUNK_BYTES) {
+        ppi_mutex_lock(&cache_lock);
+        chunk = cache;
+        if (chunk != NULL) {
+            cache = chunk->next;
+            cache_count--;
+        }
+        ppi_mutex_unlock(&cache_lock);
+    }
+    if (chunk == NULL)
+        chunk = malloc(sizeof *chunk + capacity);
+    if (chunk != NULL) {
+        chunk->next = NULL;
+        chunk->start = chunk->end = 0;
+        chunk->capacity = capacity;
+    }
+    return chunk;
+}
+
+static void chunk_free(struct ppi_chunk *chunk)
+{
+    if (chunk->capacity == PPI_CHUNK_BYTES) {
+        ppi_mutex_lock(&cache_lock);
+        if (cache_count < CACHE_MAX) {
+            chunk->next = cache;
+            cache = chunk;
+            cache_count++;
+            chunk = NULL;
+        }
+        ppi_mutex_unlock(&cache_lock);
+    }
+    free(chunk);
+}
+
+static void chain_free(struct ppi_chunk *chunk)
+{
+    for (struct ppi_chunk *next; chunk != NULL; chunk = next) {
+        next = chunk->next;
+        chunk_free(chunk);
+    }
+}
+
+void ppi_outq_trim(void)
+{
+    ppi_mutex_lock(&cache_lock);
+    for (struct ppi_chunk *next; cache != NULL; cache = next) {
+        next = cache->next;
+        free(cache);
+    }
+    cache_count = 0;
+    ppi_mutex_unlock(&cache_lock);
+}
+
+static size_t total(const pp_piece *pieces, int count)
+{
+    size_t size = 0;
+
+    for (int i = 0; i < count; i++)
+        size += pieces[i].length;
+    return size;
+}
+
+/* Copies into the room of chunk (NULL: none) and a chain of new chunks behind it. The chain's
+ * first and last are set, NULL if none was needed. false: no memory, nothing was changed. */
+static bool copy(struct ppi_chunk *chunk, const pp_piece *pieces, int count,
+                 struct ppi_chunk **first, struct ppi_chunk **last)
+{
+    size_t left = total(pieces, count), room = chunk != NULL ? chunk->capacity - chunk->end : 0;
+
+    *first = *last = NULL;
+    for (size_t need = left > room ? left - room : 0; need > 0;) { /* all memory first */
+        struct ppi_chunk *more = chunk_new(need, chunk == NULL);
+
+        if (more == NULL) {
+            chain_free(*first);
+            return false;
+        }
+        if (*last != NULL)
+            (*last)->next = more;
+        else
+            *first = more;
+        *last = more;
+        need -= need < more->capacity ? need : more->capacity;
+    }
+    struct ppi_chunk *into = room > 0 ? chunk : *first;
+    for (int i = 0; i < count; i++)
+        for (size_t done = 0; done < pieces[i].length;) {
+            if (into->end == into->capacity)
+                into = into == chunk ? *first : into->next;
+            size_t part = pieces[i].length - done;
+            if (part > into->capacity - into->end)
+                part = into->capacity - into->end;
+            memcpy(into->bytes + into->end, (const uint8_t *)pieces[i].data + done, part);
+            into->end += (uint32_t)part;
+            done += part;
+        }
+    return true;
+}
+
+int ppi_outq_append(struct ppi_outq *queue, const pp_piece *pieces, int count)
+{
+    struct ppi_chunk *first, *last;
+
+    if (!copy(queue->tail, pieces, count, &first, &last))
+        return PP_ENOMEM;
+    if (first != NULL) {
+        if (queue->tail != NULL)
+            queue->tail->next = first;
+        else
+            queue->head = first;
+        queue->tail = last;
+    }
+    queue->bytes += total(pieces, count);
+    return PP_OK;
+}
+
+int ppi_outq_prepend(struct ppi_outq *queue, const pp_piece *pieces, int count)
+{
+    struct ppi_chunk *first, *last;
+
+    if (queue->head == NULL)
+        return ppi_outq_append(queue, pieces, count);
+    if (!copy(NULL, pieces, count, &first, &last))
+        return PP_ENOMEM;
+    if (first != NULL) {
+        last->next = queue->head;
+        queue->head = first;
+    }
+    queue->bytes += total(pieces, count);
+    return PP_OK;
+}
+
+const void *ppi_outq_front(const struct ppi_outq *queue, size_t *size)
+{
+    const struct ppi_chunk *head = queue->head;
+
+    *size = head != NULL ? head->end - head->start : 0;
+    return head != NULL ? head->bytes + head->start : NULL;
+}
+
+/* Drops size bytes at the front of the chunks. */
+static void drop(struct ppi_outq *queue, size_t size)
+{
+    queue->bytes -= size;
+    while (size > 0) {
+        struct ppi_chunk *head = queue->head;
+        size_t part = head->end - head->start;
+
+        if (part > size)
+            part = size;
+        head->start += (uint32_t)part;
+        size -= part;
+        if (head->start < head->end)
+            continue;
+        queue->head = head->next;
+        if (queue->head == NULL)
+            queue->tail = NULL;
+        chunk_free(head);
+    }
+}
+
+/* --- marks ----------------------------------------------------------------------------------- */
+
+struct ppi_mark {
+    void *tag;
+    struct ppi_sizes sizes;
+};
+
+static struct ppi_mark *mark_at(const struct ppi_outq *queue, size_t i)
+{
+    return &queue->marks[(queue->mark_first + i) & (queue->mark_capacity - 1)];
+}
+
+static int grow_marks(struct ppi_outq *queue, size_t more)
+{
+    size_t capacity = queue->mark_capacity == 0 ? MARKS_MIN : queue->mark_capacity;
+
+    while (capacity < queue->mark_count + more)
+        capacity *= 2;
+    if (capacity == queue->mark_capacity)
+        return PP_OK;
+    struct ppi_mark *marks = malloc(capacity * sizeof *marks);
+    if (marks == NULL)
+        return PP_ENOMEM;
+    for (size_t i = 0; i < queue->mark_count; i++)
+        marks[i] = *mark_at(queue, i);
+    free(queue->marks);
+    queue->marks = marks;
+    queue->mark_first = 0;
+    queue->mark_capacity = capacity;
+    return PP_OK;
+}
+
+int ppi_outq_mark(struct ppi_outq *queue, const struct ppi_parcel *parcel)
+{
+    size_t count = (size_t)parcel->size_count;
+
+    if (queue->mark_count + count > queue->mark_capacity && grow_marks(queue, count) != PP_OK)
+        return PP_ENOMEM;
+    for (size_t i = 0; i < count; i++) {
+        const struct ppi_sizes *sizes = &parcel->sizes[i];
+        struct ppi_mark *last =
+            queue->mark_count > 0 ? mark_at(queue, queue->mark_count - 1) : NULL;
+
+        if (last != NULL && last->tag == parcel->tag && last->sizes.size == sizes->size &&
+            last->sizes.count <= UINT32_MAX - sizes->count)
+            last->sizes.count += sizes->count;
+        else
+            *mark_at(queue, queue->mark_count++) = (struct ppi_mark){ parcel->tag, *sizes };
+    }
+    return PP_OK;
+}
+
+void ppi_outq_taken(struct ppi_outq *queue, size_t size, bool from_queue, ppi_mark_sink sink,
+                    void *context)
+{
+    if (from_queue)
+        drop(queue, size);
+    size += queue->front_taken;
+    while (queue->mark_count > 0) {
+        struct ppi_mark *mark = mark_at(queue, 0);
+        size_t whole = size / mark->sizes.size;
+
+        if (whole > mark->sizes.count)
+            whole = mark->sizes.count;
+        if (whole == 0)
+            break;
+        sink(context, mark->tag, (uint32_t)whole, false);
+        size -= whole * mark->sizes.size;
+        mark->sizes.count -= (uint32_t)whole;
+        if (mark->sizes.count > 0)
+            break;
+        queue->mark_first = (queue->mark_first + 1) & (queue->mark_capacity - 1);
+        queue->mark_count--;
+    }
+    if (queue->mark_count == 0 && queue->mark_capacity > IDLE_MARKS_MAX) {
+        free(queue->marks);
+        queue->marks = NULL;
+        queue->mark_first = queue->mark_capacity = 0;
+    }
+    queue->front_taken = size;
+}
+
+void ppi_outq_deinit(struct ppi_outq *queue, ppi_mark_sink sink, void *context)
+{
+    for (size_t i = 0; i < queue->mark_count; i++)
+        sink(context, mark_at(queue, i)->tag, mark_at(queue, i)->sizes.count, true);
+    chain_free(queue->head);
+    free(queue->marks);
+    *queue = (struct ppi_outq){ 0 };
+}

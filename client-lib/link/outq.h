@@ -1,0 +1,70 @@
+/* outq.h: what a link still has to send: bytes in chunks, and marks that know whose they are.
+ *
+ * Only what the pipe did not take at once is ever copied in here. Marks count whole frames: when
+ * the system has taken the last byte of a frame, the frame's tag is told. Frames of equal size
+ * that belong together share one mark. Not thread-safe: the link's lock protects it. */
+#ifndef PPI_OUTQ_H
+#define PPI_OUTQ_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <panpipe/pipe.h>
+
+enum { PPI_CHUNK_BYTES = 64 * 1024 };
+
+/* count frames of size bytes each. */
+struct ppi_sizes {
+    uint32_t size;
+    uint32_t count;
+};
+
+/* Whole frames in one piece of memory, and whose they are; tag NULL: of nobody who counts. */
+struct ppi_parcel {
+    const void *data;
+    size_t length;
+    void *tag;
+    const struct ppi_sizes *sizes; /* their sum is length */
+    int size_count;
+};
+
+struct ppi_mark;
+
+/* Tells that count frames of tag have gone out, or (lost) never will. */
+typedef void (*ppi_mark_sink)(void *context, void *tag, uint32_t count, bool lost);
+
+struct ppi_chunk;
+
+/* Zero is an empty queue. */
+struct ppi_outq {
+    struct ppi_chunk *head, *tail;
+    size_t bytes;           /* in the chunks */
+    struct ppi_mark *marks; /* a ring */
+    size_t mark_first, mark_count, mark_capacity;
+    size_t front_taken; /* bytes of the first mark's first frame that are gone */
+};
+
+/* Adds bytes at the end. PP_OK, or PP_ENOMEM: nothing was added. */
+int ppi_outq_append(struct ppi_outq *queue, const pp_piece *pieces, int count);
+
+/* Adds bytes in front of all others: what one write left over while others queued behind it. */
+int ppi_outq_prepend(struct ppi_outq *queue, const pp_piece *pieces, int count);
+
+/* Marks the frames of a parcel, which is sent or appended next. PP_OK or PP_ENOMEM. */
+int ppi_outq_mark(struct ppi_outq *queue, const struct ppi_parcel *parcel);
+
+/* The first bytes that wait, in one piece. *size is 0 if there are none. */
+const void *ppi_outq_front(const struct ppi_outq *queue, size_t *size);
+
+/* The system has taken size bytes: of the queue (from_queue), or of what was never queued. */
+void ppi_outq_taken(struct ppi_outq *queue, size_t size, bool from_queue, ppi_mark_sink sink,
+                    void *context);
+
+/* Forgets everything: every frame that is left is lost. */
+void ppi_outq_deinit(struct ppi_outq *queue, ppi_mark_sink sink, void *context);
+
+/* Frees the chunks that are kept for reuse; for programs that end tidily. */
+void ppi_outq_trim(void);
+
+#endif
