@@ -342,6 +342,13 @@ void ppi_handle_retire(pp_handle *handle)
     ppi_handle_unlock(handle);
 }
 
+void ppi_handle_set_skip(pp_handle *handle)
+{
+    ppi_mutex_lock(&handle->lock);
+    handle->skip = true;
+    ppi_mutex_unlock(&handle->lock);
+}
+
 int64_t ppi_handle_try_write(pp_handle *handle, const pp_piece *pieces, int count)
 {
     int64_t taken = PP_ECLOSED;

@@ -96,6 +96,9 @@ void ppi_handle_abort(pp_handle *handle);
  * and those in flight canceled. */
 void ppi_handle_retire(pp_handle *handle);
 
+/* As pp_set_skip, at any time. */
+void ppi_handle_set_skip(pp_handle *handle);
+
 /* Writes what the system takes at once, if no write is in flight: how many bytes, 0 for none (so
  * on Windows always), or why the stream is at its end. */
 int64_t ppi_handle_try_write(pp_handle *handle, const pp_piece *pieces, int count);

@@ -77,6 +77,16 @@ int pp_op_use_wait(pp_op *op)
     return PP_OK;
 }
 
+int pp_op_use_call(pp_op *op, void (*fn)(pp_op *op))
+{
+    if (atomic_load_explicit(state_of(op), memory_order_acquire) != PPI_IDLE)
+        return ppi_fail(PP_ESTATE, "the operation is in flight");
+    op->priv_.handler = fn;
+    op->priv_.flags =
+        (uint8_t)(fn != NULL ? op->priv_.flags | PPI_OP_USERS : op->priv_.flags & ~PPI_OP_USERS);
+    return PP_OK;
+}
+
 /* True: op has ended and is the caller's. Else event is registered, or with NULL forgotten. */
 static bool ended(pp_op *op, struct ppi_event *event)
 {

@@ -27,7 +27,8 @@ enum ppi_kind {
 /* Flags of an operation. */
 enum {
     PPI_OP_WAITED = 1, /* ends at pp_op_wait, not on a port */
-    PPI_OP_PACKET = 2  /* always delivers a packet, also in skip mode */
+    PPI_OP_PACKET = 2, /* always delivers a packet, also in skip mode */
+    PPI_OP_USERS = 4   /* its handler is a callback of the user's */
 };
 
 /* IDLE -> STARTED as an operation of that kind; out fields are reset. PP_OK or PP_ESTATE. */

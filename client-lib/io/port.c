@@ -170,6 +170,15 @@ int pp_port_info(pp_port *port, pp_port_stats *stats)
 
 /* --- taking and posting --------------------------------------------------------------------- */
 
+static void run_handler(void (*handler)(pp_op *), pp_op *op, bool users)
+{
+    bool before = users && ppi_enter_callback();
+
+    handler(op);
+    if (users)
+        ppi_leave_callback(before);
+}
+
 /* Makes op's packet and gives op back to its owner. false: the owner is the library, whose
  * handler has run: there is no packet. */
 static bool deliver(pp_port *port, pp_op *op, pp_packet *packet)
@@ -177,6 +186,7 @@ static bool deliver(pp_port *port, pp_op *op, pp_packet *packet)
     void (*handler)(pp_op *) = op->priv_.handler;
     pp_handle *handle = op->priv_.handle;
     unsigned kind = op->priv_.kind;
+    bool users = (op->priv_.flags & PPI_OP_USERS) != 0;
 
     *packet = (pp_packet){ .op = op,
                            .key = handle != NULL ? handle->key : op->priv_.key,
@@ -186,7 +196,7 @@ static bool deliver(pp_port *port, pp_op *op, pp_packet *packet)
     atomic_fetch_add_explicit(&port->delivered, 1, memory_order_relaxed);
     ppi_op_deliver(op);
     if (handler != NULL)
-        handler(op); /* op may be in flight again, or gone */
+        run_handler(handler, op, users); /* op may be in flight again, or gone */
     if (handle != NULL)
         ppi_handle_op_taken(handle);
     ppi_port_leave(port, kind);

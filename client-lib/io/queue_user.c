@@ -505,6 +505,11 @@ pp_op *ppi_queue_drop(pp_port *port, uint64_t deadline_ns)
     return op;
 }
 
+bool ppi_queue_is_worker(const pp_port *port)
+{
+    return seat.port == port;
+}
+
 void ppi_queue_detach(pp_port *port)
 {
     if (port == NULL || seat.port == port)

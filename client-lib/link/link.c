@@ -237,8 +237,11 @@ void ppi_link_unreserve(struct ppi_link *link, size_t bytes)
 
     if (left <= link->limits->queue_high)
         atomic_store_explicit(&link->dipped, true, memory_order_relaxed);
-    if (left <= link->limits->queue_low && left + bytes > link->limits->queue_low)
-        wake_waiters(link);
+    if (left > link->limits->queue_low || left + bytes <= link->limits->queue_low)
+        return;
+    wake_waiters(link);
+    if (link->events->room != NULL)
+        link->events->room(link);
 }
 
 bool ppi_link_wait_for_room(struct ppi_link *full, struct ppi_link *waiter)
@@ -473,10 +476,9 @@ int ppi_link_open(struct ppi_link *link, pp_handle *pipe, pp_port *port,
     link->resume_op.priv_.handler = on_resume;
     link->close_op.priv_.handler = on_close;
 
-    int error = pp_port_attach(port, pipe, 0);
-    if (error == PP_OK)
-        error = pp_set_skip(pipe);
+    int error = pipe->port == NULL ? pp_port_attach(port, pipe, 0) : PP_OK;
     if (error == PP_OK) {
+        ppi_handle_set_skip(pipe);
         link->pending = 1;
         link->reading = true;
         error = pp_read_pooled(pipe, &link->read_op, 0);

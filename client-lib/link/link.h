@@ -48,6 +48,8 @@ struct ppi_link_events {
     void (*bad)(struct ppi_link *link, enum ppi_scan what);
     /* Frames of a mark's tag have gone out, or are lost. The lock is held: only count. */
     void (*sent)(struct ppi_link *link, void *tag, uint32_t count, bool lost);
+    /* load has fallen to queue_low; may be NULL. */
+    void (*room)(struct ppi_link *link);
     /* The last call. why: what ppi_link_close was told first. */
     void (*closed)(struct ppi_link *link, int why);
 };
@@ -94,8 +96,9 @@ struct ppi_link {
     atomic_uint_fast64_t read_bytes;  /* ever */
 };
 
-/* Takes pipe over, attaches it to port and begins to read; frames may come before this returns.
- * PP_OK, or why not: then pipe is still the caller's, and the link is as before. */
+/* Takes pipe over, attaches it to port, if it is not yet, and begins to read; frames may come
+ * before this returns. PP_OK, or why not: then pipe is still the caller's, and the link is as
+ * before. */
 int ppi_link_open(struct ppi_link *link, pp_handle *pipe, pp_port *port,
                   const struct ppi_link_events *events, const struct ppi_link_limits *limits);
 

@@ -79,6 +79,22 @@ size_t ppi_head_params(uint8_t *out, unsigned count, const char *subject, size_t
     return (size_t)(put_text(out + 1, subject, length) - out);
 }
 
+size_t ppi_params_number(uint8_t *out, uint64_t number)
+{
+    *out = 0x91;
+    return (size_t)(put_number(out + 1, number) - out);
+}
+
+size_t ppi_options_deadline(uint8_t *out, uint32_t milliseconds)
+{
+    return (size_t)(put_number(put_bytes(out,
+                                         "\x81\xA8"
+                                         "deadline",
+                                         10),
+                               milliseconds) -
+                    out);
+}
+
 int ppi_pack_write(void *buf, const char *data, size_t size)
 {
     return ppi_buf_append(buf, data, size);

@@ -28,6 +28,10 @@ size_t ppi_head_publish(uint8_t *out, const char *subject, size_t length);
 /* [subject | with count elements in all: what begins the params of a control method. */
 size_t ppi_head_params(uint8_t *out, unsigned count, const char *subject, size_t length);
 
+/* Small wholes: [number], and {deadline: milliseconds}. */
+size_t ppi_params_number(uint8_t *out, uint64_t number);
+size_t ppi_options_deadline(uint8_t *out, uint32_t milliseconds);
+
 /* What msgpack-c's packer appends to a ppi_buf with: msgpack_packer_init(&p, &buf, ppi_pack_write).
  * Not 0: no memory. */
 int ppi_pack_write(void *buf, const char *data, size_t size);

@@ -142,6 +142,11 @@ enum {
 int pp_op_use_wait(pp_op *op);
 int pp_op_wait(pp_op *op, int timeout_ms);
 
+/* Lets fn be called with op when it has ended, instead of a packet: on the thread that takes the
+ * port's packets, inside its pp_port_get. NULL: a packet again. fn may start op again, or free it.
+ * Before the start. PP_OK; PP_ESTATE: in flight. */
+int pp_op_use_call(pp_op *op, void (*fn)(pp_op *op));
+
 /* --- the port ---------------------------------------------------------------------------- */
 
 typedef struct pp_port_config {

@@ -1,0 +1,585 @@
+/* client.c: a client's life.
+ *
+ * References: one for whoever made it, until pp_client_close; one while the link is open; one for
+ * each packet of the library's own that is on its way (connect, flush, drain timer). The last one
+ * frees. A client with its own port is freed by the thread that closes it, after its worker has
+ * ended; a client on somebody's port by whichever handler drops the last reference. */
+#include "client/client.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <msgpack.h>
+
+#include "base/check.h"
+#include "base/status.h"
+#include "io/handle.h"
+#include "io/port.h"
+#include "wire/envelope.h"
+#include "wire/scan.h"
+
+enum {
+    CONNECT_MS = 5000,
+    DRAIN_MS = 2000,
+    QUEUE_BYTES = 4 * 1024 * 1024,
+    INBOX_BYTES = 1024 * 1024,
+    PROTOCOL_VERSION = 1,
+    OWN_PORT_BUFFERS = 4
+};
+
+/* --- making and freeing
+ * ----------------------------------------------------------------------------- */
+
+static char *copy_text(const char *text)
+{
+    char *copy = text != NULL ? malloc(strlen(text) + 1) : NULL;
+
+    return copy != NULL ? strcpy(copy, text) : NULL;
+}
+
+static void client_free(pp_client *client)
+{
+    size_t position = 0;
+    pp_sub *sub;
+
+    while ((sub = ppi_map_next(&client->subs, &position)) != NULL)
+        ppi_sub_free(sub, PP_ECANCELED);
+    ppi_map_deinit(&client->subs);
+    ppi_map_deinit(&client->serving);
+    ppi_client_free_requests(client);
+    ppi_sender_deinit(client);
+    if (client->linked)
+        ppi_link_deinit(&client->link);
+    if (client->own_port)
+        pp_port_close(client->port);
+    ppi_cond_deinit(&client->changed);
+    ppi_mutex_deinit(&client->lock);
+    free((char *)(uintptr_t)client->config.name);
+    free((char *)(uintptr_t)client->config.broker);
+    free((char *)(uintptr_t)client->config.server);
+    free(client);
+}
+
+void ppi_client_ref(pp_client *client)
+{
+    atomic_fetch_add_explicit(&client->references, 1, memory_order_relaxed);
+}
+
+void ppi_client_unref(pp_client *client)
+{
+    if (atomic_fetch_sub_explicit(&client->references, 1, memory_order_acq_rel) == 1)
+        client_free(client);
+}
+
+static void work(void *argument)
+{
+    pp_port *port = argument;
+    pp_packet packet;
+
+    while (pp_port_get(port, &packet, -1) == 1)
+        ; /* operations without a callback and without a waiter: nobody wants to know */
+}
+
+/* Copies config with its texts, and fills the gaps. */
+static int copy_config(pp_client *client, const pp_client_config *config)
+{
+    const char *broker = config->broker != NULL ? config->broker : ppi_environment("PANPIPE");
+    pp_client_config *own = &client->config;
+
+    *own = *config;
+    own->name = copy_text(config->name);
+    own->server = copy_text(config->server);
+    own->broker = copy_text(broker != NULL && broker[0] != '\0' ? broker : "default");
+    own->connect_ms = config->connect_ms != 0 ? config->connect_ms : CONNECT_MS;
+    own->drain_ms = config->drain_ms != 0 ? config->drain_ms : DRAIN_MS;
+    own->queue_bytes = config->queue_bytes != 0 ? config->queue_bytes : QUEUE_BYTES;
+    own->inbox_bytes = config->inbox_bytes != 0 ? config->inbox_bytes : INBOX_BYTES;
+    bool complete = own->broker != NULL && (own->name != NULL) == (config->name != NULL) &&
+                    (own->server != NULL) == (config->server != NULL);
+    return complete ? PP_OK : PP_ENOMEM;
+}
+
+static int open_port(pp_client *client)
+{
+    pp_port_config config = PP_PORT_CONFIG_INIT;
+
+    if (client->config.port != NULL) {
+        client->port = client->config.port;
+        return PP_OK;
+    }
+    config.concurrency = 1;
+    config.pool_count = OWN_PORT_BUFFERS;
+    int status = pp_port_open(&client->port, &config);
+    if (status != PP_OK)
+        return status;
+    client->own_port = true;
+    status = ppi_thread_start(&client->thread, work, client->port);
+    if (status != PP_OK) {
+        client->own_port = false;
+        pp_port_close(client->port);
+    }
+    return status;
+}
+
+int pp_client_new(pp_client **out, const pp_client_config *config)
+{
+    static const pp_client_config defaults = PP_CLIENT_CONFIG_INIT;
+
+    if (config == NULL)
+        config = &defaults;
+    if (out == NULL || config->size != sizeof *config)
+        return ppi_fail(PP_EINVAL, "out and config.size must be set");
+    pp_client *client = calloc(1, sizeof *client);
+    if (client == NULL)
+        return ppi_fail_plain(PP_ENOMEM);
+    atomic_init(&client->references, 1);
+    ppi_mutex_init(&client->lock);
+    ppi_cond_init(&client->changed);
+    client->next_id = 1;
+    int status = copy_config(client, config);
+    if (status == PP_OK)
+        status = ppi_sender_init(client);
+    client->limits = (struct ppi_link_limits){ .frame_max = PPI_FRAME_MAX,
+                                               .read_ahead = 64 * 1024,
+                                               .queue_high = client->config.queue_bytes,
+                                               .queue_low = client->config.queue_bytes / 2,
+                                               .queue_hard = SIZE_MAX / 2 };
+    if (status == PP_OK)
+        status = open_port(client);
+    if (status != PP_OK) {
+        client_free(client);
+        return ppi_fail(status, "the client could not be made");
+    }
+    *out = client;
+    return PP_OK;
+}
+
+/* --- the link's events
+ * ------------------------------------------------------------------------------ */
+
+static pp_client *client_of(struct ppi_link *link)
+{
+    return PP_CONTAINER(link, pp_client, link);
+}
+
+static void on_nothing(struct ppi_link *link)
+{
+    (void)link;
+}
+
+static bool subject_is(const struct ppi_frame *frame, const char *name)
+{
+    return frame->subject_length == strlen(name) &&
+           memcmp(ppi_frame_subject(frame), name, frame->subject_length) == 0;
+}
+
+/* ["E_NAME", "text", ...] of $note and $bye, for the user. */
+static void on_note(pp_client *client, const struct ppi_frame *frame)
+{
+    struct ppi_slice slices[2];
+    char texts[2][PPI_ERROR_TEXT] = { "", "" };
+    int count = ppi_slices(frame->data + frame->params, frame->size - frame->params, slices, 2);
+
+    for (int i = 0; i < 2 && i < count; i++) {
+        struct ppi_value value = ppi_value_at(slices[i].data, slices[i].size);
+
+        if (value.kind == PPI_VALUE_TEXT)
+            snprintf(texts[i], sizeof texts[i], "%.*s", (int)value.text_length, value.text);
+    }
+    if (subject_is(frame, "$bye")) {
+        ppi_mutex_lock(&client->lock);
+        client->why = ppi_status_of_error(texts[0], strlen(texts[0]));
+        ppi_mutex_unlock(&client->lock);
+    }
+    if (client->config.on_note == NULL)
+        return;
+    bool before = ppi_enter_callback();
+    client->config.on_note(client->config.context, client, texts[0], texts[1]);
+    ppi_leave_callback(before);
+}
+
+static enum ppi_verdict on_frame(struct ppi_link *link, const struct ppi_frame *frame)
+{
+    pp_client *client = client_of(link);
+
+    if (PPI_LIKELY(frame->type == PPI_NOTIFICATION && subject_is(frame, "$msg")))
+        return ppi_client_on_message(client, frame);
+    if (frame->type == PPI_ANSWER)
+        ppi_client_on_answer(client, frame);
+    else if (frame->type == PPI_CALL && subject_is(frame, "$call"))
+        return ppi_client_on_call(client, frame);
+    else if (subject_is(frame, "$cancel"))
+        ppi_client_on_cancel(client, frame);
+    else if (subject_is(frame, "$note") || subject_is(frame, "$bye"))
+        on_note(client, frame);
+    return PPI_NEXT; /* whatever else a later broker may say is ignored */
+}
+
+/* While messages wait for pp_next, answers still come through. */
+static bool on_urgent(struct ppi_link *link, const struct ppi_frame *frame)
+{
+    if (frame->type != PPI_ANSWER)
+        return false;
+    ppi_client_on_answer(client_of(link), frame);
+    return true;
+}
+
+static void on_bad(struct ppi_link *link, enum ppi_scan what)
+{
+    (void)link;
+    (void)what; /* closed with PP_EPROTO */
+}
+
+/* A pp_publish_start has gone out. */
+static void on_sent(struct ppi_link *link, void *tag, uint32_t count, bool lost)
+{
+    (void)count;
+    ppi_client_finish(client_of(link), tag, lost ? PP_EPEERCLOSED : PP_OK, 0);
+}
+
+static void on_room(struct ppi_link *link)
+{
+    pp_client *client = client_of(link);
+
+    ppi_mutex_lock(&client->lock);
+    ppi_cond_broadcast(&client->changed);
+    ppi_mutex_unlock(&client->lock);
+}
+
+/* Ends what waits for messages. */
+static void end_receives(pp_client *client)
+{
+    for (size_t position = 0;;) {
+        pp_op *op = NULL;
+        pp_sub *sub;
+
+        ppi_mutex_lock(&client->lock);
+        while (op == NULL && (sub = ppi_map_next(&client->subs, &position)) != NULL) {
+            op = sub->receive_op;
+            sub->receive_op = NULL;
+        }
+        ppi_mutex_unlock(&client->lock);
+        if (op == NULL)
+            return;
+        ppi_client_finish(client, op, PP_EPEERCLOSED, 0);
+    }
+}
+
+static void on_closed(struct ppi_link *link, int why)
+{
+    pp_client *client = client_of(link);
+
+    ppi_mutex_lock(&client->lock);
+    if (client->why == PP_OK) /* else the broker has said why */
+        client->why = why;
+    why = client->why;
+    bool drained = client->state == PPI_CLIENT_DRAINING;
+    client->state = PPI_CLIENT_CLOSED;
+    while (client->sender.busy)
+        ppi_cond_wait(&client->changed, &client->lock);
+    client->error[0] = '\0';
+    ppi_mutex_unlock(&client->lock);
+    ppi_client_end_requests(client, why == PP_OK || drained ? PP_EPEERCLOSED : why);
+    end_receives(client);
+    if (ppi_timer_stop(&client->drain_timer, client->port))
+        ppi_client_unref(client);
+    if (client->config.on_closed != NULL) {
+        bool before = ppi_enter_callback();
+
+        client->config.on_closed(client->config.context, client, why);
+        ppi_leave_callback(before);
+    }
+    ppi_mutex_lock(&client->lock);
+    client->link_over = true;
+    ppi_cond_broadcast(&client->changed);
+    ppi_mutex_unlock(&client->lock);
+    ppi_client_unref(client);
+}
+
+const struct ppi_link_events ppi_client_events = {
+    .begin = on_nothing,
+    .end = on_nothing,
+    .frame = on_frame,
+    .urgent = on_urgent,
+    .bad = on_bad,
+    .sent = on_sent,
+    .room = on_room,
+    .closed = on_closed,
+};
+
+/* --- connecting
+ * ------------------------------------------------------------------------------------- */
+
+/* Ends the user's connect. Without a link it may be tried again. */
+static void end_connect(pp_client *client, int status, bool linked)
+{
+    ppi_mutex_lock(&client->lock);
+    pp_op *op = client->connect_user_op;
+    client->connect_user_op = NULL;
+    if (status == PP_OK)
+        client->state = PPI_CLIENT_OPEN;
+    else if (!linked)
+        client->state = PPI_CLIENT_NEW;
+    client->linked = linked;
+    ppi_cond_broadcast(&client->changed);
+    ppi_mutex_unlock(&client->lock);
+    ppi_client_finish(client, op, status, 0);
+}
+
+void ppi_client_on_hello(pp_client *client, int status)
+{
+    end_connect(client, status, true);
+    if (status != PP_OK)
+        ppi_link_close(&client->link, status);
+}
+
+/* [{v: 1, name: ...}] */
+static int say_hello(pp_client *client)
+{
+    static const struct ppi_request model = { .kind = PPI_REQUEST_HELLO };
+    const char *name = client->config.name;
+    struct ppi_buf buf = { 0 };
+    msgpack_packer packer;
+
+    msgpack_packer_init(&packer, &buf, ppi_pack_write);
+    msgpack_pack_array(&packer, 1);
+    msgpack_pack_map(&packer, name != NULL ? 2 : 1);
+    msgpack_pack_str(&packer, 1);
+    msgpack_pack_str_body(&packer, "v", 1);
+    msgpack_pack_int(&packer, PROTOCOL_VERSION);
+    if (name != NULL) {
+        msgpack_pack_str(&packer, 4);
+        msgpack_pack_str_body(&packer, "name", 4);
+        msgpack_pack_str(&packer, strlen(name));
+        msgpack_pack_str_body(&packer, name, strlen(name));
+    }
+    const pp_piece body = { ppi_buf_data(&buf), ppi_buf_size(&buf) };
+    int status = ppi_client_ask(client, NULL, &model, "$hello", &body, 1);
+    ppi_buf_deinit(&buf);
+    return status;
+}
+
+static void on_connected(pp_op *op)
+{
+    pp_client *client = PP_CONTAINER(op, pp_client, connect_op);
+    pp_handle *pipe = client->dialing;
+    int status = op->status;
+
+    ppi_mutex_lock(&client->lock);
+    client->dialing = NULL;
+    if (status == PP_OK && client->closing)
+        status = PP_ECANCELED;
+    if (status == PP_OK) {
+        client->state = PPI_CLIENT_HELLO;
+        client->linked = true;
+    }
+    ppi_mutex_unlock(&client->lock);
+    if (status == PP_OK) {
+        ppi_client_ref(client); /* the link's, until on_closed */
+        status =
+            ppi_link_open(&client->link, pipe, client->port, &ppi_client_events, &client->limits);
+        if (status != PP_OK)
+            ppi_client_unref(client);
+    }
+    if (status != PP_OK) {
+        pp_close(pipe);
+        end_connect(client, status, false);
+    } else if (say_hello(client) != PP_PENDING) {
+        ppi_client_on_hello(client, PP_ENOMEM);
+    }
+    ppi_client_unref(client);
+}
+
+/* With everything claimed: dials. */
+static int dial(pp_client *client)
+{
+    pp_dial_config config = PP_DIAL_CONFIG_INIT;
+    pp_handle *pipe;
+
+    config.scope = client->config.scope;
+    config.flags = PP_DIAL_WAIT_SERVER;
+    config.timeout_ms = client->config.connect_ms;
+    config.server = client->config.server;
+    int status = pp_dial(&pipe, client->config.broker, &config);
+    if (status != PP_OK)
+        return status;
+    status = pp_port_attach(client->port, pipe, 0);
+    if (status == PP_OK) {
+        client->connect_op.priv_.handler = on_connected;
+        ppi_mutex_lock(&client->lock);
+        client->dialing = pipe;
+        ppi_mutex_unlock(&client->lock);
+        ppi_client_ref(client); /* the packet's */
+        status = pp_connect(pipe, &client->connect_op);
+        if (status == PP_PENDING)
+            return PP_PENDING;
+        ppi_mutex_lock(&client->lock);
+        client->dialing = NULL;
+        ppi_mutex_unlock(&client->lock);
+        ppi_client_unref(client);
+    }
+    pp_close(pipe);
+    return status;
+}
+
+int pp_client_connect(pp_client *client, pp_op *op)
+{
+    pp_op own = PP_OP_INIT, *started;
+
+    if (client == NULL)
+        return ppi_fail_plain(PP_EINVAL);
+    if ((started = ppi_client_op(client, op, &own)) == NULL)
+        return PP_ESTATE;
+    int status = ppi_client_claim(client, started);
+    if (status != PP_OK)
+        return status;
+    ppi_mutex_lock(&client->lock);
+    bool possible = client->state == PPI_CLIENT_NEW && !client->closing;
+    if (possible) {
+        client->state = PPI_CLIENT_CONNECTING;
+        client->connect_user_op = started;
+    }
+    ppi_mutex_unlock(&client->lock);
+    status = possible ? dial(client) : ppi_fail(PP_ESTATE, "a client connects once");
+    if (status != PP_PENDING) {
+        if (possible) {
+            ppi_mutex_lock(&client->lock);
+            client->connect_user_op = NULL;
+            client->state = PPI_CLIENT_NEW;
+            ppi_mutex_unlock(&client->lock);
+        }
+        ppi_client_revoke(client, started);
+    }
+    return ppi_client_result(client, op, &own, status);
+}
+
+int pp_client_open(pp_client **out, const pp_client_config *config)
+{
+    pp_client *client;
+
+    if (config != NULL && config->port != NULL)
+        return ppi_fail(PP_EINVAL, "on your own port: pp_client_new, then pp_client_connect");
+    int status = pp_client_new(&client, config);
+    if (status != PP_OK)
+        return status;
+    status = pp_client_connect(client, NULL);
+    if (status == PP_OK) {
+        *out = client;
+    } else {
+        char detail[PPI_ERROR_TEXT];
+
+        snprintf(detail, sizeof detail, "%s", pp_detail());
+        pp_client_abort(client);
+        ppi_fail(status, "%s", detail);
+    }
+    return status;
+}
+
+/* --- ending
+ * ----------------------------------------------------------------------------------------- */
+
+void ppi_client_on_bye(pp_client *client)
+{
+    ppi_link_close(&client->link, PP_ECLOSED);
+}
+
+int pp_client_drain(pp_client *client, pp_op *op)
+{
+    static const struct ppi_request model = { .kind = PPI_REQUEST_BYE };
+    static const pp_piece none = { "\x90", 1 };
+    pp_op own = PP_OP_INIT, *started;
+
+    if (client == NULL)
+        return ppi_fail_plain(PP_EINVAL);
+    if ((started = ppi_client_op(client, op, &own)) == NULL)
+        return PP_ESTATE;
+    int status = ppi_client_ask(client, started, &model, "$bye", &none, 1);
+    if (status == PP_PENDING) {
+        ppi_mutex_lock(&client->lock);
+        if (client->state == PPI_CLIENT_OPEN)
+            client->state = PPI_CLIENT_DRAINING;
+        ppi_mutex_unlock(&client->lock);
+    }
+    return ppi_client_result(client, op, &own, status);
+}
+
+static void on_drain_over(pp_op *op)
+{
+    pp_client *client = PP_CONTAINER(op, pp_client, drain_timer.op);
+
+    ppi_link_close(&client->link, PP_ECLOSED);
+    ppi_client_unref(client);
+}
+
+/* Begins the end. The link's end will come, if there is a link. */
+static void begin_end(pp_client *client, bool drain)
+{
+    static const struct ppi_request model = { .kind = PPI_REQUEST_BYE };
+    static const pp_piece none = { "\x90", 1 };
+
+    ppi_mutex_lock(&client->lock);
+    client->closing = true;
+    pp_handle *dialing = client->dialing;
+    if (dialing != NULL)
+        pp_cancel(dialing, NULL);
+    enum ppi_client_state state = client->state;
+    ppi_mutex_unlock(&client->lock);
+    if (state != PPI_CLIENT_HELLO && state != PPI_CLIENT_OPEN && state != PPI_CLIENT_DRAINING)
+        return;
+    if (drain && state == PPI_CLIENT_OPEN &&
+        ppi_client_ask(client, NULL, &model, "$bye", &none, 1) == PP_PENDING) {
+        client->drain_timer.op.priv_.handler = on_drain_over;
+        ppi_client_ref(client); /* the timer's */
+        if (ppi_timer_start(&client->drain_timer, client->port,
+                            ppi_timer_now_ns(client->port) +
+                                (uint64_t)client->config.drain_ms * PPI_NS_PER_MS) == PP_OK)
+            return;
+        ppi_client_unref(client);
+    }
+    if (state != PPI_CLIENT_DRAINING)
+        ppi_link_close(&client->link, PP_ECLOSED);
+}
+
+static int end(pp_client *client, bool drain)
+{
+    if (client == NULL)
+        return PP_OK;
+    if (client->own_port && ppi_in_callback())
+        return ppi_fail(PP_ESTATE, "a client cannot be closed in its own callback");
+    begin_end(client, drain);
+    if (client->own_port) {
+        ppi_mutex_lock(&client->lock);
+        while (client->dialing != NULL || client->connect_user_op != NULL ||
+               (client->linked && !client->link_over))
+            ppi_cond_wait(&client->changed, &client->lock);
+        ppi_mutex_unlock(&client->lock);
+        pp_port_shutdown(client->port, PP_SHUT_FAST, -1, NULL, NULL);
+        ppi_thread_join(&client->thread);
+    }
+    ppi_client_unref(client);
+    return PP_OK;
+}
+
+int pp_client_close(pp_client *client)
+{
+    return end(client, true);
+}
+
+int pp_client_abort(pp_client *client)
+{
+    return end(client, false);
+}
+
+const char *pp_client_error(pp_client *client, char *text, size_t size)
+{
+    if (size == 0)
+        return "";
+    text[0] = '\0';
+    if (client == NULL)
+        return text;
+    ppi_mutex_lock(&client->lock);
+    snprintf(text, size, "%s", client->error);
+    ppi_mutex_unlock(&client->lock);
+    return text;
+}

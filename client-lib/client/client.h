@@ -1,0 +1,174 @@
+/* client.h: the inside of a client.
+ *
+ *   client.c   its life: made, connected, drained, closed
+ *   sender.c   what goes out: gathering
+ *   pending.c  requests that wait for an answer, and their operations
+ *   inbox.c    what comes in: messages, calls
+ *
+ * lock protects everything that is not said otherwise; it is never held across a system call or a
+ * callback. It comes before the link's lock. */
+#ifndef PPI_CLIENT_H
+#define PPI_CLIENT_H
+
+#include <panpipe/client.h>
+
+#include "base/map.h"
+#include "io/op.h"
+#include "io/timer.h"
+#include "link/link.h"
+
+enum {
+    PPI_STAGE_BYTES = 64 * 1024, /* gathered at most before somebody writes */
+    PPI_STAGE_FULL = 32 * 1024,  /* from here on, whoever publishes writes */
+    PPI_QUIET_NS = 50 * 1000,    /* after a pause of that length a message goes out at once */
+    PPI_ERROR_TEXT = 256
+};
+
+enum ppi_client_state {
+    PPI_CLIENT_NEW,
+    PPI_CLIENT_CONNECTING,
+    PPI_CLIENT_HELLO, /* the link is open; $hello is not answered yet */
+    PPI_CLIENT_OPEN,
+    PPI_CLIENT_DRAINING, /* $bye was said */
+    PPI_CLIENT_CLOSED
+};
+
+enum ppi_request_kind {
+    PPI_REQUEST_HELLO,
+    PPI_REQUEST_SUBSCRIBE,
+    PPI_REQUEST_UNSUBSCRIBE,
+    PPI_REQUEST_PUBLISH,
+    PPI_REQUEST_CALL,
+    PPI_REQUEST_PING,
+    PPI_REQUEST_BYE
+};
+
+/* A request on its way; op ends with its answer. */
+struct ppi_request {
+    struct ppi_request *next; /* while free */
+    uint32_t id;
+    enum ppi_request_kind kind;
+    pp_op *op; /* NULL: nobody waits */
+    union {
+        pp_receipt *receipt;
+        pp_answer *answer;
+        pp_sub *sub;
+    } out;
+    pp_sub **sub_out;
+};
+
+struct pp_sub {
+    pp_client *client;
+    uint64_t sid;
+    bool serve, ending;
+    void *context;
+    void (*on_message)(void *context, const pp_message *message);
+    void (*on_cancel)(void *context, uint64_t call);
+    pp_op *receive_op;               /* NULL: nobody waits for a message */
+    struct ppi_buf filling, reading; /* of messages that wait; reading is pp_next's alone */
+    size_t read_size;                /* of the message that pp_next gave out */
+    bool full;                       /* frames are held until there is room */
+};
+
+struct ppi_sender {
+    uint8_t *stage, *spare; /* PPI_STAGE_BYTES each */
+    size_t used;
+    bool busy;   /* somebody writes what was staged before */
+    bool posted; /* flush_op is on its way to the port */
+    uint64_t last_ns;
+    pp_op flush_op;
+};
+
+struct pp_client {
+    pp_client_config config; /* its texts are owned */
+    atomic_uint references;
+    pp_port *port;
+    bool own_port;
+    struct ppi_thread thread;
+    struct ppi_link_limits limits;
+    struct ppi_link link;
+
+    struct ppi_mutex lock;
+    struct ppi_cond changed; /* state, room, sender.busy */
+    enum ppi_client_state state;
+    bool linked;    /* the link was opened */
+    bool link_over; /* and is closed for good */
+    int why;        /* it ended */
+    bool closing;   /* pp_client_close or _abort was called */
+    pp_handle *dialing;
+    pp_op connect_op;
+    pp_op *connect_user_op;
+    struct ppi_timer drain_timer;
+
+    struct ppi_sender sender;
+    uint32_t next_id;
+    struct ppi_map requests;
+    struct ppi_request *free_requests;
+    struct ppi_map subs;    /* by sid */
+    struct ppi_map serving; /* by the call's id: its service, if that has an on_cancel */
+    pp_sub *last_sub;       /* the reader's: where the last message went */
+    char error[PPI_ERROR_TEXT];
+};
+
+/* --- client.c ------------------------------------------------------------------------------- */
+
+void ppi_client_ref(pp_client *client);
+void ppi_client_unref(pp_client *client);
+
+/* The link's part of the events: see link.h. */
+extern const struct ppi_link_events ppi_client_events;
+
+/* $hello (status: how) was answered; or $bye was. */
+void ppi_client_on_hello(pp_client *client, int status);
+void ppi_client_on_bye(pp_client *client);
+
+/* --- sender.c ------------------------------------------------------------------------------- */
+
+/* Queues one frame, made of pieces. urgent: somebody waits for what it brings. Lock not held.
+ * PP_OK; PP_ECLOSED: not in this state. */
+int ppi_client_send(pp_client *client, const pp_piece *pieces, int count, bool urgent);
+int ppi_client_send_hello(pp_client *client, const pp_piece *pieces, int count);
+
+/* Can it be published, or called? PP_OK, PP_EINVAL, PP_ELIMIT. */
+int ppi_client_check(const char *subject, const void *params, size_t size);
+
+int ppi_sender_init(pp_client *client);
+void ppi_sender_deinit(pp_client *client);
+
+/* --- pending.c ------------------------------------------------------------------------------ */
+
+/* Claims op for a request of this client and counts it in. PP_OK, PP_ESTATE, PP_ECLOSED. */
+int ppi_client_claim(pp_client *client, pp_op *op);
+/* Takes that back: nothing was started. */
+void ppi_client_revoke(pp_client *client, pp_op *op);
+/* op (may be NULL) has ended. Any lock may be held. */
+void ppi_client_finish(pp_client *client, pp_op *op, int status, uint64_t bytes);
+
+/* For functions whose op may be NULL: the op to start, which is own if the function waits itself;
+ * NULL: waiting is not possible here, pp_detail says why. And what to return then. */
+pp_op *ppi_client_op(pp_client *client, pp_op *op, pp_op *own);
+int ppi_client_result(pp_client *client, const pp_op *op, pp_op *own, int started);
+
+/* Starts a request: method, and its params in pieces. model says kind and where the result goes.
+ * PP_PENDING, or why not. op NULL: nobody waits. */
+enum { PPI_BODY_PIECES = 3 };
+int ppi_client_ask(pp_client *client, pp_op *op, const struct ppi_request *model,
+                   const char *method, const pp_piece *body, int count);
+
+/* An answer came: ends its request. */
+void ppi_client_on_answer(pp_client *client, const struct ppi_frame *frame);
+
+/* Ends all requests: the connection is gone. */
+void ppi_client_end_requests(pp_client *client, int status);
+void ppi_client_free_requests(pp_client *client);
+
+/* --- inbox.c -------------------------------------------------------------------------------- */
+
+enum ppi_verdict ppi_client_on_message(pp_client *client, const struct ppi_frame *frame);
+enum ppi_verdict ppi_client_on_call(pp_client *client, const struct ppi_frame *frame);
+void ppi_client_on_cancel(pp_client *client, const struct ppi_frame *frame);
+
+/* Frees a subscription, which is in no map any more; a pp_receive that waits ends. */
+void ppi_sub_free(pp_sub *sub, int status);
+
+#endif

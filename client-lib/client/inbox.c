@@ -1,0 +1,443 @@
+/* inbox.c: what comes in: messages for subscriptions, calls for services. */
+#include <stdlib.h>
+#include <string.h>
+
+#include <msgpack.h>
+
+#include "base/check.h"
+#include "base/status.h"
+#include "client/client.h"
+#include "io/port.h"
+#include "wire/envelope.h"
+
+/* In front of each message that waits for pp_next; subject and params follow. */
+struct waiting {
+    uint64_t call;
+    uint32_t subject_length, params_size;
+};
+
+/* --- from the wire
+ * -------------------------------------------------------------------------------- */
+
+/* [sid, subject, params]: false: it is not that. */
+static bool parse(const struct ppi_frame *frame, uint64_t *sid, pp_message *message)
+{
+    const uint8_t *data = frame->data + frame->params;
+    size_t size = frame->size - frame->params, at = 1;
+
+    if (size < 1 || (data[0] != 0x93 && data[0] != 0x94))
+        return false;
+    struct ppi_value id = ppi_value_at(data + at, size - at);
+    at += id.size;
+    struct ppi_value subject = ppi_value_at(data + at, size - at);
+    at += subject.size;
+    if (id.kind != PPI_VALUE_NUMBER || subject.kind != PPI_VALUE_TEXT || at >= size)
+        return false;
+    *sid = id.number;
+    message->subject = subject.text;
+    message->subject_length = subject.text_length;
+    message->params = data + at;
+    message->params_size = data[0] == 0x93 ? size - at : ppi_value_at(data + at, size - at).size;
+    return true;
+}
+
+/* With the lock. */
+static pp_sub *find(pp_client *client, uint64_t sid)
+{
+    if (client->last_sub == NULL || client->last_sub->sid != sid)
+        client->last_sub = ppi_map_get(&client->subs, sid);
+    return client->last_sub;
+}
+
+static size_t waiting_size(const pp_message *message)
+{
+    return sizeof(struct waiting) + message->subject_length + message->params_size;
+}
+
+/* Keeps a message for pp_next. */
+static int keep(pp_sub *sub, const pp_message *message)
+{
+    struct waiting head = { message->call, (uint32_t)message->subject_length,
+                            (uint32_t)message->params_size };
+    uint8_t *room = ppi_buf_room(&sub->filling, waiting_size(message));
+
+    if (room == NULL)
+        return PP_ENOMEM;
+    memcpy(room, &head, sizeof head);
+    memcpy(room + sizeof head, message->subject, message->subject_length);
+    memcpy(room + sizeof head + message->subject_length, message->params, message->params_size);
+    ppi_buf_added(&sub->filling, waiting_size(message));
+    return PP_OK;
+}
+
+/* Hands a message to whoever it is for. */
+static enum ppi_verdict hand_over(pp_client *client, uint64_t sid, pp_message *message)
+{
+    ppi_mutex_lock(&client->lock);
+    pp_sub *sub = find(client, sid);
+    if (sub == NULL || sub->ending) { /* unsubscribed meanwhile */
+        ppi_mutex_unlock(&client->lock);
+        return PPI_NEXT;
+    }
+    message->sub = sub;
+    if (sub->on_message == NULL) {
+        size_t waits = ppi_buf_size(&sub->filling);
+
+        sub->full = waits > 0 && waits + waiting_size(message) > client->config.inbox_bytes;
+        int status = sub->full ? PP_OK : keep(sub, message);
+        pp_op *op = sub->receive_op;
+        bool hold = sub->full;
+        sub->receive_op = NULL;
+        ppi_mutex_unlock(&client->lock);
+        ppi_client_finish(client, op, PP_OK, 0);
+        if (status != PP_OK)
+            ppi_link_close(&client->link, status);
+        return hold ? PPI_HOLD : status == PP_OK ? PPI_NEXT : PPI_STOP;
+    }
+    if (message->call != 0 && sub->on_cancel != NULL)
+        ppi_map_add(&client->serving, message->call, sub);
+    ppi_mutex_unlock(&client->lock);
+    bool before = ppi_enter_callback();
+    sub->on_message(sub->context, message);
+    ppi_leave_callback(before);
+    return PPI_NEXT;
+}
+
+enum ppi_verdict ppi_client_on_message(pp_client *client, const struct ppi_frame *frame)
+{
+    pp_message message = { 0 };
+    uint64_t sid;
+
+    if (!parse(frame, &sid, &message)) {
+        ppi_link_close(&client->link, PP_EPROTO);
+        return PPI_STOP;
+    }
+    return hand_over(client, sid, &message);
+}
+
+enum ppi_verdict ppi_client_on_call(pp_client *client, const struct ppi_frame *frame)
+{
+    pp_message message = { .call = (uint64_t)frame->id + 1 };
+    uint64_t sid;
+
+    if (!parse(frame, &sid, &message)) {
+        ppi_link_close(&client->link, PP_EPROTO);
+        return PPI_STOP;
+    }
+    ppi_mutex_lock(&client->lock);
+    pp_sub *service = find(client, sid);
+    bool gone = service == NULL || service->ending;
+    ppi_mutex_unlock(&client->lock);
+    if (gone) {
+        pp_reply_error(client, message.call, "E_NORESP the service has ended");
+        return PPI_NEXT;
+    }
+    return hand_over(client, sid, &message);
+}
+
+void ppi_client_on_cancel(pp_client *client, const struct ppi_frame *frame)
+{
+    const uint8_t *data = frame->data + frame->params;
+    struct ppi_value id = ppi_value_at(data + 1, frame->size - frame->params - 1);
+
+    ppi_mutex_lock(&client->lock);
+    pp_sub *service =
+        id.kind == PPI_VALUE_NUMBER ? ppi_map_remove(&client->serving, id.number + 1) : NULL;
+    bool call = service != NULL && !service->ending;
+    ppi_mutex_unlock(&client->lock);
+    if (!call)
+        return;
+    bool before = ppi_enter_callback();
+    service->on_cancel(service->context, id.number + 1);
+    ppi_leave_callback(before);
+}
+
+/* --- subscribing and serving
+ * ---------------------------------------------------------------------- */
+
+/* What a subscribe or serve request says. */
+struct wish {
+    const char *method, *pattern, *group;
+    bool echo, cut, exclusive;
+    uint32_t max_inflight;
+};
+
+static void pack_text(msgpack_packer *packer, const char *text)
+{
+    msgpack_pack_str(packer, strlen(text));
+    msgpack_pack_str_body(packer, text, strlen(text));
+}
+
+/* [pattern, {form: "rich", ...}] */
+static void pack_wish(struct ppi_buf *buf, const struct wish *wish)
+{
+    msgpack_packer packer;
+
+    msgpack_packer_init(&packer, buf, ppi_pack_write);
+    msgpack_pack_array(&packer, 2);
+    pack_text(&packer, wish->pattern);
+    msgpack_pack_map(&packer, 1u + (wish->group != NULL) + wish->echo + wish->cut +
+                                  wish->exclusive + (wish->max_inflight != 0));
+    pack_text(&packer, "form");
+    pack_text(&packer, "rich");
+    if (wish->group != NULL) {
+        pack_text(&packer, "group");
+        pack_text(&packer, wish->group);
+    }
+    if (wish->echo) {
+        pack_text(&packer, "echo");
+        msgpack_pack_true(&packer);
+    }
+    if (wish->cut) {
+        pack_text(&packer, "policy");
+        pack_text(&packer, "cut");
+    }
+    if (wish->exclusive) {
+        pack_text(&packer, "exclusive");
+        msgpack_pack_true(&packer);
+    }
+    if (wish->max_inflight != 0) {
+        pack_text(&packer, "max_inflight");
+        msgpack_pack_uint32(&packer, wish->max_inflight);
+    }
+}
+
+static int start(pp_client *client, pp_op *op, const struct wish *wish, pp_sub *sub, pp_sub **out)
+{
+    const struct ppi_request model = { .kind = PPI_REQUEST_SUBSCRIBE,
+                                       .out.sub = sub,
+                                       .sub_out = out };
+    struct ppi_buf buf = { 0 };
+    pp_op own = PP_OP_INIT, *started = ppi_client_op(client, op, &own);
+    int status = started != NULL ? PP_ENOMEM : PP_ESTATE;
+
+    pack_wish(&buf, wish);
+    if (started != NULL && ppi_buf_size(&buf) > 0) {
+        const pp_piece body = { ppi_buf_data(&buf), ppi_buf_size(&buf) };
+
+        status = ppi_client_ask(client, started, &model, wish->method, &body, 1);
+    }
+    ppi_buf_deinit(&buf);
+    if (status != PP_PENDING)
+        free(sub);
+    return ppi_client_result(client, op, &own, status);
+}
+
+static pp_sub *sub_new(pp_client *client)
+{
+    pp_sub *sub = calloc(1, sizeof *sub);
+
+    if (sub == NULL)
+        ppi_fail_plain(PP_ENOMEM);
+    else
+        sub->client = client;
+    return sub;
+}
+
+static int check_pattern(const char *pattern)
+{
+    enum ppi_subject check = ppi_subject_check(pattern, strlen(pattern));
+
+    return check <= PPI_SUBJECT_PATTERN ? PP_OK
+                                        : ppi_fail(PP_EINVAL, "%s", ppi_subject_problem(check));
+}
+
+int pp_subscribe(pp_client *client, pp_op *op, const char *pattern, const pp_sub_config *config,
+                 pp_sub **out)
+{
+    static const pp_sub_config defaults = PP_SUB_CONFIG_INIT;
+
+    if (config == NULL)
+        config = &defaults;
+    if (client == NULL || pattern == NULL || out == NULL || config->size != sizeof *config)
+        return ppi_fail(PP_EINVAL, "client, pattern, sub and config.size must be set");
+    if (check_pattern(pattern) != PP_OK)
+        return PP_EINVAL;
+    const struct wish wish = { .method = "$sub",
+                               .pattern = pattern,
+                               .group = config->group,
+                               .echo = (config->flags & PP_SUB_ECHO) != 0,
+                               .cut = (config->flags & PP_SUB_CUT) != 0 };
+    pp_sub *sub = sub_new(client);
+    if (sub == NULL)
+        return PP_ENOMEM;
+    sub->on_message = config->on_message;
+    sub->context = config->context;
+    return start(client, op, &wish, sub, out);
+}
+
+int pp_serve(pp_client *client, pp_op *op, const char *pattern, const pp_serve_config *config,
+             pp_sub **out)
+{
+    static const pp_serve_config defaults = PP_SERVE_CONFIG_INIT;
+
+    if (config == NULL)
+        config = &defaults;
+    if (client == NULL || pattern == NULL || out == NULL || config->size != sizeof *config)
+        return ppi_fail(PP_EINVAL, "client, pattern, service and config.size must be set");
+    if (check_pattern(pattern) != PP_OK)
+        return PP_EINVAL;
+    const struct wish wish = { .method = "$serve",
+                               .pattern = pattern,
+                               .exclusive = (config->flags & PP_SERVE_EXCLUSIVE) != 0,
+                               .max_inflight = config->max_inflight };
+    pp_sub *service = sub_new(client);
+    if (service == NULL)
+        return PP_ENOMEM;
+    service->serve = true;
+    service->on_message = config->on_call;
+    service->on_cancel = config->on_cancel;
+    service->context = config->context;
+    return start(client, op, &wish, service, out);
+}
+
+int pp_unsubscribe(pp_sub *sub, pp_op *op)
+{
+    const struct ppi_request model = { .kind = PPI_REQUEST_UNSUBSCRIBE, .out.sub = sub };
+    uint8_t params[PPI_HEAD_MAX];
+    pp_op own = PP_OP_INIT, *started;
+
+    if (sub == NULL)
+        return ppi_fail_plain(PP_EINVAL);
+    pp_client *client = sub->client;
+    if ((started = ppi_client_op(client, op, &own)) == NULL)
+        return PP_ESTATE;
+    ppi_mutex_lock(&client->lock);
+    bool again = sub->ending;
+    sub->ending = true;
+    bool resume = sub->full;
+    sub->full = false;
+    ppi_mutex_unlock(&client->lock);
+    if (again)
+        return ppi_fail(PP_ESTATE, "it is being unsubscribed already");
+    if (resume)
+        ppi_link_resume(&client->link);
+    const pp_piece body = { params, ppi_params_number(params, sub->sid) };
+    return ppi_client_result(client, op, &own,
+                             ppi_client_ask(client, started, &model, "$unsub", &body, 1));
+}
+
+void ppi_sub_free(pp_sub *sub, int status)
+{
+    ppi_client_finish(sub->client, sub->receive_op, status, 0);
+    ppi_buf_deinit(&sub->filling);
+    ppi_buf_deinit(&sub->reading);
+    free(sub);
+}
+
+/* --- taking messages
+ * ------------------------------------------------------------------------------ */
+
+int pp_receive(pp_sub *sub, pp_op *op)
+{
+    pp_op own = PP_OP_INIT, *started;
+
+    if (sub == NULL)
+        return ppi_fail_plain(PP_EINVAL);
+    pp_client *client = sub->client;
+    if ((started = ppi_client_op(client, op, &own)) == NULL)
+        return PP_ESTATE;
+    int status = ppi_client_claim(client, started);
+    if (status != PP_OK)
+        return status;
+    ppi_mutex_lock(&client->lock);
+    bool waits = ppi_buf_size(&sub->filling) > 0;
+    if (client->state != PPI_CLIENT_OPEN && !waits)
+        status = ppi_fail(PP_ECLOSED, "the client is not connected");
+    else if (sub->receive_op != NULL || sub->on_message != NULL)
+        status = ppi_fail(PP_ESTATE, "one pp_receive at a time, and none with a callback");
+    else if (!waits)
+        sub->receive_op = started;
+    ppi_mutex_unlock(&client->lock);
+    if (status != PP_OK)
+        ppi_client_revoke(client, started);
+    else if (waits)
+        ppi_client_finish(client, started, PP_OK, 0);
+    return ppi_client_result(client, op, &own, status == PP_OK ? PP_PENDING : status);
+}
+
+/* Takes the messages that came meanwhile over for reading; lets the reader go on. */
+static bool turn_over(pp_sub *sub)
+{
+    pp_client *client = sub->client;
+
+    ppi_buf_clear(&sub->reading);
+    ppi_mutex_lock(&client->lock);
+    struct ppi_buf empty = sub->reading;
+    sub->reading = sub->filling;
+    sub->filling = empty;
+    bool resume = sub->full;
+    sub->full = false;
+    ppi_mutex_unlock(&client->lock);
+    if (resume)
+        ppi_link_resume(&client->link);
+    return ppi_buf_size(&sub->reading) > 0;
+}
+
+int pp_next(pp_sub *sub, pp_message *message)
+{
+    struct waiting head;
+
+    if (sub == NULL || message == NULL)
+        return 0;
+    ppi_buf_consume(&sub->reading, sub->read_size);
+    sub->read_size = 0;
+    if (ppi_buf_size(&sub->reading) == 0 && !turn_over(sub))
+        return 0;
+    const uint8_t *data = ppi_buf_data(&sub->reading);
+    memcpy(&head, data, sizeof head);
+    data += sizeof head;
+    *message = (pp_message){ sub,
+                             (const char *)data,
+                             head.subject_length,
+                             data + head.subject_length,
+                             head.params_size,
+                             head.call };
+    sub->read_size = sizeof head + head.subject_length + head.params_size;
+    return 1;
+}
+
+/* --- answering
+ * ------------------------------------------------------------------------------------ */
+
+/* The call is answered: nobody need be told that it is canceled. */
+static void forget_call(pp_client *client, uint64_t call)
+{
+    ppi_mutex_lock(&client->lock);
+    if (client->serving.count > 0)
+        ppi_map_remove(&client->serving, call);
+    ppi_mutex_unlock(&client->lock);
+}
+
+int pp_reply(pp_client *client, uint64_t call, const void *result, size_t size)
+{
+    uint8_t head[PPI_HEAD_MAX];
+
+    if (client == NULL || call == 0 || call > (uint64_t)UINT32_MAX + 1 || result == NULL)
+        return ppi_fail(PP_EINVAL, "client, call and result must be set");
+    struct ppi_value value = ppi_value_at(result, size);
+    if (value.size != size || size == 0)
+        return ppi_fail(PP_EINVAL, "a result is one MessagePack value");
+    if (size > PPI_FRAME_MAX - PPI_FRAME_RESERVE || value.depth > PPI_PARAMS_DEPTH_MAX)
+        return ppi_fail(PP_ELIMIT, "a result is at most 16 MiB - 4 KiB and nests 28 deep");
+    forget_call(client, call);
+    size_t head_size = ppi_head_answer(head, (uint32_t)(call - 1));
+    head[head_size++] = 0xC0; /* no error */
+    const pp_piece pieces[] = { { head, head_size }, { result, size } };
+    return ppi_client_send(client, pieces, 2, true);
+}
+
+int pp_reply_error(pp_client *client, uint64_t call, const char *text)
+{
+    struct ppi_buf buf = { 0 };
+
+    if (client == NULL || call == 0 || call > (uint64_t)UINT32_MAX + 1 || text == NULL)
+        return ppi_fail(PP_EINVAL, "client, call and text must be set");
+    forget_call(client, call);
+    int status = ppi_pack_error(&buf, (uint32_t)(call - 1), "%s", text);
+    const pp_piece piece = { ppi_buf_data(&buf), ppi_buf_size(&buf) };
+    if (status == PP_OK)
+        status = ppi_client_send(client, &piece, 1, true);
+    ppi_buf_deinit(&buf);
+    return status;
+}

@@ -1,0 +1,288 @@
+/* sender.c: what goes out.
+ *
+ * Frames are staged: copied one behind the other, so that one write carries many. Who writes?
+ *   - A thread that works for the client's port (a callback, a handler) only stages; the flush is a
+ *     packet behind those that wait already, so everything that one round of handlers says leaves
+ *     in one write, and no thread is woken for it.
+ *   - Another thread writes by itself after a pause, or when somebody waits for the answer: that
+ *     costs no switch of threads. In a burst it only stages, and has the port's thread flush; and
+ *     when a good deal has gathered it writes by itself again, for it is faster than the other.
+ * While one writes, the others go on staging in the second buffer: it goes out with the next. */
+#include "client/client.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "base/status.h"
+#include "io/port.h"
+#include "io/queue.h"
+#include "wire/envelope.h"
+#include "wire/scan.h"
+
+enum { PPI_FRAME_PIECES = PPI_BODY_PIECES + 1 };
+
+/* --- writing, with the lock held ---------------------------------------------------------------
+ */
+
+static void post_flush(pp_client *client)
+{
+    struct ppi_sender *sender = &client->sender;
+
+    if (sender->posted)
+        return;
+    sender->posted = true;
+    ppi_client_ref(client);
+    ppi_port_post(client->port, &sender->flush_op);
+}
+
+/* Writes, without the lock; nobody else is writing. What others stage meanwhile is left to the
+ * port's thread, or this thread could write for them for ever. */
+static void write_parcels(pp_client *client, const struct ppi_parcel *parcels, int count)
+{
+    struct ppi_sender *sender = &client->sender;
+    size_t bytes = 0;
+
+    for (int i = 0; i < count; i++)
+        bytes += parcels[i].length;
+    sender->busy = true;
+    ppi_mutex_unlock(&client->lock);
+    ppi_link_charge(&client->link, bytes);
+    ppi_link_send(&client->link, parcels, count);
+    ppi_mutex_lock(&client->lock);
+    sender->busy = false;
+    sender->last_ns = ppi_now_ns();
+    if (sender->used > 0)
+        post_flush(client);
+    ppi_cond_broadcast(&client->changed);
+}
+
+/* Writes what is staged; nobody else is writing. */
+static void flush(pp_client *client)
+{
+    struct ppi_sender *sender = &client->sender;
+    struct ppi_sizes sizes = { (uint32_t)sender->used, 1 };
+    const struct ppi_parcel parcel = { sender->stage, sender->used, NULL, &sizes, 1 };
+    uint8_t *written = sender->stage;
+
+    if (sender->used == 0)
+        return;
+    sender->stage = sender->spare;
+    sender->spare = NULL;
+    sender->used = 0;
+    write_parcels(client, &parcel, 1);
+    sender->spare = written;
+}
+
+/* Waits, and writes, until nobody writes and nothing is staged: the caller's turn. */
+static void take_turn(pp_client *client)
+{
+    while (client->sender.busy || client->sender.used > 0)
+        if (client->sender.busy)
+            ppi_cond_wait(&client->changed, &client->lock);
+        else
+            flush(client);
+}
+
+static void on_flush(pp_op *op)
+{
+    pp_client *client = PP_CONTAINER(op, pp_client, sender.flush_op);
+
+    ppi_mutex_lock(&client->lock);
+    client->sender.posted = false;
+    if (!client->sender.busy)
+        flush(client);
+    ppi_mutex_unlock(&client->lock);
+    ppi_client_unref(client);
+}
+
+/* After something was staged: sees to it that it goes out. */
+static void see_off(pp_client *client, bool urgent)
+{
+    struct ppi_sender *sender = &client->sender;
+
+    if (sender->busy)
+        return; /* who writes sees that there is more */
+    if (ppi_queue_is_worker(client->port)) {
+        if (sender->used >= PPI_STAGE_FULL)
+            flush(client);
+        else
+            post_flush(client);
+        return;
+    }
+    if (urgent || sender->used >= PPI_STAGE_FULL)
+        flush(client);
+    else if (!sender->posted && ppi_now_ns() - sender->last_ns > PPI_QUIET_NS)
+        flush(client);
+    else
+        post_flush(client);
+}
+
+/* Stages a frame, or writes it at once if it is larger than the stage. */
+static void stage(pp_client *client, const pp_piece *pieces, int count, bool urgent)
+{
+    struct ppi_sender *sender = &client->sender;
+    struct ppi_parcel parcels[PPI_FRAME_PIECES];
+    struct ppi_sizes sizes = { 0, 1 };
+    size_t size = 0;
+
+    for (int i = 0; i < count; i++) {
+        parcels[i] = (struct ppi_parcel){ .data = pieces[i].data, .length = pieces[i].length };
+        size += pieces[i].length;
+    }
+    if (size > PPI_STAGE_BYTES) {
+        sizes.size = (uint32_t)size;
+        parcels[0].sizes = &sizes;
+        parcels[0].size_count = 1;
+        take_turn(client);
+        write_parcels(client, parcels, count);
+        return;
+    }
+    while (sender->used + size > PPI_STAGE_BYTES)
+        take_turn(client);
+    for (int i = 0; i < count; i++) {
+        memcpy(sender->stage + sender->used, pieces[i].data, pieces[i].length);
+        sender->used += pieces[i].length;
+    }
+    see_off(client, urgent);
+}
+
+/* --- the ways in --------------------------------------------------------------------------------
+ */
+
+static int send_in_state(pp_client *client, bool hello, const pp_piece *pieces, int count,
+                         bool urgent)
+{
+    ppi_mutex_lock(&client->lock);
+    bool open = client->state == PPI_CLIENT_OPEN || (hello && client->state == PPI_CLIENT_HELLO);
+    if (open)
+        stage(client, pieces, count, urgent);
+    ppi_mutex_unlock(&client->lock);
+    return open ? PP_OK : ppi_fail(PP_ECLOSED, "the client is not connected");
+}
+
+int ppi_client_send(pp_client *client, const pp_piece *pieces, int count, bool urgent)
+{
+    return send_in_state(client, false, pieces, count, urgent);
+}
+
+int ppi_client_send_hello(pp_client *client, const pp_piece *pieces, int count)
+{
+    return send_in_state(client, true, pieces, count, true);
+}
+
+void pp_client_push(pp_client *client)
+{
+    if (client == NULL)
+        return;
+    ppi_mutex_lock(&client->lock);
+    take_turn(client);
+    ppi_mutex_unlock(&client->lock);
+}
+
+int ppi_sender_init(pp_client *client)
+{
+    struct ppi_sender *sender = &client->sender;
+
+    sender->flush_op.priv_.handler = on_flush;
+    sender->stage = malloc(PPI_STAGE_BYTES);
+    sender->spare = malloc(PPI_STAGE_BYTES);
+    return sender->stage != NULL && sender->spare != NULL ? PP_OK : PP_ENOMEM;
+}
+
+void ppi_sender_deinit(pp_client *client)
+{
+    free(client->sender.stage);
+    free(client->sender.spare);
+}
+
+/* --- publishing ----------------------------------------------------------------------------------
+ */
+
+int ppi_client_check(const char *subject, const void *params, size_t size)
+{
+    if (subject == NULL || params == NULL)
+        return ppi_fail(PP_EINVAL, "subject and params must be set");
+
+    enum ppi_subject check = ppi_subject_check(subject, strlen(subject));
+    if (check == PPI_SUBJECT_PATTERN)
+        return ppi_fail(PP_EINVAL, "a wildcard cannot be published to or called");
+    if (check != PPI_SUBJECT_PLAIN)
+        return ppi_fail(PP_EINVAL, "%s", ppi_subject_problem(check));
+    if (size > PPI_FRAME_MAX - PPI_FRAME_RESERVE)
+        return ppi_fail(PP_ELIMIT, "params are at most 16 MiB - 4 KiB");
+    struct ppi_value value = ppi_value_at(params, size);
+    if (value.kind != PPI_VALUE_ARRAY || value.size != size)
+        return ppi_fail(PP_EINVAL, "params are one MessagePack array");
+    if (value.depth > PPI_PARAMS_DEPTH_MAX)
+        return ppi_fail(PP_ELIMIT, "params nest at most %d deep", PPI_PARAMS_DEPTH_MAX);
+    return PP_OK;
+}
+
+static bool full(pp_client *client)
+{
+    return atomic_load_explicit(&client->link.load, memory_order_relaxed) >=
+           client->config.queue_bytes;
+}
+
+/* Waits until less than queue_bytes wait. With the lock. PP_OK, PP_EBUSY, PP_ECLOSED. */
+static int wait_for_room(pp_client *client)
+{
+    bool may_wait = client->own_port && !ppi_in_callback();
+
+    while (PPI_UNLIKELY(client->state == PPI_CLIENT_OPEN && full(client))) {
+        if (!may_wait)
+            return ppi_fail(PP_EBUSY, "queue_bytes wait to be written already");
+        ppi_cond_wait(&client->changed, &client->lock);
+    }
+    return client->state == PPI_CLIENT_OPEN ? PP_OK
+                                            : ppi_fail(PP_ECLOSED, "the client is not connected");
+}
+
+int pp_publish(pp_client *client, const char *subject, const void *params, size_t size)
+{
+    uint8_t head[PPI_HEAD_MAX];
+
+    if (client == NULL)
+        return ppi_fail_plain(PP_EINVAL);
+    int status = ppi_client_check(subject, params, size);
+    if (status != PP_OK)
+        return status;
+    const pp_piece pieces[] = { { head, ppi_head_publish(head, subject, strlen(subject)) },
+                                { params, size } };
+    ppi_mutex_lock(&client->lock);
+    status = wait_for_room(client);
+    if (status == PP_OK)
+        stage(client, pieces, 2, false);
+    ppi_mutex_unlock(&client->lock);
+    return status;
+}
+
+int pp_publish_start(pp_client *client, pp_op *op, const char *subject, const void *params,
+                     size_t size)
+{
+    uint8_t head[PPI_HEAD_MAX];
+
+    if (client == NULL || op == NULL)
+        return ppi_fail(PP_EINVAL, "client and op must be set");
+    int status = ppi_client_check(subject, params, size);
+    if (status == PP_OK)
+        status = ppi_client_claim(client, op);
+    if (status != PP_OK)
+        return status;
+    size_t head_size = ppi_head_publish(head, subject, strlen(subject));
+    struct ppi_sizes sizes = { (uint32_t)(head_size + size), 1 };
+    const struct ppi_parcel parcels[] = { { head, head_size, op, &sizes, 1 },
+                                          { params, size, NULL, NULL, 0 } };
+
+    ppi_mutex_lock(&client->lock);
+    take_turn(client); /* what was published before goes before */
+    bool open = client->state == PPI_CLIENT_OPEN;
+    if (open)
+        write_parcels(client, parcels, 2); /* op ends from here on */
+    ppi_mutex_unlock(&client->lock);
+    if (open)
+        return PP_PENDING;
+    ppi_client_revoke(client, op);
+    return ppi_fail(PP_ECLOSED, "the client is not connected");
+}
