@@ -3,6 +3,11 @@
 
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
+
+#include <panpipe/sys.h>
+
+#include "base/status.h"
 
 uint64_t ppi_deadline_ns(int timeout_ms)
 {
@@ -35,4 +40,58 @@ void ppi_time_text(char out[PPI_TIME_TEXT], uint64_t wall_ms)
              (era * 400 + year + (month >= 10)) % 10000, (month < 10 ? month + 3 : month - 9) % 13,
              (day_of_year - (153 * month + 2) / 5 + 1) % 32, (unsigned)(seconds / 3600 % 24),
              (unsigned)(seconds / 60 % 60), (unsigned)(seconds % 60), (unsigned)(wall_ms % 1000));
+}
+
+/* --- panpipe/sys.h, where it is the same everywhere ------------------------------------------ */
+
+uint64_t pp_now_ns(void)
+{
+    return ppi_now_ns();
+}
+
+uint64_t pp_cpu_ns(void)
+{
+    return ppi_process_cpu_ns();
+}
+
+void pp_sleep_ms(unsigned milliseconds)
+{
+    ppi_sleep_ms(milliseconds);
+}
+
+struct pp_thread {
+    struct ppi_thread thread;
+};
+
+int pp_thread_start(pp_thread **out, void (*run)(void *argument), void *argument)
+{
+    pp_thread *thread = malloc(sizeof *thread);
+
+    if (thread == NULL)
+        return ppi_fail_plain(PP_ENOMEM);
+    int status = ppi_thread_start(&thread->thread, run, argument);
+    if (status != PP_OK) {
+        free(thread);
+        return ppi_fail_plain(status);
+    }
+    *out = thread;
+    return PP_OK;
+}
+
+void pp_thread_join(pp_thread *thread)
+{
+    if (thread == NULL)
+        return;
+    ppi_thread_join(&thread->thread);
+    free(thread);
+}
+
+int pp_watch_for_end(void (*wish)(void *context, unsigned count), void *context)
+{
+    return ppi_watch_for_end(wish, context);
+}
+
+void pp_free(void *memory)
+{
+    free(memory);
 }

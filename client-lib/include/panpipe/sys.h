@@ -1,0 +1,52 @@
+/* panpipe/sys.h - the little that a portable program needs beside the port: a clock, a thread,
+ * standard input and output as bytes, another program. The program panpipe uses nothing else; a
+ * program of yours may use what it likes instead. */
+#ifndef PANPIPE_SYS_H
+#define PANPIPE_SYS_H
+
+#include <panpipe/port.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Nanoseconds on a clock that only goes forward; and of processor time that this process, all of
+ * its threads together, has used. */
+uint64_t pp_now_ns(void);
+uint64_t pp_cpu_ns(void);
+
+void pp_sleep_ms(unsigned milliseconds);
+
+/* A thread that runs run(argument). It must be joined, which frees it.
+ * PP_OK; PP_ENOMEM; PP_ELIMIT. */
+typedef struct pp_thread pp_thread;
+int pp_thread_start(pp_thread **out, void (*run)(void *argument), void *argument);
+void pp_thread_join(pp_thread *thread);
+
+/* Calls wish(context, how many so far) on a thread of its own when somebody outside wants this
+ * process to end: Ctrl-C, SIGTERM, the console is closed. Once, before other threads are started.
+ * Programs that are started later are not affected. PP_OK; PP_ENOMEM; PP_ELIMIT. */
+int pp_watch_for_end(void (*wish)(void *context, unsigned count), void *context);
+
+/* Standard input and output as bytes, without buffers and without translation of line ends.
+ * pp_stdin_read: as soon as there is something: how many bytes; 0: the end; negative: a status.
+ * pp_stdout_write: all of it. PP_OK; PP_EPEERCLOSED: nobody reads any more; PP_EIO (a full disk,
+ * say: pp_detail). */
+int64_t pp_stdin_read(void *buffer, size_t size);
+int pp_stdout_write(const void *data, size_t size);
+
+/* Is stream (0, 1, 2) a terminal? */
+int pp_is_terminal(int stream);
+
+/* Runs a command line with the system's shell, input as its standard input, and waits for its end.
+ * *output is what it wrote to standard output, at most limit bytes; free it with pp_free. *code is
+ * its exit code, or 256 + the number of the signal that ended it.
+ * PP_OK; PP_ENOMEM; PP_ELIMIT: it wrote more; PP_EIO: it could not be started. */
+int pp_run(const char *command, const void *input, size_t input_size, size_t limit, void **output,
+           size_t *output_size, int *code);
+void pp_free(void *memory);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
