@@ -161,9 +161,12 @@ static void on_end(struct ppi_link *link)
         control_goodbye(worker, peer);
     worker_send(worker);
     end_the_over(worker);
-    if (atomic_load_explicit(&link->half_bytes, memory_order_relaxed) > 0)
-        ticker_wake(peer->broker);
     worker_leave(worker);
+}
+
+static void on_half(struct ppi_link *link)
+{
+    ticker_wake(peer_of(link)->broker);
 }
 
 static void on_sent(struct ppi_link *link, void *tag, uint32_t count, bool lost)
@@ -180,6 +183,8 @@ void session_end(struct worker *worker, struct peer *peer, int why, const char *
 {
     char quoted[LOG_QUOTED_MAX];
 
+    if (ppi_link_is_closing(&peer->link))
+        return;
     log_event(LOG_WARN, "cut", "client=%" PRIu64 " name=%s why=%s text=\"%s\"", peer->id,
               log_quote(quoted, peer->name, strlen(peer->name)), name, text);
     reply_bye(worker, peer, name, text);
@@ -244,6 +249,7 @@ static const struct ppi_link_events events = {
     .frame = on_frame,
     .urgent = on_urgent,
     .bad = on_bad,
+    .half = on_half,
     .sent = on_sent,
     .closed = on_closed,
 };

@@ -19,7 +19,8 @@ static inline size_t ppi_buf_size(const struct ppi_buf *buf)
 
 static inline uint8_t *ppi_buf_data(const struct ppi_buf *buf)
 {
-    return buf->memory + buf->start;
+    return buf->start > 0 ? buf->memory + buf->start
+                          : buf->memory; /* NULL where nothing ever was */
 }
 
 /* Makes room for size more bytes and returns where they go; ppi_buf_added tells how many came.

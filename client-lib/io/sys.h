@@ -99,6 +99,9 @@ uint64_t ppi_process_number(const struct ppi_process *process);
 /* The path of the program that runs, for tests that start themselves again. */
 const char *ppi_program_path(void);
 
+/* A folder for files that nobody will miss, without a slash at the end. */
+void ppi_temporary_folder(char *path, size_t size);
+
 /* What this process uses: handles (file descriptors) open, resident memory in bytes, processor
  * time of all its threads. 0: not known. */
 uint64_t ppi_process_handles(void);

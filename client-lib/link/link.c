@@ -67,19 +67,23 @@ static bool on_urgent(void *context, const struct ppi_frame *frame)
 /* Notes how the reader does, for whoever watches the time. */
 static void note(struct ppi_link *link)
 {
-    atomic_store_explicit(&link->holding, link->reader.holding, memory_order_relaxed);
-
+    bool held = atomic_load_explicit(&link->holding, memory_order_relaxed);
     size_t bytes = ppi_reader_half(&link->reader);
     size_t before = atomic_load_explicit(&link->half_bytes, memory_order_relaxed);
 
+    atomic_store_explicit(&link->holding, link->reader.holding, memory_order_relaxed);
     if (bytes == 0 && before == 0)
         return;
+    if (held && !link->reader.holding)
+        before = 0; /* it was we who did not read on: the time starts again */
     uint64_t now_ns = bytes > 0 ? ppi_timer_now_ns(link->port) : 0;
     if (bytes == 0 || before == 0 || bytes < before)
         atomic_store_explicit(&link->half_began_ns, now_ns, memory_order_relaxed);
     if (bytes != before)
         atomic_store_explicit(&link->half_grew_ns, now_ns, memory_order_relaxed);
     atomic_store_explicit(&link->half_bytes, bytes, memory_order_relaxed);
+    if (bytes > 0 && link->events->half != NULL)
+        link->events->half(link);
 }
 
 static bool is_open(struct ppi_link *link)

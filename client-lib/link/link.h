@@ -48,6 +48,9 @@ struct ppi_link_events {
     void (*bad)(struct ppi_link *link, enum ppi_scan what);
     /* Frames of a mark's tag have gone out, or are lost. The lock is held: only count. */
     void (*sent)(struct ppi_link *link, void *tag, uint32_t count, bool lost);
+    /* Half a frame has come: from now on half_bytes and its times are worth watching. May be
+     * NULL. */
+    void (*half)(struct ppi_link *link);
     /* load has fallen to queue_low; may be NULL. */
     void (*room)(struct ppi_link *link);
     /* The last call. why: what ppi_link_close was told first. */

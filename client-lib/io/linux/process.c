@@ -98,6 +98,13 @@ const char *ppi_program_path(void)
     return path;
 }
 
+void ppi_temporary_folder(char *path, size_t size)
+{
+    const char *given = ppi_environment("TMPDIR");
+
+    snprintf(path, size, "%s", given != NULL && given[0] == '/' ? given : "/tmp");
+}
+
 void ppi_raise_handle_limit(void)
 {
     struct rlimit limit;
