@@ -1,0 +1,413 @@
+#include "e2e/bus.h"
+
+#include "support/support.h"
+#include "support/text.h"
+
+#include <panpipe/port.h>
+
+#include "broker.h"
+#include "log.h"
+#include "wire/scan.h"
+
+static enum bus_kind kind = BUS_REAL;
+static unsigned worker_count;
+
+void bus_use(enum bus_kind kind_, unsigned workers)
+{
+    kind = kind_;
+    worker_count = workers;
+}
+
+bool bus_is_simulated(void)
+{
+    return kind == BUS_SIM;
+}
+
+/* --- brokers ---------------------------------------------------------------------------------- */
+
+/* A file beside the test's sockets. */
+static void file_name(char *out, size_t size, const struct bus *bus, const char *what)
+{
+    char folder[PP_PATH_MAX];
+
+    ppi_temporary_folder(folder, sizeof folder);
+    snprintf(out, size, "%.200s/%.60s-%.20s", folder, bus->name, what);
+}
+
+static void write_settings(const char *path, const char *settings)
+{
+    FILE *file = fopen(path, "wb");
+
+    assert_non_null(file);
+    fputs(settings, file);
+    fclose(file);
+}
+
+/* Beside this program's folder, unless the environment says otherwise. */
+const char *bus_program(void)
+{
+    static char path[PP_PATH_MAX * 2];
+    const char *given = ppi_environment("PANPIPED"), *own = ppi_program_path();
+    const char *slash = strrchr(own, '/') != NULL ? strrchr(own, '/') : strrchr(own, '\\');
+    const char *dot = strrchr(own, '.');
+
+    if (given != NULL)
+        return given;
+    snprintf(path, sizeof path, "%.*s/../panpiped%s", (int)(slash - own), own,
+             dot != NULL && strcmp(dot, ".exe") == 0 ? ".exe" : "");
+    return path;
+}
+
+static bool somebody_listens(const char *name)
+{
+    pp_handle *client;
+    pp_op op = PP_OP_INIT;
+
+    assert_int_equal(pp_dial(&client, name, NULL), PP_OK);
+    pp_op_use_wait(&op);
+    pp_connect(client, &op);
+    pp_op_wait(&op, -1);
+    pp_close(client);
+    return op.status == PP_OK;
+}
+
+/* What a test that fails leaves behind ends with it. */
+static struct bus *open_ones[4];
+
+static void keep_in_mind(struct bus *bus)
+{
+    for (size_t i = 0; i < PPI_COUNT(open_ones); i++)
+        if (open_ones[i] == NULL) {
+            open_ones[i] = bus;
+            bus->running = true;
+            return;
+        }
+    fail_msg("more brokers in one test than %zu", PPI_COUNT(open_ones));
+}
+
+static void forget(struct bus *bus)
+{
+    for (size_t i = 0; i < PPI_COUNT(open_ones); i++)
+        if (open_ones[i] == bus)
+            open_ones[i] = NULL;
+    bus->running = false;
+}
+
+static void remove_files(struct bus *bus)
+{
+    char config[PP_PATH_MAX];
+
+    file_name(config, sizeof config, bus, "config");
+    remove(config);
+    remove(bus->log);
+}
+
+void bus_kill(struct bus *bus)
+{
+    int code;
+
+    forget(bus);
+    ppi_process_signal(&bus->process, PPI_KILL);
+    assert_int_equal(ppi_process_wait(&bus->process, TEST_PATIENCE_MS, &code), 1);
+    remove_files(bus);
+}
+
+static void show_log(const struct bus *bus)
+{
+    char line[400];
+    FILE *file = fopen(bus->log, "rb");
+
+    while (file != NULL && fgets(line, sizeof line, file) != NULL)
+        print_error("%s", line);
+    if (file != NULL)
+        fclose(file);
+}
+
+int bus_clean_up(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < PPI_COUNT(open_ones); i++) {
+        struct bus *bus = open_ones[i];
+
+        if (bus == NULL)
+            continue;
+        forget(bus);
+        if (kind == BUS_SIM)
+            continue;
+        show_log(bus);
+        bus_kill(bus);
+    }
+    return 0;
+}
+
+static void open_real(struct bus *bus, const char *settings)
+{
+    char config[PP_PATH_MAX], workers[16];
+    const char *arguments[12] = { bus_program(), "-b", bus->name, "--log-level", "debug" };
+    int count = 5;
+
+    file_name(bus->log, sizeof bus->log, bus, "log");
+    if (settings != NULL) {
+        file_name(config, sizeof config, bus, "config");
+        write_settings(config, settings);
+        arguments[count++] = "--config";
+        arguments[count++] = config;
+    }
+    if (worker_count != 0) {
+        snprintf(workers, sizeof workers, "%u", worker_count);
+        arguments[count++] = "--workers";
+        arguments[count++] = workers;
+    }
+    const struct ppi_stdio stdio = { NULL, NULL, bus->log };
+    assert_int_equal(ppi_process_start(&bus->process, arguments, &stdio), PP_OK);
+    keep_in_mind(bus);
+    EVENTUALLY(somebody_listens(bus->name));
+    EVENTUALLY(bus_log_has(bus, "disconnect client=1")); /* that was we */
+}
+
+static void on_stopped(void *context)
+{
+    *(bool *)context = true;
+}
+
+static bool stopped;
+
+static void open_simulated(struct bus *bus, const char *settings)
+{
+    struct settings values;
+    char config[PP_PATH_MAX], problem[256];
+    static const struct sim_script script = { 0 };
+
+    settings_defaults(&values);
+    if (settings != NULL) {
+        file_name(config, sizeof config, bus, "config");
+        write_settings(config, settings);
+        assert_int_equal(settings_load(&values, config, problem, sizeof problem), PP_OK);
+        remove(config);
+    }
+    snprintf(values.name, sizeof values.name, "%s", bus->name);
+    log_set_level(LOG_ERROR);
+    sim_begin(&script);
+    stopped = false;
+    assert_int_equal(pp_port_open(&bus->port, NULL), PP_OK);
+    assert_int_equal(broker_open(&bus->broker, &values, bus->port, on_stopped, &stopped), PP_OK);
+    keep_in_mind(bus);
+}
+
+void bus_open(struct bus *bus, const char *settings)
+{
+    static unsigned count;
+
+    memset(bus, 0, sizeof *bus);
+    snprintf(bus->name, sizeof bus->name, "bus-%llu-%u", (unsigned long long)ppi_process_id(),
+             count++);
+    bus_open_again(bus, settings);
+}
+
+void bus_open_again(struct bus *bus, const char *settings)
+{
+    if (kind == BUS_SIM)
+        open_simulated(bus, settings);
+    else
+        open_real(bus, settings);
+}
+
+static void await_real(struct bus *bus)
+{
+    int code = -1;
+
+    assert_int_equal(ppi_process_wait(&bus->process, TEST_PATIENCE_MS, &code), 1);
+    forget(bus);
+    if (code != 0)
+        print_error("the broker ended with %d; its log is %s\n", code, bus->log);
+    assert_int_equal(code, 0);
+    remove_files(bus);
+}
+
+static void await_simulated(struct bus *bus)
+{
+    while (!stopped && sim_step())
+        ;
+    assert_true(stopped);
+    forget(bus);
+    assert_int_equal(pp_port_shutdown(bus->port, PP_SHUT_FAST, TEST_PATIENCE_MS, NULL, NULL),
+                     PP_OK);
+    broker_free(bus->broker);
+    pp_port_close(bus->port);
+    sim_end();
+}
+
+void bus_await_end(struct bus *bus)
+{
+    if (kind == BUS_SIM)
+        await_simulated(bus);
+    else
+        await_real(bus);
+}
+
+void bus_stop(struct bus *bus)
+{
+    if (kind == BUS_SIM)
+        broker_stop(bus->broker);
+    else
+        assert_int_equal(ppi_process_signal(&bus->process, PPI_TERMINATE), PP_OK);
+}
+
+void bus_close(struct bus *bus)
+{
+    bus_stop(bus);
+    bus_await_end(bus);
+}
+
+bool bus_log_has(struct bus *bus, const char *text)
+{
+    static char log[1024 * 1024];
+    FILE *file;
+
+    if (kind == BUS_SIM) {
+        sim_pass_ms(0);
+        return true;
+    }
+    file = fopen(bus->log, "rb");
+    if (file == NULL)
+        return false;
+    size_t size = fread(log, 1, sizeof log - 1, file);
+    fclose(file);
+    log[size] = '\0';
+    return strstr(log, text) != NULL;
+}
+
+void bus_pass_ms(struct bus *bus, unsigned milliseconds)
+{
+    (void)bus;
+    if (kind == BUS_SIM)
+        sim_pass_ms(milliseconds);
+    else
+        ppi_sleep_ms(milliseconds);
+}
+
+/* --- connections ------------------------------------------------------------------------------ */
+
+void raw_open(struct raw *raw, struct bus *bus)
+{
+    pp_op op = PP_OP_INIT;
+
+    memset(raw, 0, sizeof *raw);
+    raw->bus = bus;
+    raw->fence = 4000000000u;
+    assert_int_equal(pp_dial(&raw->pipe, bus->name, NULL), PP_OK);
+    assert_int_equal(pp_op_use_wait(&op), PP_OK);
+    assert_int_equal(pp_connect(raw->pipe, &op), PP_PENDING);
+    assert_int_equal(wait_for(&op), PP_OK);
+    if (kind == BUS_SIM)
+        sim_pass_ms(0); /* lets the broker accept it */
+}
+
+void raw_close(struct raw *raw)
+{
+    pp_close(raw->pipe);
+    ppi_buf_deinit(&raw->in);
+    raw->pipe = NULL;
+}
+
+void say_bytes(struct raw *raw, const void *bytes, size_t size)
+{
+    pp_op op = PP_OP_INIT;
+
+    assert_int_equal(pp_op_use_wait(&op), PP_OK);
+    assert_int_equal(pp_write(raw->pipe, &op, bytes, size), PP_PENDING);
+    assert_int_equal(wait_for(&op), PP_OK);
+}
+
+void say(struct raw *raw, const char *format, ...)
+{
+    struct ppi_buf buf = { 0 };
+    char text[4096];
+    va_list arguments;
+
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    text_pack(&buf, text);
+    say_bytes(raw, ppi_buf_data(&buf), ppi_buf_size(&buf));
+    ppi_buf_deinit(&buf);
+}
+
+bool raw_receive(struct raw *raw)
+{
+    pp_op op = PP_OP_INIT;
+    uint8_t *room = ppi_buf_room(&raw->in, 64 * 1024);
+
+    if (raw->ended)
+        return false;
+    assert_int_equal(pp_op_use_wait(&op), PP_OK);
+    assert_int_equal(pp_read(raw->pipe, &op, room, 64 * 1024), PP_PENDING);
+    if (pp_op_wait(&op, TEST_PATIENCE_MS) != 1) {
+        pp_cancel(raw->pipe, &op);
+        pp_op_wait(&op, -1);
+        fail_msg("nothing came");
+    }
+    raw->ended = op.status != PP_OK;
+    ppi_buf_added(&raw->in, (size_t)op.bytes);
+    return !raw->ended;
+}
+
+size_t raw_frame_size(const struct raw *raw)
+{
+    return ppi_buf_size(&raw->in) > 0
+               ? ppi_value_at(ppi_buf_data(&raw->in), ppi_buf_size(&raw->in)).size
+               : 0;
+}
+
+/* Waits for a whole message; how large it is. */
+static size_t next_frame(struct raw *raw)
+{
+    size_t size;
+
+    while ((size = raw_frame_size(raw)) == 0)
+        if (!raw_receive(raw))
+            fail_msg("the connection has ended");
+    return size;
+}
+
+void hear(struct raw *raw, const char *expected)
+{
+    size_t size = next_frame(raw);
+    bool same = text_matches(expected, ppi_buf_data(&raw->in), size);
+
+    ppi_buf_consume(&raw->in, size);
+    assert_true(same);
+}
+
+void hear_bytes(struct raw *raw, const void *bytes, size_t size)
+{
+    while (ppi_buf_size(&raw->in) < size)
+        if (!raw_receive(raw))
+            fail_msg("the connection has ended");
+    assert_memory_equal(ppi_buf_data(&raw->in), bytes, size);
+    ppi_buf_consume(&raw->in, size);
+}
+
+void hear_nothing(struct raw *raw)
+{
+    char answer[64];
+
+    say(raw, "[0, %u, '$ping', []]", raw->fence);
+    snprintf(answer, sizeof answer, "[1, %u, null, null]", raw->fence++);
+    hear(raw, answer);
+    assert_int_equal(ppi_buf_size(&raw->in), 0);
+}
+
+void skip_to_end(struct raw *raw)
+{
+    while (raw_receive(raw))
+        ppi_buf_clear(&raw->in);
+    ppi_buf_clear(&raw->in);
+}
+
+void hear_end(struct raw *raw)
+{
+    while (raw_receive(raw))
+        ;
+    assert_int_equal(ppi_buf_size(&raw->in), 0);
+}

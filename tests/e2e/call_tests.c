@@ -1,0 +1,350 @@
+/* call_tests.c: exactly one answer each. */
+#include "e2e/bus.h"
+#include "e2e/wire.h"
+#include "support/support.h"
+
+static struct bus bus;
+static struct raw caller, server;
+
+static void open_service(const char *settings, const char *options)
+{
+    bus_open(&bus, settings);
+    raw_open(&caller, &bus);
+    raw_open(&server, &bus);
+    say(&server, "[0, 1, '$hello', [{'v': 1, 'name': 'service'}]]");
+    hear(&server, "[1, 1, null, '?']");
+    say(&server, "[0, 2, '$serve', ['svc.*', %s]]", options);
+    hear(&server, "[1, 2, null, 1]");
+}
+
+static void close_service(void)
+{
+    raw_close(&caller);
+    raw_close(&server);
+    bus_close(&bus);
+}
+
+static void a_call_is_passed_on_and_its_answer_back(void **state)
+{
+    (void)state;
+    open_service(NULL, "{}");
+    say(&caller, "[0, 77, 'svc.sum', [1, 2]]");
+    hear(&server, "[0, 1, 'svc.sum', [1, 2]]"); /* with the broker's own id */
+    say(&server, "[1, 1, null, 3]");
+    hear(&caller, "[1, 77, null, 3]");
+    say(&caller, "[0, 78, 'svc.sum', []]");
+    hear(&server, "[0, 2, 'svc.sum', []]");
+    say(&server, "[1, 2, {'code': 5}, null]"); /* errors too, byte for byte */
+    hear(&caller, "[1, 78, {'code': 5}, null]");
+    close_service();
+}
+
+static void answers_are_equal_byte_for_byte(void **state)
+{
+    (void)state;
+    open_service(NULL, "{}");
+    SAY_BYTES(&caller, "\x94\x00\xCD\x00\x07\xD9\x05svc.x\xDC\x00\x01\xCE\x00\x00\x00\x01");
+    HEAR_BYTES(&server, "\x94\x00\x01\xD9\x05svc.x\xDC\x00\x01\xCE\x00\x00\x00\x01");
+    SAY_BYTES(&server, "\x94\x01\x01\xC0\xDF\x00\x00\x00\x01\xD9\x01k\xD4\x07x");
+    HEAR_BYTES(&caller, "\x94\x01\x07\xC0\xDF\x00\x00\x00\x01\xD9\x01k\xD4\x07x");
+    close_service();
+}
+
+static void a_rich_service_learns_the_subject(void **state)
+{
+    (void)state;
+    open_service(NULL, "{'form': 'rich'}");
+    say(&caller, "[0, 5, 'svc.sum', [1, 2]]");
+    hear(&server, "[0, 1, '$call', [1, 'svc.sum', [1, 2]]]");
+    say(&server, "[1, 1, null, 'ok']");
+    hear(&caller, "[1, 5, null, 'ok']");
+    close_service();
+}
+
+static void the_call_method_is_a_call_with_options(void **state)
+{
+    (void)state;
+    open_service(NULL, "{}");
+    say(&caller, "[0, 5, '$call', ['svc.sum', [1, 2]]]");
+    hear(&server, "[0, 1, 'svc.sum', [1, 2]]");
+    say(&server, "[1, 1, null, 'ok']");
+    hear(&caller, "[1, 5, null, 'ok']");
+    say(&caller, "[0, 6, '$call', ['svc.sum', [1, 2], {'deadline': 0}]]");
+    hear(&server, "[0, 2, 'svc.sum', [1, 2]]");
+    say(&server, "[1, 2, null, 'ok']");
+    hear(&caller, "[1, 6, null, 'ok']");
+    close_service();
+}
+
+static void answers_may_come_in_any_order_and_from_many(void **state)
+{
+    enum { CALLS = 100 };
+    bool answered[CALLS] = { false };
+
+    (void)state;
+    open_service(NULL, "{}");
+    for (int i = 0; i < CALLS; i++)
+        say(&caller, "[0, %d, 'svc.n', [%d]]", i, i);
+    for (int i = 1; i <= CALLS; i++) {
+        char expected[64];
+
+        snprintf(expected, sizeof expected, "[0, %d, 'svc.n', [%d]]", i, i - 1);
+        hear(&server, expected);
+    }
+    for (int i = CALLS; i >= 1; i--)
+        say(&server, "[1, %d, null, %d]", i, i - 1);
+    for (int i = CALLS - 1; i >= 0; i--) {
+        char expected[64];
+
+        snprintf(expected, sizeof expected, "[1, %d, null, %d]", i, i);
+        hear(&caller, expected);
+        answered[i] = true;
+    }
+    for (int i = 0; i < CALLS; i++)
+        assert_true(answered[i]);
+    close_service();
+}
+
+static void nobody_there_is_answered_at_once(void **state)
+{
+    (void)state;
+    open_service(NULL, "{}");
+    say(&caller, "[0, 1, 'other', []]");
+    hear(&caller, "[1, 1, 'E_NORESP nobody serves *', null]");
+    say(&server, "[0, 3, '$unsub', [1]]");
+    hear(&server, "[1, 3, null, '?']");
+    say(&caller, "[0, 2, 'svc.a', []]");
+    hear(&caller, "[1, 2, 'E_NORESP *', null]");
+    close_service();
+}
+
+static void a_server_that_goes_is_named_to_its_callers(void **state)
+{
+    (void)state;
+    open_service(NULL, "{}");
+    say(&caller, "[0, 1, 'svc.a', []]");
+    say(&caller, "[0, 2, 'svc.b', []]");
+    hear(&server, "[0, 1, 'svc.a', []]");
+    hear(&server, "[0, 2, 'svc.b', []]");
+    say(&server, "[1, 2, null, 'done']");
+    hear(&caller, "[1, 2, null, 'done']");
+    raw_close(&server);
+    hear(&caller, "[1, 1, 'E_GONE *', null]");
+    say(&caller, "[0, 3, 'svc.a', []]");
+    hear(&caller, "[1, 3, 'E_NORESP *', null]");
+    raw_open(&server, &bus);
+    close_service();
+}
+
+static void a_deadline_ends_a_call_and_the_late_answer_is_ignored(void **state)
+{
+    (void)state;
+    open_service(NULL, "{}");
+    say(&caller, "[0, 1, '$call', ['svc.slow', [], {'deadline': 150}]]");
+    hear(&server, "[0, 1, 'svc.slow', []]");
+    bus_pass_ms(&bus, 0);
+    hear(&caller, "[1, 1, 'E_TIMEOUT *', null]");
+    hear(&server, "[2, '$cancel', [1]]");
+    say(&server, "[1, 1, null, 'late']");
+    hear_nothing(&caller);
+    say(&caller, "[0, 1, 'svc.a', []]"); /* its id is free again */
+    hear(&server, "[0, 2, 'svc.a', []]");
+    say(&server, "[1, 2, null, 'in time']");
+    hear(&caller, "[1, 1, null, 'in time']");
+    close_service();
+}
+
+static void the_brokers_own_deadline_holds_for_every_call(void **state)
+{
+    (void)state;
+    open_service("call_deadline_ms = 150;\n", "{}");
+    say(&caller, "[0, 1, 'svc.slow', []]");
+    hear(&caller, "[1, 1, 'E_TIMEOUT *', null]");
+    close_service();
+}
+
+static void a_canceled_call_ends_at_once_and_the_server_is_told(void **state)
+{
+    (void)state;
+    open_service(NULL, "{}");
+    say(&caller, "[0, 9, 'svc.slow', []]");
+    hear(&server, "[0, 1, 'svc.slow', []]");
+    say(&caller, "[0, 10, '$cancel', [9]]");
+    hear(&caller, "[1, 9, 'E_CANCELED *', null]");
+    hear(&caller, "[1, 10, null, null]");
+    hear(&server, "[2, '$cancel', [1]]");
+    say(&server, "[1, 1, null, 'late']");
+    say(&caller, "[2, '$cancel', [9]]"); /* there is none any more */
+    hear_nothing(&caller);
+    close_service();
+}
+
+static void an_id_that_is_still_open_breaks_the_protocol(void **state)
+{
+    struct raw other;
+
+    (void)state;
+    open_service(NULL, "{}");
+    raw_open(&other, &bus);
+    say(&caller, "[0, 9, 'svc.a', []]");
+    hear(&server, "[0, 1, 'svc.a', []]");
+    say(&caller, "[0, 9, 'svc.a', []]");
+    hear_end(&caller);
+    hear(&server, "[2, '$cancel', [1]]"); /* its caller is gone */
+    say(&other, "[0, 9, 'svc.a', []]");   /* nobody else is touched */
+    hear(&server, "[0, 2, 'svc.a', []]");
+    raw_close(&other);
+    hear(&server, "[2, '$cancel', [2]]");
+    close_service();
+}
+
+static void open_calls_have_a_limit(void **state)
+{
+    (void)state;
+    open_service("calls_open = 2;\n", "{}");
+    say(&caller, "[0, 1, 'svc.a', []]");
+    say(&caller, "[0, 2, 'svc.a', []]");
+    say(&caller, "[0, 3, 'svc.a', []]");
+    hear(&caller, "[1, 3, 'E_LIMIT calls_open*', null]");
+    hear(&server, "[0, 1, 'svc.a', []]");
+    say(&server, "[1, 1, null, 0]");
+    hear(&caller, "[1, 1, null, 0]");
+    say(&caller, "[0, 3, 'svc.a', []]");
+    hear(&server, "[0, 2, 'svc.a', []]");
+    hear(&server, "[0, 3, 'svc.a', []]");
+    close_service();
+}
+
+static void a_server_takes_as_many_calls_as_it_says(void **state)
+{
+    (void)state;
+    open_service(NULL, "{'max_inflight': 1}");
+    say(&caller, "[0, 1, 'svc.a', []]");
+    hear(&server, "[0, 1, 'svc.a', []]");
+    say(&caller, "[0, 2, 'svc.a', []]");
+    hear(&caller, "[1, 2, 'E_BUSY *', null]");
+    say(&server, "[1, 1, null, 0]");
+    hear(&caller, "[1, 1, null, 0]");
+    say(&caller, "[0, 3, 'svc.a', []]");
+    hear(&server, "[0, 2, 'svc.a', []]");
+    close_service();
+}
+
+static void an_exclusive_service_has_no_rival(void **state)
+{
+    (void)state;
+    open_service(NULL, "{'exclusive': true}");
+    say(&caller, "[0, 1, '$serve', ['svc.*']]");
+    hear(&caller, "[1, 1, 'E_NAMETAKEN *', null]");
+    say(&caller, "[0, 2, '$serve', ['svc.a', {'exclusive': true}]]"); /* another pattern */
+    hear(&caller, "[1, 2, null, 1]");
+    say(&server, "[0, 3, '$serve', ['svc.a']]");
+    hear(&server, "[1, 3, 'E_NAMETAKEN *', null]");
+    close_service();
+}
+
+static void the_server_with_the_fewest_calls_gets_the_next(void **state)
+{
+    struct raw second;
+
+    (void)state;
+    open_service(NULL, "{}");
+    raw_open(&second, &bus);
+    say(&second, "[0, 1, '$serve', ['svc.*']]");
+    hear(&second, "[1, 1, null, 1]");
+    for (int i = 1; i <= 6; i++)
+        say(&caller, "[0, %d, 'svc.a', []]", i);
+    for (int i = 1; i <= 3; i++) {
+        char expected[64];
+
+        snprintf(expected, sizeof expected, "[0, %d, 'svc.a', []]", i);
+        hear(&server, expected);
+        hear(&second, expected);
+    }
+    for (int i = 1; i <= 3; i++) /* the second is done; all go to it until it has as many */
+        say(&second, "[1, %d, null, 0]", i);
+    for (int i = 0; i < 3; i++)
+        hear(&caller, "[1, '?', null, 0]");
+    for (int i = 7; i <= 9; i++)
+        say(&caller, "[0, %d, 'svc.a', []]", i);
+    for (int i = 4; i <= 6; i++) {
+        char expected[64];
+
+        snprintf(expected, sizeof expected, "[0, %d, 'svc.a', []]", i);
+        hear(&second, expected);
+    }
+    raw_close(&second);
+    close_service();
+}
+
+static void answers_nobody_asked_for_are_ignored(void **state)
+{
+    (void)state;
+    open_service(NULL, "{}");
+    say(&server, "[1, 1, null, 'nothing was asked']");
+    hear_nothing(&server);
+    say(&caller, "[1, 1, null, 'nor here']");
+    say(&caller, "[0, 1, 'svc.a', []]");
+    hear(&server, "[0, 1, 'svc.a', []]");
+    say(&server, "[1, 1, null, 'first']");
+    say(&server, "[1, 1, null, 'second']");
+    hear(&caller, "[1, 1, null, 'first']");
+    hear_nothing(&caller);
+    hear_nothing(&server);
+    close_service();
+}
+
+static void a_client_may_call_itself(void **state)
+{
+    (void)state;
+    open_service(NULL, "{}");
+    say(&server, "[0, 5, 'svc.me', []]");
+    hear(&server, "[0, 1, 'svc.me', []]");
+    say(&server, "[1, 1, null, 'me']");
+    hear(&server, "[1, 5, null, 'me']");
+    say(&server, "[0, 6, 'svc.me', []]"); /* and leave with it open */
+    hear(&server, "[0, 2, 'svc.me', []]");
+    close_service();
+}
+
+static void bye_ends_ones_own_calls(void **state)
+{
+    (void)state;
+    open_service(NULL, "{}");
+    say(&caller, "[0, 1, 'svc.a', []]");
+    hear(&server, "[0, 1, 'svc.a', []]");
+    say(&caller, "[0, 2, '$bye', []]");
+    hear(&caller, "[1, 1, 'E_CANCELED *', null]");
+    hear(&caller, "[1, 2, null, null]");
+    hear(&server, "[2, '$cancel', [1]]");
+    hear_end(&caller);
+    close_service();
+}
+
+int call_tests(void)
+{
+    const struct CMUnitTest tests[] = {
+        BUS_TEST(a_call_is_passed_on_and_its_answer_back),
+        BUS_TEST(answers_are_equal_byte_for_byte),
+        BUS_TEST(a_rich_service_learns_the_subject),
+        BUS_TEST(the_call_method_is_a_call_with_options),
+        BUS_TEST(answers_may_come_in_any_order_and_from_many),
+        BUS_TEST(nobody_there_is_answered_at_once),
+        BUS_TEST(a_server_that_goes_is_named_to_its_callers),
+        BUS_TEST(a_deadline_ends_a_call_and_the_late_answer_is_ignored),
+        BUS_TEST(the_brokers_own_deadline_holds_for_every_call),
+        BUS_TEST(a_canceled_call_ends_at_once_and_the_server_is_told),
+        BUS_TEST(an_id_that_is_still_open_breaks_the_protocol),
+        BUS_TEST(open_calls_have_a_limit),
+        BUS_TEST(a_server_takes_as_many_calls_as_it_says),
+        BUS_TEST(an_exclusive_service_has_no_rival),
+        BUS_TEST(the_server_with_the_fewest_calls_gets_the_next),
+        BUS_TEST(answers_nobody_asked_for_are_ignored),
+        BUS_TEST(a_client_may_call_itself),
+        BUS_TEST(bye_ends_ones_own_calls),
+    };
+    int failures = 0;
+
+    RUN_GROUP(&failures, "calls", tests);
+    return failures;
+}

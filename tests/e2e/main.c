@@ -1,0 +1,24 @@
+/* test_e2e [sim|WORKERS [PATTERN]]: the broker's tests over real pipes, or simulated ones; only
+ * those whose names match. WORKERS 0: as many as the broker would have by itself. */
+#include "e2e/bus.h"
+#include "e2e/wire.h"
+#include "support/support.h"
+
+#include "base/check.h"
+
+int main(int argc, char **argv)
+{
+    bool simulated = argc > 1 && strcmp(argv[1], "sim") == 0;
+
+    ppi_check_set_hook(ppi_check_abort);
+    cmocka_set_message_output(CM_OUTPUT_TAP);
+    if (argc > 2)
+        cmocka_set_test_filter(argv[2]);
+    bus_use(simulated ? BUS_SIM : BUS_REAL,
+            argc > 1 && !simulated ? (unsigned)strtoul(argv[1], NULL, 10) : 0);
+    int failures =
+        hello_tests() + publish_tests() + call_tests() + flow_tests() + bad_input_tests();
+    if (!simulated)
+        failures += process_tests();
+    return failures == 0 ? 0 : 1;
+}

@@ -1,0 +1,12 @@
+/* wire.h: the broker as its protocol shows it. Each test is a sentence of protocol.md. */
+#ifndef WIRE_H
+#define WIRE_H
+
+int hello_tests(void);
+int publish_tests(void);
+int call_tests(void);
+int flow_tests(void);
+int bad_input_tests(void);
+int process_tests(void); /* real brokers only */
+
+#endif

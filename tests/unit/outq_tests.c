@@ -1,0 +1,142 @@
+#include "support/random.h"
+#include "support/support.h"
+#include "unit/unit.h"
+
+#include "link/outq.h"
+
+enum { TAGS = 5, STEPS = 4000 };
+
+/* What the queue has told about each tag. */
+struct tally {
+    uint64_t sent[TAGS], lost[TAGS];
+    int tags[TAGS]; /* their addresses are the tags */
+};
+
+static void count(void *context, void *tag, uint32_t frames, bool lost)
+{
+    struct tally *tally = context;
+
+    if (tag != NULL)
+        (lost ? tally->lost : tally->sent)[(int *)tag - tally->tags] += frames;
+}
+
+/* A model: every frame of the stream, with whose it is. */
+struct stream {
+    struct {
+        uint32_t size;
+        int tag; /* -1: nobody's */
+    } frames[STEPS * 4];
+    size_t count;
+    uint64_t bytes;
+};
+
+static uint64_t whole_frames(const struct stream *stream, uint64_t taken, int tag)
+{
+    uint64_t frames = 0, at = 0;
+
+    for (size_t i = 0; i < stream->count; i++) {
+        at += stream->frames[i].size;
+        frames += at <= taken && stream->frames[i].tag == tag;
+    }
+    return frames;
+}
+
+/* Bytes come out as they went in, whatever is taken when; and each tag is told of exactly the
+ * frames whose last byte is gone. */
+static void bytes_and_accounts_agree_whatever_is_taken(void **state)
+{
+    static struct stream stream;
+    struct ppi_outq queue = { 0 };
+    struct tally tally = { 0 };
+    uint64_t seed = 5, taken = 0;
+    uint8_t next_in = 0, next_out = 0;
+
+    (void)state;
+    memset(&stream, 0, sizeof stream);
+    for (int step = 0; step < STEPS && stream.count + 9 < PPI_COUNT(stream.frames); step++) {
+        uint8_t bytes[8192];
+        struct ppi_sizes sizes[3];
+        int kinds = 1 + (int)random_below(&seed, 3), tag = (int)random_below(&seed, TAGS + 1) - 1;
+        size_t length = 0, size;
+
+        for (int i = 0; i < kinds; i++) {
+            sizes[i] =
+                (struct ppi_sizes){ 1 + random_below(&seed, 900), 1 + random_below(&seed, 3) };
+            for (uint32_t k = 0; k < sizes[i].count; k++) {
+                stream.frames[stream.count].size = sizes[i].size;
+                stream.frames[stream.count++].tag = tag;
+                length += sizes[i].size;
+            }
+        }
+        for (size_t i = 0; i < length; i++)
+            bytes[i] = next_in++;
+        const struct ppi_parcel parcel = { bytes, length, tag >= 0 ? &tally.tags[tag] : NULL, sizes,
+                                           kinds };
+        const pp_piece piece = { bytes, length };
+        assert_int_equal(ppi_outq_mark(&queue, &parcel), PP_OK);
+        assert_int_equal(ppi_outq_append(&queue, &piece, 1), PP_OK);
+        for (uint32_t writes = random_below(&seed, 3); writes > 0; writes--) {
+            const uint8_t *front = ppi_outq_front(&queue, &size);
+
+            if (size == 0)
+                break;
+            size = 1 + random_below(&seed, (uint32_t)size);
+            for (size_t i = 0; i < size; i++)
+                assert_int_equal(front[i], next_out++);
+            ppi_outq_taken(&queue, size, true, count, &tally);
+            taken += size;
+        }
+        if (step % 100 == 0)
+            for (int i = 0; i < TAGS; i++)
+                assert_int_equal(tally.sent[i], whole_frames(&stream, taken, i));
+    }
+    ppi_outq_deinit(&queue, count, &tally);
+    for (int i = 0; i < TAGS; i++) {
+        assert_int_equal(tally.sent[i], whole_frames(&stream, taken, i));
+        assert_int_equal(tally.sent[i] + tally.lost[i], whole_frames(&stream, UINT64_MAX, i));
+    }
+    ppi_outq_trim();
+}
+
+/* What one write left over goes before what others queued meanwhile. */
+static void a_remainder_goes_in_front(void **state)
+{
+    struct ppi_outq queue = { 0 };
+    struct tally tally = { 0 };
+    const pp_piece second = { "second", 6 }, rest = { "rst", 3 };
+    const struct ppi_sizes five = { 5, 1 }, six = { 6, 1 };
+    const struct ppi_parcel first_parcel = { "first", 5, &tally.tags[0], &five, 1 };
+    const struct ppi_parcel second_parcel = { "second", 6, &tally.tags[1], &six, 1 };
+    char out[16] = "";
+    size_t size, at = 0;
+    const void *front;
+
+    (void)state;
+    ppi_outq_mark(&queue, &first_parcel);
+    ppi_outq_mark(&queue, &second_parcel);
+    ppi_outq_append(&queue, &second, 1);
+    ppi_outq_taken(&queue, 2, false, count, &tally); /* "fi" was written at once */
+    ppi_outq_prepend(&queue, &rest, 1);
+    while ((front = ppi_outq_front(&queue, &size)) != NULL && size > 0) {
+        memcpy(out + at, front, size);
+        at += size;
+        ppi_outq_taken(&queue, size, true, count, &tally);
+    }
+    assert_string_equal(out, "rstsecond");
+    assert_int_equal(tally.sent[0], 1);
+    assert_int_equal(tally.sent[1], 1);
+    ppi_outq_deinit(&queue, count, &tally);
+    ppi_outq_trim();
+}
+
+int outq_tests(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(bytes_and_accounts_agree_whatever_is_taken),
+        TEST(a_remainder_goes_in_front),
+    };
+    int failures = 0;
+
+    RUN_GROUP(&failures, "the outgoing queue", tests);
+    return failures;
+}

@@ -1,0 +1,12 @@
+/* unit.h: tests of the pure parts: bytes, subjects, queues, the index. */
+#ifndef UNIT_H
+#define UNIT_H
+
+int base_tests(void);
+int scan_tests(void);
+int subject_tests(void);
+int outq_tests(void);
+int reader_tests(void);
+int index_tests(void);
+
+#endif
