@@ -181,7 +181,7 @@ static void cancel_lane(pp_handle *handle, struct ppi_lane *lane)
         ppi_dial_stop(handle);
     else if (!handle->driver->cancel(handle, op))
         return;
-    if (handle->port != NULL)
+    if (handle->port != NULL && lane == &handle->lanes[PPI_IN])
         ppi_pool_forget(&handle->port->pool, handle);
     lane->current = NULL;
     ppi_op_result(op, PP_ECANCELED, 0, op->priv_.done);
