@@ -86,6 +86,16 @@ static void publish(pp_handle *handle, pp_op *op)
         ppi_queue_push(handle->port, op);
 }
 
+/* op, which has its result, is its lane's current no more. */
+static void retire(struct ppi_lane *lane, const pp_op *op)
+{
+    bool write = op->priv_.kind == PPI_WRITE || op->priv_.kind == PPI_GATHER;
+
+    lane->current = NULL;
+    if (op->status == PP_EPEERCLOSED || (write && op->status != PP_OK))
+        lane->broken = true; /* of a failed write it is not known how much went out */
+}
+
 /* Begins op as its lane's current; true: it has ended, and is current no more. */
 static bool begin(pp_handle *handle, pp_op *op)
 {
@@ -97,9 +107,7 @@ static bool begin(pp_handle *handle, pp_op *op)
     else if (!(op->priv_.kind == PPI_CONNECT ? ppi_dial_begin(handle, op)
                                              : handle->driver->begin(handle, op)))
         return false;
-    lane->current = NULL;
-    if (op->status == PP_EPEERCLOSED)
-        lane->broken = true;
+    retire(lane, op);
     return true;
 }
 
@@ -130,9 +138,7 @@ static pp_op *finish(pp_handle *handle, int lane_index)
     pp_op *op = lane->current;
 
     ppi_check(op != NULL);
-    lane->current = NULL;
-    if (op->status == PP_EPEERCLOSED)
-        lane->broken = true;
+    retire(lane, op);
     return op;
 }
 
