@@ -115,9 +115,12 @@ static void begin_queued(pp_handle *handle, struct ppi_lane *lane)
 {
     pp_op *op;
 
-    while (lane->current == NULL && (op = ppi_ops_take(&lane->queue)) != NULL)
+    while (lane->current == NULL && (op = ppi_ops_take(&lane->queue)) != NULL) {
         if (begin(handle, op))
             publish(handle, op);
+        else
+            ppi_op_nudge(op); /* from now on its waiter drives it */
+    }
 }
 
 /* Gives the system's handle up once it is closed and nothing is in the system's hands. */
@@ -161,8 +164,12 @@ void ppi_handle_retry(pp_handle *handle, int lane_index)
     struct ppi_lane *lane = &handle->lanes[lane_index];
     pp_op *op = lane->current;
 
-    if (op == NULL || ppi_op_waited(op) || handle->state > PPI_OPEN)
+    if (op == NULL || handle->state > PPI_OPEN)
         return;
+    if (ppi_op_waited(op)) {
+        ppi_op_nudge(op);
+        return;
+    }
     if (!begin(handle, op))
         return;
     publish(handle, op);

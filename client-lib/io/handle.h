@@ -79,8 +79,8 @@ int ppi_handle_start(pp_handle *handle, pp_op *op, int lane);
 void ppi_handle_finish(pp_handle *handle, int lane);
 void ppi_handle_finish_taken(pp_handle *handle, int lane);
 
-/* For drivers, with the lock held: tries the current operation of the lane again, if there is one
- * and no waiter drives it. */
+/* For drivers, with the lock held: tries the current operation of the lane again, if there is one;
+ * if a waiter drives it, the waiter is told to. */
 void ppi_handle_retry(pp_handle *handle, int lane);
 
 /* The packet of one of the handle's operations was taken. */
