@@ -54,8 +54,10 @@ static bool try_later(pp_handle *handle, const pp_op *op, uint64_t now_ns, int *
     dial->handle = handle;
     dial->timer.op.priv_.handler = on_timer;
     int error = ppi_timer_start(&dial->timer, handle->port, dial->next_try_ns);
+    if (error == PP_ESTATE)
+        return true; /* the packet of a connect that was canceled is still to come, and serves */
     if (error != PP_OK) {
-        *status = error;
+        *status = error == PP_ECLOSED ? PP_ECANCELED : error; /* the port is being shut down */
         return false;
     }
     ppi_handle_ref(handle);
