@@ -102,7 +102,7 @@ static bool begin(pp_handle *handle, pp_op *op)
     struct ppi_lane *lane = &handle->lanes[op->priv_.lane];
 
     lane->current = op;
-    if (lane->broken)
+    if (lane->broken && !lane->submitted)
         ppi_op_result(op, PP_EPEERCLOSED, 0, 0);
     else if (!(op->priv_.kind == PPI_CONNECT ? ppi_dial_begin(handle, op)
                                              : handle->driver->begin(handle, op)))
@@ -164,7 +164,7 @@ void ppi_handle_retry(pp_handle *handle, int lane_index)
     struct ppi_lane *lane = &handle->lanes[lane_index];
     pp_op *op = lane->current;
 
-    if (op == NULL || handle->state > PPI_OPEN)
+    if (op == NULL || lane->submitted || handle->state > PPI_OPEN)
         return;
     if (ppi_op_waited(op)) {
         ppi_op_nudge(op);
@@ -288,6 +288,7 @@ bool ppi_handle_wait(pp_handle *handle, pp_op *op, struct ppi_event *event, uint
     if (over) {
         publish(handle, op);
         begin_queued(handle, lane);
+        release_if_idle(handle);
     }
     ppi_handle_unlock(handle);
     if (over)
