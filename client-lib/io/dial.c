@@ -30,8 +30,14 @@ static void on_timer(pp_op *op)
     ppi_handle_unref(handle);
 }
 
+/* Does a waiter of op watch the time, and not a timer of the port? */
+static bool is_driven(const pp_handle *handle, const pp_op *op)
+{
+    return handle->port == NULL || ppi_op_waited(op);
+}
+
 /* Sees to it that the connect is tried again; false: it cannot be, status says why. */
-static bool try_later(pp_handle *handle, uint64_t now_ns, int *status)
+static bool try_later(pp_handle *handle, const pp_op *op, uint64_t now_ns, int *status)
 {
     struct ppi_dial *dial = handle->dial;
 
@@ -42,14 +48,16 @@ static bool try_later(pp_handle *handle, uint64_t now_ns, int *status)
     dial->next_try_ns = now_ns + next_pause_ns(dial);
     if (dial->next_try_ns > dial->deadline_ns)
         dial->next_try_ns = dial->deadline_ns;
-    if (handle->port == NULL)
-        return true; /* its waiter watches the time */
+    if (is_driven(handle, op))
+        return true;
 
     dial->handle = handle;
     dial->timer.op.priv_.handler = on_timer;
     int error = ppi_timer_start(&dial->timer, handle->port, dial->next_try_ns);
+    if (error == PP_ESTATE)
+        return true; /* the packet of a connect that was canceled is still to come, and serves */
     if (error != PP_OK) {
-        *status = error;
+        *status = error == PP_ECLOSED ? PP_ECANCELED : error; /* the port is being shut down */
         return false;
     }
     ppi_handle_ref(handle);
@@ -67,14 +75,14 @@ bool ppi_dial_begin(pp_handle *handle, pp_op *op)
         dial->deadline_ns = dial->timeout_ms < 0
                                 ? PPI_FOREVER
                                 : now_ns + (uint64_t)dial->timeout_ms * PPI_NS_PER_MS;
-    } else if (handle->port == NULL && now_ns < dial->next_try_ns) {
+    } else if (is_driven(handle, op) && now_ns < dial->next_try_ns) {
         return false;
     }
 
     int status = handle->driver->connect(handle, &os_error);
     bool again =
         status == PP_EBUSY || (status == PP_ENOSERVER && (dial->flags & PP_DIAL_WAIT_SERVER) != 0);
-    if (again && try_later(handle, now_ns, &status))
+    if (again && try_later(handle, op, now_ns, &status))
         return false;
     if (status == PP_OK)
         handle->state = PPI_OPEN;

@@ -23,8 +23,9 @@ struct ppi_pipe_driver {
 
     /* Begins a read, write or accept, which is its lane's current. true: it has ended and op has
      * its result (errors too). false: it is in flight, or waits to be tried again; the driver calls
-     * ppi_handle_finish, or ppi_handle_retry, later. A handle that is not attached is retried by
-     * whoever waits for op. */
+     * ppi_handle_finish, or ppi_handle_retry, later. An operation that is waited for is begun again
+     * by its waiter, until it has ended. A driver that leaves op to the system sets the lane's
+     * submitted until the system gives it back; then it is begun again by its waiter only. */
     bool (*begin)(pp_handle *handle, pp_op *op);
 
     /* Tries once to connect, with what handle->dial says. PP_OK; PP_ENOSERVER and PP_EBUSY may be
@@ -40,7 +41,7 @@ struct ppi_pipe_driver {
     bool (*cancel)(pp_handle *handle, pp_op *op);
 
     /* Breaks the connection: the other side sees the end. Operations are canceled already or are
-     * being canceled. The system's handle stays. */
+     * being canceled; release is still to come. */
     void (*abort)(pp_handle *handle);
 
     /* Gives the system's handle up; no operation is in the system's hands. Called once. */

@@ -86,20 +86,28 @@ static void publish(pp_handle *handle, pp_op *op)
         ppi_queue_push(handle->port, op);
 }
 
+/* op, which has its result, is its lane's current no more. */
+static void retire(struct ppi_lane *lane, const pp_op *op)
+{
+    bool write = op->priv_.kind == PPI_WRITE || op->priv_.kind == PPI_GATHER;
+
+    lane->current = NULL;
+    if (op->status == PP_EPEERCLOSED || (write && op->status != PP_OK))
+        lane->broken = true; /* of a failed write it is not known how much went out */
+}
+
 /* Begins op as its lane's current; true: it has ended, and is current no more. */
 static bool begin(pp_handle *handle, pp_op *op)
 {
     struct ppi_lane *lane = &handle->lanes[op->priv_.lane];
 
     lane->current = op;
-    if (lane->broken)
+    if (lane->broken && !lane->submitted)
         ppi_op_result(op, PP_EPEERCLOSED, 0, 0);
     else if (!(op->priv_.kind == PPI_CONNECT ? ppi_dial_begin(handle, op)
                                              : handle->driver->begin(handle, op)))
         return false;
-    lane->current = NULL;
-    if (op->status == PP_EPEERCLOSED)
-        lane->broken = true;
+    retire(lane, op);
     return true;
 }
 
@@ -107,9 +115,12 @@ static void begin_queued(pp_handle *handle, struct ppi_lane *lane)
 {
     pp_op *op;
 
-    while (lane->current == NULL && (op = ppi_ops_take(&lane->queue)) != NULL)
+    while (lane->current == NULL && (op = ppi_ops_take(&lane->queue)) != NULL) {
         if (begin(handle, op))
             publish(handle, op);
+        else
+            ppi_op_nudge(op); /* from now on its waiter drives it */
+    }
 }
 
 /* Gives the system's handle up once it is closed and nothing is in the system's hands. */
@@ -130,9 +141,7 @@ static pp_op *finish(pp_handle *handle, int lane_index)
     pp_op *op = lane->current;
 
     ppi_check(op != NULL);
-    lane->current = NULL;
-    if (op->status == PP_EPEERCLOSED)
-        lane->broken = true;
+    retire(lane, op);
     return op;
 }
 
@@ -155,8 +164,12 @@ void ppi_handle_retry(pp_handle *handle, int lane_index)
     struct ppi_lane *lane = &handle->lanes[lane_index];
     pp_op *op = lane->current;
 
-    if (op == NULL || ppi_op_waited(op) || handle->state > PPI_OPEN)
+    if (op == NULL || lane->submitted || handle->state > PPI_OPEN)
         return;
+    if (ppi_op_waited(op)) {
+        ppi_op_nudge(op);
+        return;
+    }
     if (!begin(handle, op))
         return;
     publish(handle, op);
@@ -181,7 +194,7 @@ static void cancel_lane(pp_handle *handle, struct ppi_lane *lane)
         ppi_dial_stop(handle);
     else if (!handle->driver->cancel(handle, op))
         return;
-    if (handle->port != NULL)
+    if (handle->port != NULL && lane == &handle->lanes[PPI_IN])
         ppi_pool_forget(&handle->port->pool, handle);
     lane->current = NULL;
     ppi_op_result(op, PP_ECANCELED, 0, op->priv_.done);
@@ -276,6 +289,7 @@ bool ppi_handle_wait(pp_handle *handle, pp_op *op, struct ppi_event *event, uint
     if (over) {
         publish(handle, op);
         begin_queued(handle, lane);
+        release_if_idle(handle);
     }
     ppi_handle_unlock(handle);
     if (over)

@@ -37,6 +37,7 @@ struct ppi_lane {
     bool ready;     /* the system may have something: worth a try. Driver's, under the lock */
     bool hung_up;   /* and always will: the end was seen coming. Driver's */
     bool broken;    /* ended for good: operations end with PP_EPEERCLOSED */
+    bool submitted; /* current is in the system's hands: only the driver knows its end. Driver's */
     uint8_t streak; /* how many starts in a row ended with PP_DONE */
 };
 
@@ -80,7 +81,7 @@ void ppi_handle_finish(pp_handle *handle, int lane);
 void ppi_handle_finish_taken(pp_handle *handle, int lane);
 
 /* For drivers, with the lock held: tries the current operation of the lane again, if there is one
- * and no waiter drives it. */
+ * that is not in the system's hands. If a waiter drives it, the waiter is told to. */
 void ppi_handle_retry(pp_handle *handle, int lane);
 
 /* The packet of one of the handle's operations was taken. */

@@ -68,6 +68,16 @@ void ppi_op_end(pp_op *op)
     ppi_mutex_unlock(lock);
 }
 
+void ppi_op_nudge(pp_op *op)
+{
+    if (!ppi_op_waited(op))
+        return;
+    ppi_mutex_lock(wait_lock(op));
+    if (op->priv_.wait != NULL)
+        ppi_event_set(op->priv_.wait);
+    ppi_mutex_unlock(wait_lock(op));
+}
+
 int pp_op_use_wait(pp_op *op)
 {
     if (atomic_load_explicit(state_of(op), memory_order_acquire) != PPI_IDLE)

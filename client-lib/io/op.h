@@ -41,6 +41,9 @@ void ppi_op_revoke(pp_op *op);
  * it at once; for any other the caller queues it on its port next. */
 void ppi_op_end(pp_op *op);
 
+/* Lets whoever waits for op look at it again. Does nothing for other operations. */
+void ppi_op_nudge(pp_op *op);
+
 /* ENDED -> IDLE: it is the caller's again. */
 void ppi_op_deliver(pp_op *op);
 

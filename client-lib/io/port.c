@@ -14,8 +14,7 @@ enum {
     POOL_COUNT = 16,
     POOL_COUNT_MAX = 65536,
     POOL_BYTES = 64 * 1024,
-    POOL_BYTES_MAX = 16 * 1024 * 1024,
-    BATCH_MAX = 64 /* packets taken from the queue at once */
+    POOL_BYTES_MAX = 16 * 1024 * 1024
 };
 
 static const struct ppi_transport *transport = &ppi_system_transport;
@@ -179,10 +178,15 @@ static void run_handler(void (*handler)(pp_op *), pp_op *op, bool users)
         ppi_leave_callback(before);
 }
 
-/* Makes op's packet and gives op back to its owner. false: the owner is the library, whose
- * handler has run: there is no packet. */
-static bool deliver(pp_port *port, pp_op *op, pp_packet *packet)
+/* Completes the packet of an op and gives the op back to its owner. false: the owner is the
+ * library, whose handler has run: there is no packet. */
+static bool deliver(pp_port *port, pp_packet *packet)
 {
+    pp_op *op = packet->op;
+
+    if (op == NULL)
+        return true; /* foreign */
+
     void (*handler)(pp_op *) = op->priv_.handler;
     pp_handle *handle = op->priv_.handle;
     unsigned kind = op->priv_.kind;
@@ -211,14 +215,16 @@ int pp_port_get_many(pp_port *port, pp_packet *packets, int count, int timeout_m
         return ppi_fail(PP_ESTATE, "a port works in the process that opened it");
 
     uint64_t deadline_ns = timeout_ms == 0 ? 0 : ppi_deadline_ns(timeout_ms);
-    pp_op *ops[BATCH_MAX];
-    int taken, filled = 0;
+    int filled = 0;
     while (filled == 0) {
-        taken = ppi_queue_take(port, ops, count < BATCH_MAX ? count : BATCH_MAX, deadline_ns);
+        int taken = ppi_queue_take(port, packets, count, deadline_ns);
+
         if (taken <= 0)
             return taken == PP_ECLOSED ? ppi_fail(taken, "the port was shut down") : taken;
-        for (int i = 0; i < taken; i++)
-            filled += deliver(port, ops[i], &packets[filled]);
+        for (int i = 0; i < taken; i++) {
+            packets[filled] = packets[i];
+            filled += deliver(port, &packets[filled]);
+        }
     }
     return filled;
 }
@@ -226,6 +232,21 @@ int pp_port_get_many(pp_port *port, pp_packet *packets, int count, int timeout_m
 int pp_port_get(pp_port *port, pp_packet *packet, int timeout_ms)
 {
     return pp_port_get_many(port, packet, 1, timeout_ms);
+}
+
+int pp_port_claim(pp_port *port, void *overlapped, uintptr_t key, uint32_t bytes, pp_packet *packet)
+{
+    if (port == NULL || packet == NULL)
+        return ppi_fail_plain(PP_EINVAL);
+    if (forked(port))
+        return ppi_fail(PP_ESTATE, "a port works in the process that opened it");
+
+    ppi_port_ref(port);
+    int result = ppi_queue_claim(port, overlapped, key, bytes, packet);
+    if (result > 0)
+        result = deliver(port, packet);
+    ppi_port_unref(port);
+    return result >= 0 ? result : ppi_fail_plain(result);
 }
 
 int pp_port_post(pp_port *port, uintptr_t key, uint64_t bytes, pp_op *op)
@@ -314,10 +335,9 @@ int pp_port_shutdown(pp_port *port, int how, int timeout_ms,
     }
     ppi_queue_end(port);
 
-    pp_op *op;
     pp_packet packet;
-    while (atomic_load(&port->outstanding) > 0 && (op = ppi_queue_drop(port, deadline_ns)) != NULL)
-        if (deliver(port, op, &packet) && discard != NULL)
+    while (ppi_queue_drop(port, &packet, deadline_ns))
+        if (deliver(port, &packet) && discard != NULL)
             discard(context, &packet);
     return wait_for_zero(port, &port->outstanding, deadline_ns)
                ? PP_OK

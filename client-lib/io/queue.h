@@ -15,16 +15,22 @@ void ppi_queue_close(pp_port *port);
 /* Queues an ended operation. */
 void ppi_queue_push(pp_port *port, pp_op *op);
 
-/* Ends the worker's previous packet; then takes up to count operations, waiting for the first
- * until deadline_ns (0: does not wait). How many, 0 at the deadline, PP_ECLOSED. */
-int ppi_queue_take(pp_port *port, pp_op **ops, int count, uint64_t deadline_ns);
+/* Ends the worker's previous packet; then takes up to count packets, waiting for the first until
+ * deadline_ns (0: does not wait). How many, 0 at the deadline, PP_ECLOSED. Sets the op of each, of
+ * which the caller makes the rest; a foreign packet has no op and is complete. */
+int ppi_queue_take(pp_port *port, pp_packet *packets, int count, uint64_t deadline_ns);
+
+/* As ppi_queue_take, with what somebody else took from a native port: 1, 0: it was the library's
+ * own business, PP_ENOTFOUND: it is not ours, PP_ENOTSUP. */
+int ppi_queue_claim(pp_port *port, void *overlapped, uintptr_t key, uint32_t bytes,
+                    pp_packet *packet);
 
 /* From now on ppi_queue_take returns PP_ECLOSED to everybody. */
 void ppi_queue_end(pp_port *port);
 
-/* After ppi_queue_end: takes one operation without being a worker, waiting for it until
- * deadline_ns; NULL: none came. */
-pp_op *ppi_queue_drop(pp_port *port, uint64_t deadline_ns);
+/* After ppi_queue_end: takes one packet without being a worker, waiting for it until deadline_ns.
+ * false: none came, or nothing is outstanding any more. */
+bool ppi_queue_drop(pp_port *port, pp_packet *packet, uint64_t deadline_ns);
 
 /* Is the calling thread a worker of the port: between two takes, or in a handler of one? */
 bool ppi_queue_is_worker(const pp_port *port);

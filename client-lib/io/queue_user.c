@@ -378,13 +378,13 @@ static int share(const pp_port *port, int count)
 }
 
 /* Takes packets with a free token. */
-static int take_share(pp_port *port, pp_op **ops, int count)
+static int take_share(pp_port *port, pp_packet *packets, int count)
 {
     struct ppi_queue *queue = port->queue;
     int taken = 0;
 
     for (count = share(port, count); taken < count; taken++)
-        ops[taken] = take_packet(queue);
+        packets[taken].op = take_packet(queue);
     queue->active++;
     queue->takes++;
     redistribute(port);
@@ -392,7 +392,7 @@ static int take_share(pp_port *port, pp_op **ops, int count)
 }
 
 /* One round of looking for work: how many were taken, PP_ECLOSED, or 0. *over: the deadline. */
-static int look(pp_port *port, pp_op **ops, int count, uint64_t deadline_ns, bool *over)
+static int look(pp_port *port, pp_packet *packets, int count, uint64_t deadline_ns, bool *over)
 {
     struct ppi_queue *queue = port->queue;
 
@@ -406,7 +406,7 @@ static int look(pp_port *port, pp_op **ops, int count, uint64_t deadline_ns, boo
             return 0;
         }
         if (waiter.op != NULL) {
-            ops[0] = waiter.op;
+            packets[0].op = waiter.op;
             return 1;
         }
         if (waiter.poll)
@@ -414,18 +414,18 @@ static int look(pp_port *port, pp_op **ops, int count, uint64_t deadline_ns, boo
         return 0;
     }
     if (queue->packets.head != NULL && queue->takes < POLL_EVERY)
-        return take_share(port, ops, count);
+        return take_share(port, packets, count);
 
     bool wait = queue->packets.head == NULL && !*over;
     queue->polling++;
     poll_events(port, wait ? deadline_ns : 0);
     if (queue->packets.head != NULL && token_free(port) && !queue->ended)
-        return take_share(port, ops, count);
+        return take_share(port, packets, count);
     *over = deadline_ns == 0 || (deadline_ns != PPI_FOREVER && ppi_now_ns() >= deadline_ns);
     return 0;
 }
 
-int ppi_queue_take(pp_port *port, pp_op **ops, int count, uint64_t deadline_ns)
+int ppi_queue_take(pp_port *port, pp_packet *packets, int count, uint64_t deadline_ns)
 {
     struct ppi_queue *queue = port->queue;
     bool over = false;
@@ -436,7 +436,7 @@ int ppi_queue_take(pp_port *port, pp_op **ops, int count, uint64_t deadline_ns)
     ppi_mutex_lock(&queue->lock);
     come_back(port);
     while (taken == 0 && !over)
-        taken = look(port, ops, count, deadline_ns, &over);
+        taken = look(port, packets, count, deadline_ns, &over);
     if (taken <= 0)
         redistribute(port);
     if (taken == PP_ECLOSED && queue->polling > 0)
@@ -447,6 +447,17 @@ int ppi_queue_take(pp_port *port, pp_op **ops, int count, uint64_t deadline_ns)
     else
         ppi_port_unref(port);
     return taken;
+}
+
+int ppi_queue_claim(pp_port *port, void *overlapped, uintptr_t key, uint32_t bytes,
+                    pp_packet *packet)
+{
+    (void)port;
+    (void)overlapped;
+    (void)key;
+    (void)bytes;
+    (void)packet;
+    return PP_ENOTSUP;
 }
 
 void ppi_queue_push(pp_port *port, pp_op *op)
@@ -493,16 +504,16 @@ static pp_op *drop_one(struct ppi_queue *queue)
     return op;
 }
 
-pp_op *ppi_queue_drop(pp_port *port, uint64_t deadline_ns)
+bool ppi_queue_drop(pp_port *port, pp_packet *packet, uint64_t deadline_ns)
 {
     bool in_time = true;
-    pp_op *op;
 
     ppi_mutex_lock(&port->lock);
-    while ((op = drop_one(port->queue)) == NULL && in_time && atomic_load(&port->outstanding) > 0)
+    while ((packet->op = drop_one(port->queue)) == NULL && in_time &&
+           atomic_load(&port->outstanding) > 0)
         in_time = ppi_cond_wait_until(&port->idle, &port->lock, deadline_ns);
     ppi_mutex_unlock(&port->lock);
-    return op;
+    return packet->op != NULL;
 }
 
 bool ppi_queue_is_worker(const pp_port *port)

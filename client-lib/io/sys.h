@@ -90,7 +90,8 @@ struct ppi_stdio { /* files; NULL: this process's own */
  * Files for output are written anew. PP_OK, PP_ENOMEM, PP_ENOTFOUND, PP_EIO. */
 int ppi_process_start(struct ppi_process *process, const char *const *arguments,
                       const struct ppi_stdio *stdio);
-/* PP_OK, PP_ENOTFOUND: it has ended. Windows: PPI_INTERRUPT and PPI_TERMINATE are Ctrl-Break. */
+/* PP_OK, PP_ENOTFOUND: it has ended. Windows: PPI_INTERRUPT and PPI_TERMINATE are Ctrl-Break, which
+ * only processes on the same console can send; PP_EIO. */
 int ppi_process_signal(struct ppi_process *process, enum ppi_signal signal);
 /* 1: it has ended, *code is its exit code, or 256 + the signal's number. 0: timeout. */
 int ppi_process_wait(struct ppi_process *process, int timeout_ms, int *code);

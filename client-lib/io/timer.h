@@ -7,12 +7,15 @@
 
 #include <panpipe/port.h>
 
+#include "base/list.h"
+
 /* Set op.priv_.handler once; the handler runs on the thread that takes the packet. */
 struct ppi_timer {
     pp_op op;
     uint64_t deadline_ns;
-    uint32_t position; /* in the port's heap, from 1; 0: not in it */
-    void *system;      /* Windows: its timer */
+    uint32_t position;       /* in the port's heap, from 1; 0: not in it */
+    void *system;            /* Windows: the system's timer */
+    struct ppi_list running; /* Windows: in its port's list; there position is 0 or 1 */
 };
 
 /* The time that deadlines are compared with: ppi_now_ns, or the simulator's clock. */

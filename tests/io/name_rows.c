@@ -222,6 +222,53 @@ static void row_83_a_dial_can_wait_for_its_server(void **state)
     pp_port_close(port);
 }
 
+/* Its handle is attached, but nobody takes packets from the port: the waiter does it all. */
+static void row_83_an_attached_dial_can_be_waited_for(void **state)
+{
+    pp_dial_config config = PP_DIAL_CONFIG_INIT;
+    pp_handle *client;
+    pp_op connect = PP_OP_INIT;
+    pp_packet packet;
+    pp_port *port;
+
+    (void)state;
+    config.flags = PP_DIAL_WAIT_SERVER;
+    config.timeout_ms = 100;
+    assert_int_equal(pp_port_open(&port, NULL), PP_OK);
+    assert_int_equal(pp_dial(&client, test_path(), &config), PP_OK);
+    assert_int_equal(pp_port_attach(port, client, 1), PP_OK);
+    assert_int_equal(pp_op_use_wait(&connect), PP_OK);
+    assert_int_equal(pp_connect(client, &connect), PP_PENDING);
+    assert_int_equal(wait_for(&connect), PP_ETIMEDOUT);
+    assert_int_equal(pp_port_get(port, &packet, 0), 0);
+    pp_close(client);
+    pp_port_close(port);
+}
+
+/* The pause before the next try is over, but nobody has taken notice yet. */
+static void row_83_a_canceled_dial_can_be_repeated_at_once(void **state)
+{
+    pp_dial_config config = PP_DIAL_CONFIG_INIT;
+    pp_handle *client;
+    pp_op first = PP_OP_INIT, second = PP_OP_INIT;
+    pp_port *port;
+
+    (void)state;
+    config.flags = PP_DIAL_WAIT_SERVER;
+    config.timeout_ms = 200;
+    assert_int_equal(pp_port_open(&port, NULL), PP_OK);
+    assert_int_equal(pp_dial(&client, test_path(), &config), PP_OK);
+    assert_int_equal(pp_port_attach(port, client, 1), PP_OK);
+    assert_int_equal(pp_connect(client, &first), PP_PENDING);
+    ppi_sleep_ms(50);
+    assert_int_equal(pp_cancel(client, &first), PP_OK);
+    assert_int_equal(pp_connect(client, &second), PP_PENDING);
+    assert_int_equal(next_packet(port).status, PP_ECANCELED);
+    assert_int_equal(next_packet(port).status, PP_ETIMEDOUT);
+    pp_close(client);
+    pp_port_close(port);
+}
+
 static void row_83_more_clients_than_room_are_all_served(void **state)
 {
     enum { DIALERS = 8, EACH = 25 };
@@ -389,6 +436,8 @@ int name_rows(void)
         TEST(row_82_a_client_that_left_already_is_still_heard),
         TEST(row_83_nobody_there_is_told_at_once),
         TEST(row_83_a_dial_can_wait_for_its_server),
+        TEST(row_83_an_attached_dial_can_be_waited_for),
+        TEST(row_83_a_canceled_dial_can_be_repeated_at_once),
         TEST(row_83_more_clients_than_room_are_all_served),
         TEST(row_84_abort_breaks_the_connection_at_once),
         TEST(row_85_what_was_written_before_close_is_delivered),

@@ -252,6 +252,43 @@ static void row_51_an_operation_can_be_waited_for_without_a_packet(void **state)
     pair_close(&pair);
 }
 
+struct slow_writer {
+    pp_handle *stream;
+    pp_op *first; /* waited for before the second byte is sent */
+};
+
+static void write_a_then_b(void *argument)
+{
+    struct slow_writer *writer = argument;
+
+    ppi_sleep_ms(30); /* the other thread most likely waits by now; the test holds either way */
+    write_all(writer->stream, "a", 1);
+    pp_op_wait(writer->first, TEST_PATIENCE_MS);
+    write_all(writer->stream, "b", 1);
+}
+
+/* Whoever ends the operation before it is another thread: it must tell the waiter. */
+static void row_51_an_operation_can_be_waited_for_while_it_is_queued(void **state)
+{
+    struct streams streams;
+    struct runner runner;
+    pp_op first = PP_OP_INIT, second = PP_OP_INIT;
+    char bytes[2] = { 0 };
+
+    (void)state;
+    streams_open(&streams);
+    struct slow_writer writer = { streams.client, &first };
+    assert_int_equal(pp_op_use_wait(&first), PP_OK);
+    assert_int_equal(pp_op_use_wait(&second), PP_OK);
+    assert_int_equal(pp_read(streams.server, &first, &bytes[0], 1), PP_PENDING);
+    assert_int_equal(pp_read(streams.server, &second, &bytes[1], 1), PP_PENDING);
+    runner_start(&runner, write_a_then_b, &writer);
+    assert_int_equal(wait_for(&second), PP_OK);
+    runner_join(&runner);
+    assert_memory_equal(bytes, "ab", 2);
+    streams_close(&streams);
+}
+
 int op_rows(void)
 {
     const struct CMUnitTest tests[] = {
@@ -264,6 +301,7 @@ int op_rows(void)
         TEST(row_45_a_packet_may_be_handled_before_the_start_returns),
         TEST(row_47_skip_mode_delivers_no_packet_for_what_is_done_at_once),
         TEST(row_51_an_operation_can_be_waited_for_without_a_packet),
+        TEST(row_51_an_operation_can_be_waited_for_while_it_is_queued),
     };
     int failures = 0;
 

@@ -129,6 +129,69 @@ static void row_65_reads_wait_for_a_buffer_in_order_and_none_fails(void **state)
     pp_port_close(port);
 }
 
+static void release_later(void *buffer)
+{
+    ppi_sleep_ms(30); /* the other thread most likely waits by now; the test holds either way */
+    pp_buffer_release(buffer);
+}
+
+static void row_65_a_read_that_is_waited_for_gets_its_buffer_too(void **state)
+{
+    pp_port_config config = PP_PORT_CONFIG_INIT;
+    struct pair pair;
+    struct runner runner;
+    pp_op first = PP_OP_INIT, second = PP_OP_INIT;
+
+    (void)state;
+    config.pool_count = 1;
+    pair_open(&pair, &config);
+    write_all(pair.client, "one", 3);
+    assert_int_equal(pp_read_pooled(pair.server, &first, 0), PP_PENDING);
+    assert_ptr_equal(next_packet(pair.port).op, &first);
+    write_all(pair.client, "two", 3);
+    assert_int_equal(pp_op_use_wait(&second), PP_OK);
+    assert_int_equal(pp_read_pooled(pair.server, &second, 0), PP_PENDING);
+    assert_int_equal(pp_op_wait(&second, 10), 0);
+    runner_start(&runner, release_later, first.buffer);
+    assert_int_equal(wait_for(&second), PP_OK);
+    runner_join(&runner);
+    assert_memory_equal(second.buffer, "two", 3);
+    pp_buffer_release(second.buffer);
+    pair_close(&pair);
+}
+
+static void row_65_canceling_a_write_leaves_a_read_waiting_for_its_buffer(void **state)
+{
+    enum { SIZE = 4 * 1024 * 1024 };
+    pp_port_config config = PP_PORT_CONFIG_INIT;
+    struct pair pair;
+    pp_op first = PP_OP_INIT, second = PP_OP_INIT, write = PP_OP_INIT;
+    pp_packet packet;
+    char *large = calloc(1, SIZE);
+
+    (void)state;
+    config.pool_count = 1;
+    pair_open(&pair, &config);
+    write_all(pair.client, "one", 3);
+    assert_int_equal(pp_read_pooled(pair.server, &first, 0), PP_PENDING);
+    assert_ptr_equal(next_packet(pair.port).op, &first);
+    write_all(pair.client, "two", 3);
+    assert_int_equal(pp_read_pooled(pair.server, &second, 0), PP_PENDING);
+    assert_int_equal(pp_write(pair.server, &write, large, SIZE), PP_PENDING);
+    assert_int_equal(pp_port_get(pair.port, &packet, 0), 0); /* it is known to be there: no event */
+    assert_int_equal(pp_cancel(pair.server, &write), PP_OK);
+    packet = next_packet(pair.port);
+    assert_ptr_equal(packet.op, &write);
+    assert_int_equal(packet.status, PP_ECANCELED);
+    pp_buffer_release(first.buffer);
+    packet = next_packet(pair.port);
+    assert_ptr_equal(packet.op, &second);
+    assert_int_equal(packet.bytes, 3);
+    pp_buffer_release(second.buffer);
+    pair_close(&pair);
+    free(large);
+}
+
 /* A large write ends as one packet with the full count, and not before its rest fits. */
 static void row_66_a_large_write_is_one_packet_at_its_end(void **state)
 {
@@ -339,6 +402,8 @@ int stream_rows(void)
         TEST(row_63_ten_thousand_messages_use_one_read_and_no_memory),
         TEST(row_64_every_buffer_is_back_after_shutdown),
         TEST(row_65_reads_wait_for_a_buffer_in_order_and_none_fails),
+        TEST(row_65_a_read_that_is_waited_for_gets_its_buffer_too),
+        TEST(row_65_canceling_a_write_leaves_a_read_waiting_for_its_buffer),
         TEST(row_66_a_large_write_is_one_packet_at_its_end),
         TEST(row_67_reads_end_as_soon_as_a_byte_is_there),
         TEST(row_68_a_write_ends_though_nobody_reads),

@@ -90,8 +90,10 @@ static bool receive_pooled(pp_handle *handle, struct ppi_lane *lane, pp_op *op)
     struct ppi_pool *pool = &handle->port->pool;
     void *buffer = ppi_pool_take(pool, handle);
 
-    if (buffer == NULL)
-        return false; /* the pool will retry */
+    if (buffer == NULL) {
+        lane->ready = true; /* it is not the socket that must be waited for: the pool will retry */
+        return false;
+    }
     bool over = receive(handle, lane, op, buffer);
     if (over && op->status == PP_OK)
         op->buffer = buffer;
@@ -270,7 +272,7 @@ static bool socket_wait(pp_handle *handle, pp_op *op, struct ppi_event *event, u
     bool connecting = op->priv_.kind == PPI_CONNECT;
 
     ppi_mutex_lock(&handle->lock);
-    int fd = handle->os.fd;
+    int fd = handle->lanes[op->priv_.lane].ready ? -1 : handle->os.fd;
     uint64_t again_ns = connecting ? handle->dial->next_try_ns : PPI_FOREVER;
     ppi_mutex_unlock(&handle->lock);
     if (connecting) {

@@ -1,0 +1,12 @@
+/* text.c: text is UTF-8 outside of the library and UTF-16 in calls of the system. */
+#include "io/win/win.h"
+
+bool ppi_wide(const char *text, wchar_t *wide, size_t size)
+{
+    return MultiByteToWideChar(CP_UTF8, MB_ERR_INVALID_CHARS, text, -1, wide, (int)size) > 0;
+}
+
+bool ppi_narrow(const wchar_t *wide, char *text, size_t size)
+{
+    return WideCharToMultiByte(CP_UTF8, 0, wide, -1, text, (int)size, NULL, NULL) > 0;
+}
