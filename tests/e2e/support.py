@@ -1,0 +1,191 @@
+"""What the end-to-end tests share: TAP, processes that all end, brokers of their own.
+
+The programs come from the environment, each may be several words:
+    PANPIPED   default build/bin/panpiped
+    PANPIPE    default build/bin/panpipe
+PANPIPE_ON_WINE=1 says that they are the Windows programs, under Wine: tests that only Linux can
+show are skipped then, and paths are given as Wine wants them.
+"""
+
+import atexit
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+
+PANPIPED = shlex.split(os.environ.get("PANPIPED", "build/bin/panpiped"))
+PANPIPE = shlex.split(os.environ.get("PANPIPE", "build/bin/panpipe"))
+ON_WINE = os.environ.get("PANPIPE_ON_WINE") == "1"
+PATIENCE_S = 60  # for anything that should happen; only a failing test waits so long
+
+folder = tempfile.mkdtemp(prefix="panpipe-e2e-")
+os.environ["XDG_RUNTIME_DIR"] = folder
+os.environ.pop("PANPIPE", None)  # to the programs it names a broker
+tests = []
+processes = []
+made = 0
+
+
+class Skip(Exception):
+    """The test cannot be shown here; the text says why."""
+
+
+def test(sentence, linux_only=None):
+    """Enters a test. linux_only: why it cannot be shown elsewhere."""
+
+    def enter(function):
+        tests.append((sentence, linux_only, function))
+        return function
+
+    return enter
+
+
+def run_tests():
+    """Runs them in order, prints TAP, ends the program. Words on the command line choose tests."""
+    failed = 0
+    for number, (sentence, linux_only, function) in enumerate(tests, 1):
+        if sys.argv[1:] and not any(word in sentence for word in sys.argv[1:]):
+            continue
+        why = linux_only if ON_WINE else None
+        problem = None
+        try:
+            if why is None:
+                function()
+        except Skip as skip:
+            why = str(skip)
+        except Exception:  # the next test may still have something to say
+            problem = traceback.format_exc()
+        if problem is None:
+            print(f"ok {number} - {sentence}" + (f" # SKIP {why}" if why else ""), flush=True)
+        else:
+            failed += 1
+            print(f"not ok {number} - {sentence}", flush=True)
+            print("".join(f"# {line}\n" for line in problem.splitlines()), end="", flush=True)
+    print(f"1..{len(tests)}")
+    sys.exit(1 if failed else 0)
+
+
+@atexit.register
+def clean_up():
+    for process in processes:
+        if process.poll() is None:
+            process.kill()
+        process.wait()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def eventually(condition, what):
+    """Waits until condition() is true, and returns what it gave."""
+    end = time.monotonic() + PATIENCE_S
+    while time.monotonic() < end:
+        result = condition()
+        if result:
+            return result
+        time.sleep(0.005)
+    raise AssertionError(f"never: {what}")
+
+
+def unique(word):
+    """A name that nothing else has."""
+    global made
+    made += 1
+    return f"e2e-{os.getpid()}-{made}-{word}"
+
+
+def path(word="file"):
+    """A path in the tests' folder that nothing has used yet."""
+    return os.path.join(folder, unique(word))
+
+
+def native(name):
+    """The path as the programs under test want it."""
+    return "Z:" + name.replace("/", "\\") if ON_WINE else name
+
+
+def file_with(data):
+    name = path()
+    with open(name, "wb") as file:
+        file.write(data)
+    return name
+
+
+def contents(name):
+    with open(name, "rb") as file:
+        return file.read()
+
+
+def start(words, **options):
+    """Starts a program that is ended with the tests at the latest."""
+    options.setdefault("stdin", subprocess.DEVNULL)
+    options.setdefault("stdout", subprocess.PIPE)
+    options.setdefault("stderr", subprocess.PIPE)
+    process = subprocess.Popen(words, **options)
+    processes.append(process)
+    return process
+
+
+class Ended:
+    """How a program ended: code, out (bytes), err (text)."""
+
+    def __init__(self, process, stdin=None):
+        out, err = process.communicate(stdin, timeout=PATIENCE_S)
+        self.code = process.returncode
+        self.out = out if out is not None else b""
+        self.err = err.decode() if err is not None else ""
+
+    def __repr__(self):
+        return f"code {self.code}, out {self.out[-2000:]!r}, err {self.err[-2000:]!r}"
+
+
+def end_of(process, stdin=None):
+    return Ended(process, stdin)
+
+
+class Broker:
+    """A broker with a name of its own. options are panpiped's, settings its file's lines; words
+    start it, if it is not this user who should."""
+
+    def __init__(self, *options, settings=None, name=None, words=None):
+        self.name = name or unique("broker")
+        if settings is not None:
+            options += ("--config", native(file_with(settings.encode())))
+        self.log = open(path("log"), "w+b")
+        self.process = start(
+            (words or PANPIPED) + ["-b", self.name, *options], stdout=self.log, stderr=self.log
+        )
+        if words is None:
+            done = self.run("ping", "-n", "1", "--quiet", "--timeout", "30s")
+            assert done.code == 0, done
+
+    def start(self, *arguments, **options):
+        """Starts panpipe with this broker."""
+        return start(PANPIPE + ["-b", self.name, *arguments], **options)
+
+    def run(self, *arguments, stdin=None, **options):
+        """Runs panpipe with this broker to its end."""
+        if stdin is not None:
+            options["stdin"] = subprocess.PIPE
+        return end_of(self.start(*arguments, **options), stdin)
+
+    def ready(self, *arguments, **options):
+        """Starts panpipe sub or serve and waits until it is active."""
+        mark = path("ready")
+        process = self.start(*arguments, "--ready", native(mark), **options)
+        eventually(
+            lambda: os.path.exists(mark) or process.poll() is not None, f"{arguments} is ready"
+        )
+        assert os.path.exists(mark), end_of(process)
+        return process
+
+    def socket(self):
+        return os.path.join(folder, "panpipe", self.name + ".sock")
+
+    def stop(self):
+        assert self.run("stop").code == 0
+        code = self.process.wait(timeout=PATIENCE_S)
+        self.log.seek(0)
+        assert code == 0, self.log.read().decode()[-4000:]

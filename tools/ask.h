@@ -1,0 +1,14 @@
+/* ask.h: for commands that are one question to the broker. */
+#ifndef ASK_H
+#define ASK_H
+
+#include <jansson.h>
+
+#include "cli.h"
+
+/* Connects, asks with a control method without params, has the answer printed, and leaves. print
+ * may be NULL. The exit code. */
+int ask(const struct cli *cli, const char *method,
+        void (*print)(const struct cli *cli, const json_t *answer));
+
+#endif

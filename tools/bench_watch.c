@@ -1,0 +1,45 @@
+/* bench_watch.c: counts what others publish. */
+#include <panpipe/sys.h>
+
+#include "bench.h"
+#include "error.h"
+
+static struct {
+    struct session *session;
+    uint64_t wanted, received, bytes;
+    struct task over;
+} watch;
+
+static void on_message(void *context, const pp_message *message)
+{
+    (void)context;
+    watch.received++;
+    watch.bytes += message->params_size;
+    if (watch.received == watch.wanted)
+        pp_port_post(watch.session->port, 0, 0, &watch.over.op);
+}
+
+int bench_watch(struct session *session, const struct bench_plan *plan, struct bench_result *result)
+{
+    pp_sub_config config = PP_SUB_CONFIG_INIT;
+    pp_sub *sub;
+
+    watch.session = session;
+    watch.wanted = plan->count;
+    session_task(&watch.over);
+    config.on_message = on_message;
+    int code = bench_begin(session, result);
+    if (code != GO_ON)
+        return code;
+    int status = session_await(
+        session, pp_subscribe(session->client, session_op(session), plan->subject, &config, &sub),
+        session_patience(session->cli));
+    if (status == PP_OK)
+        status = session_wait(session, &watch.over,
+                              plan->count > 0 ? UINT64_MAX : session_deadline_ns(plan->for_ms));
+    if (status != PP_OK && status != PP_ETIMEDOUT)
+        return session_fail(session, status);
+    result->received = watch.received;
+    result->bytes = watch.bytes;
+    return bench_end(session, result);
+}

@@ -1,0 +1,44 @@
+/* error.h: what went wrong, in one line, and the exit code that goes with it.
+ *
+ *     panpipe: WHAT: why; what to change
+ *
+ * With --json it is {"error":{"code":"E_NORESP","text":"why","hint":"what to change"}}. Both go to
+ * standard error. */
+#ifndef ERROR_H
+#define ERROR_H
+
+#include <stdbool.h>
+
+#include "macros.h"
+
+/* The same for every command. */
+enum exit_code {
+    EXIT_DONE = 0,
+    EXIT_FAILED = 1, /* anything else */
+    EXIT_WRONG_USE = 2,
+    EXIT_NO_BROKER = 3,
+    EXIT_DENIED = 4,
+    EXIT_NOBODY = 5, /* no service, no receiver */
+    EXIT_TIMED_OUT = 6,
+    EXIT_REMOTE = 7, /* the other side answered with an error */
+    EXIT_LIMIT = 8,
+    EXIT_PROTOCOL = 9,
+    EXIT_NOT_FOUND = 11,
+    EXIT_INTERRUPTED = 130
+};
+
+/* what: the command. */
+void error_begin(const char *what, bool json);
+
+/* Each says it and returns the exit code.
+ * error_status: status is a panpipe one; words, if they are not "", say more than it does, and may
+ * begin with the protocol's name of the error: "E_NORESP nobody serves a.b". */
+int error_say(int code, const char *name, const char *why, const char *hint);
+int error_use(const char *format, ...) PRINTF_LIKE(1, 2);
+int error_status(int status, const char *words);
+int error_note(const char *words); /* these have to begin with the name */
+
+/* What another program, or a broker, wrote: safe to show on one line of a terminal. */
+void error_clean(char *text);
+
+#endif

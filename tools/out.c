@@ -1,0 +1,66 @@
+#include "out.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <panpipe/sys.h>
+
+#include "bytes.h"
+#include "cli.h"
+#include "error.h"
+
+static struct {
+    struct bytes bytes;
+    bool quiet;
+} out;
+
+void out_begin(bool quiet)
+{
+    out.quiet = quiet;
+}
+
+void out_bytes(const void *data, size_t size)
+{
+    if (!out.quiet)
+        bytes_add(&out.bytes, data, size);
+}
+
+void out_text(const char *text)
+{
+    out_bytes(text, strlen(text));
+}
+
+void out_format(const char *format, ...)
+{
+    char text[512];
+    va_list arguments;
+
+    va_start(arguments, format);
+    int length = vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    out_bytes(text, length < (int)sizeof text ? (size_t)length : sizeof text - 1);
+}
+
+size_t out_size(void)
+{
+    return out.bytes.size;
+}
+
+int out_flush(void)
+{
+    int status = out.bytes.size > 0 ? pp_stdout_write(out.bytes.data, out.bytes.size) : PP_OK;
+
+    out.bytes.size = 0;
+    if (status == PP_OK)
+        return GO_ON;
+    return status == PP_EPEERCLOSED ? EXIT_DONE : error_say(EXIT_FAILED, "E_IO", pp_detail(), "");
+}
+
+int out_end(int code)
+{
+    int end = out_flush();
+
+    bytes_free(&out.bytes);
+    return end == GO_ON ? code : end;
+}

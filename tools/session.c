@@ -1,0 +1,335 @@
+#include "session.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <panpipe/pipe.h>
+#include <panpipe/sys.h>
+
+#include "error.h"
+#include "interrupt.h"
+
+enum { PATIENCE_MS = 5000, GOODBYE_MS = 2000, HELLO_MS = 2000, NS_PER_MS = 1000000 };
+
+uint64_t session_deadline_ns(int timeout_ms)
+{
+    return timeout_ms < 0 ? UINT64_MAX : pp_now_ns() + (uint64_t)timeout_ms * NS_PER_MS;
+}
+
+const char *session_broker(const struct cli *cli)
+{
+    const char *name = cli->broker != NULL ? cli->broker : getenv("PANPIPE");
+
+    return name != NULL && name[0] != '\0' ? name : "default";
+}
+
+int session_patience(const struct cli *cli)
+{
+    return cli->timeout_ms != 0 ? cli->timeout_ms : PATIENCE_MS;
+}
+
+/* --- waiting ------------------------------------------------------------------------------------
+ */
+
+pp_op *session_task(struct task *task)
+{
+    task->ended = false;
+    task->op.user = &task->ended;
+    return &task->op;
+}
+
+/* Takes one packet; false: none came in time. */
+static bool turn(struct session *session, uint64_t deadline_ns)
+{
+    uint64_t now_ns = deadline_ns != 0 ? pp_now_ns() : 0;
+    uint64_t left_ms =
+        deadline_ns > now_ns ? (deadline_ns - now_ns + NS_PER_MS - 1) / NS_PER_MS : 0;
+    int timeout_ms = deadline_ns == UINT64_MAX ? -1 : left_ms < INT_MAX ? (int)left_ms : INT_MAX;
+    pp_packet packet;
+
+    if (pp_port_get(session->port, &packet, timeout_ms) != 1)
+        return false;
+    if (packet.op->user != NULL)
+        *(bool *)packet.op->user = true;
+    return true;
+}
+
+int session_wait(struct session *session, struct task *task, uint64_t deadline_ns)
+{
+    while (!task->ended) {
+        if (session->interrupted)
+            return PP_ECANCELED;
+        if (session->why != PP_OK)
+            return session->why;
+        if (!turn(session, deadline_ns))
+            return PP_ETIMEDOUT;
+    }
+    return PP_OK;
+}
+
+static int state(struct session *session)
+{
+    return session->interrupted || session->why != PP_OK ? session_fail(session, session->why)
+                                                         : GO_ON;
+}
+
+int session_turn(struct session *session)
+{
+    turn(session, UINT64_MAX);
+    return state(session);
+}
+
+int session_sleep(struct session *session, uint64_t deadline_ns)
+{
+    while (!session->interrupted && session->why == PP_OK && turn(session, deadline_ns))
+        ;
+    return state(session);
+}
+
+int session_poll(struct session *session)
+{
+    return session_sleep(session, 0);
+}
+
+/* --- requests -----------------------------------------------------------------------------------
+ */
+
+pp_op *session_op(struct session *session)
+{
+    session->words[0] = '\0';
+    return session_task(&session->request);
+}
+
+static void note_detail(struct session *session)
+{
+    snprintf(session->words, sizeof session->words, "%s", pp_detail());
+}
+
+int session_await(struct session *session, int started, int timeout_ms)
+{
+    if (started != PP_PENDING) {
+        note_detail(session);
+        return started;
+    }
+    int status = session_wait(session, &session->request, session_deadline_ns(timeout_ms));
+    if (status != PP_OK)
+        return status;
+    status = session->request.op.status;
+    if (status != PP_OK && session->why == PP_OK)
+        pp_client_error(session->client, session->words, sizeof session->words);
+    return status;
+}
+
+int session_call(struct session *session, const char *subject, const void *params, size_t size,
+                 int deadline_ms)
+{
+    pp_call_config config = PP_CALL_CONFIG_INIT;
+    bool control = subject[0] == '$'; /* the broker itself answers, and has no deadlines for it */
+
+    config.deadline_ms = control ? 0 : (uint32_t)deadline_ms;
+    return session_await(session,
+                         pp_call(session->client, session_op(session), subject, params, size,
+                                 &config, &session->answer),
+                         control ? session_patience(session->cli) : -1);
+}
+
+/* --- failing ------------------------------------------------------------------------------------
+ */
+
+int session_fail(struct session *session, int status)
+{
+    if (session->interrupted)
+        return EXIT_INTERRUPTED;
+    if (session->why != PP_OK)
+        return error_status(session->why, session->note);
+    return error_status(status, session->words);
+}
+
+int session_fail_here(struct session *session, int status)
+{
+    note_detail(session);
+    return session_fail(session, status);
+}
+
+/* --- publishing ----------------------------------------------------------------------------------
+ */
+
+int session_publish(struct session *session, const char *subject, const void *params, size_t size)
+{
+    int status = pp_publish(session->client, subject, params, size);
+
+    if (status == PP_OK)
+        return GO_ON;
+    if (status != PP_EBUSY)
+        return session_fail_here(session, status);
+    status = session_await(
+        session, pp_publish_start(session->client, session_op(session), subject, params, size), -1);
+    return status == PP_OK ? GO_ON : session_fail(session, status);
+}
+
+/* --- callbacks
+ * ------------------------------------------------------------------------------------ */
+
+static void on_closed(void *context, pp_client *client, int why)
+{
+    struct session *session = context;
+
+    (void)client;
+    session->connected = false;
+    session->why = why != PP_OK ? why : PP_EPEERCLOSED;
+    pp_port_post(session->port, 0, 0, session_task(&session->closed));
+}
+
+static void on_note(void *context, pp_client *client, const char *name, const char *text)
+{
+    struct session *session = context;
+
+    (void)client;
+    if (session->note[0] == '\0')
+        snprintf(session->note, sizeof session->note, "%s %s", name, text);
+}
+
+/* --- opening ------------------------------------------------------------------------------------
+ */
+
+int session_open_port(struct session *session, const struct cli *cli)
+{
+    pp_port_config config = PP_PORT_CONFIG_INIT;
+
+    session->cli = cli;
+    config.concurrency = 1;
+    int status = pp_port_open(&session->port, &config);
+    if (status != PP_OK)
+        return session_fail_here(session, status);
+    session->interrupt.op.user = &session->interrupted;
+    interrupt_to(session->port, &session->interrupt.op);
+    return GO_ON;
+}
+
+/* Where the broker should be, for the user. */
+static void place_of(const struct cli *cli, char path[PP_PATH_MAX])
+{
+    const char *name = cli->broker != NULL ? cli->broker : getenv("PANPIPE");
+
+    if (name == NULL || name[0] == '\0')
+        name = "default";
+
+    if (pp_pipe_path(name, cli->system ? PP_SCOPE_SYSTEM : PP_SCOPE_USER, path, PP_PATH_MAX) !=
+        PP_OK)
+        snprintf(path, PP_PATH_MAX, "%s", name);
+}
+
+int session_refused(struct session *session, int status)
+{
+    char path[PP_PATH_MAX], why[PP_PATH_MAX + 100];
+    bool hello = !session->request.ended; /* somebody took the connection, and said nothing */
+
+    if (session->interrupted || session->why != PP_OK || status == PP_EINVAL || status <= PP_EPROTO)
+        return session_fail(session, status);
+    place_of(session->cli, path);
+    switch (status) {
+    case PP_ETIMEDOUT:
+    case PP_ENOSERVER:
+        if (hello) {
+            snprintf(why, sizeof why, "who listens at %s does not answer", path);
+            return error_say(EXIT_TIMED_OUT, "E_TIMEOUT", why, "is it a broker?");
+        }
+        snprintf(why, sizeof why, "no broker is running at %s", path);
+        return error_say(EXIT_NO_BROKER, "E_NOBROKER", why,
+                         "start one with panpiped, or name another with -b");
+    case PP_EACCESS: snprintf(why, sizeof why, "the system denies access to %s", path); break;
+    case PP_EUNTRUSTED:
+        snprintf(why, sizeof why, "another user's program listens at %s", path);
+        break;
+    case PP_EBUSY:
+        snprintf(why, sizeof why, "the broker at %s takes no more clients now", path);
+        break;
+    default: why[0] = '\0'; break;
+    }
+    return error_status(status, why);
+}
+
+static int new_client(struct session *session)
+{
+    const struct cli *cli = session->cli;
+    pp_client_config config = PP_CLIENT_CONFIG_INIT;
+    char name[80];
+
+    snprintf(name, sizeof name, "panpipe-%s", cli->command->name);
+    config.name = cli->name != NULL ? cli->name : name;
+    config.broker = cli->broker;
+    config.scope = cli->system ? PP_SCOPE_SYSTEM : PP_SCOPE_USER;
+    config.connect_ms = session_patience(cli);
+    config.port = session->port;
+    config.context = session;
+    config.on_closed = on_closed;
+    config.on_note = on_note;
+    return pp_client_new(&session->client, &config);
+}
+
+int session_open(struct session *session, const struct cli *cli)
+{
+    int code = session_open_port(session, cli);
+
+    if (code != GO_ON)
+        return code;
+    int status = new_client(session);
+    if (status != PP_OK)
+        return session_fail_here(session, status);
+    status = session_await(session, pp_client_connect(session->client, session_op(session)),
+                           session_patience(cli) + HELLO_MS);
+    if (status != PP_OK)
+        return session_refused(session, status);
+    session->connected = true;
+    return GO_ON;
+}
+
+int session_ready(const struct session *session, const char *file)
+{
+    char why[200];
+    FILE *made = file != NULL ? fopen(file, "wb") : NULL;
+
+    if (made != NULL)
+        fclose(made);
+    if (session->cli->verbose)
+        fprintf(stderr, "panpipe: %s: ready\n", session->cli->command->name);
+    if (file == NULL || made != NULL)
+        return GO_ON;
+    snprintf(why, sizeof why, "cannot make %.100s: %s", file, strerror(errno));
+    return error_say(EXIT_FAILED, "E_IO", why, "");
+}
+
+/* --- closing ------------------------------------------------------------------------------------
+ */
+
+/* Says goodbye and waits for the answer, also when interrupted. */
+static void say_goodbye(struct session *session)
+{
+    uint64_t deadline_ns = session_deadline_ns(GOODBYE_MS);
+
+    if (!session->connected ||
+        pp_client_drain(session->client, session_task(&session->goodbye)) != PP_PENDING)
+        return;
+    while (!session->goodbye.ended && turn(session, deadline_ns))
+        ;
+}
+
+int session_close(struct session *session, int code)
+{
+    if (session->port == NULL)
+        return code;
+    if (session->client != NULL)
+        say_goodbye(session);
+    pp_client_abort(session->client);
+    session->client = NULL;
+    if (!interrupt_withdraw())
+        code = EXIT_INTERRUPTED;
+    pp_port_shutdown(session->port, PP_SHUT_FAST, GOODBYE_MS, NULL, NULL);
+    pp_port_close(session->port);
+    session->port = NULL;
+    pp_answer_free(&session->answer);
+    return code;
+}

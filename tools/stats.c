@@ -1,0 +1,14 @@
+/* stats.c: the broker's counters. */
+#include "ask.h"
+#include "commands.h"
+#include "print.h"
+
+static void print(const struct cli *cli, const json_t *answer)
+{
+    print_record(answer, cli->json);
+}
+
+int stats(const struct cli *cli)
+{
+    return ask(cli, "$sys.stats", print);
+}

@@ -1,0 +1,161 @@
+/* sub.c: prints what is published.
+ *
+ * The port has one worker, this thread: while it waits in a write to a slow reader it takes
+ * nothing from the broker, which in turn holds the publishers up. What a batch of messages prints
+ * is gathered and written by a packet that the first of them posts behind the batch: in blocks
+ * when they come fast, at once when they do not. */
+#include <stdio.h>
+#include <string.h>
+
+#include "body.h"
+#include "commands.h"
+#include "error.h"
+#include "json.h"
+#include "out.h"
+#include "session.h"
+#include "value.h"
+
+enum { BLOCK_BYTES = 64 * 1024, POLICY_CUT = 1 };
+
+static struct {
+    uint64_t count;
+    int for_ms;
+    bool subject, echo;
+    const char *group, *ready;
+    int policy;
+} given;
+
+static const char *const policies[] = { "block", "cut", NULL };
+
+const struct option sub_options[] = {
+    { 'g', "group", "NAME", "share the messages with the other members of a group", OPTION_TEXT,
+      &given.group, NULL },
+    { 'n', "count", "N", "end after N messages", OPTION_COUNT, &given.count, NULL },
+    { 0, "for", "D", "end after a time, like 500ms, 2s or 1m", OPTION_TIME, &given.for_ms, NULL },
+    { 0, "subject", NULL, "print the subject and a tab in front of each message", OPTION_FLAG,
+      &given.subject, NULL },
+    { 0, "echo", NULL, "also what this connection publishes itself", OPTION_FLAG, &given.echo,
+      NULL },
+    { 0, "policy", "P", "if it reads too slowly: block its publishers, or be cut", OPTION_WORD,
+      &given.policy, policies },
+    { 0, "ready", "FILE", "make an empty file when the subscriptions are active", OPTION_TEXT,
+      &given.ready, NULL },
+    { 0 },
+};
+
+static struct session session;
+static struct task written; /* its packet comes behind the batch */
+static bool posted, over;
+static uint64_t received;
+static int output_code = GO_ON;
+
+static void flush(void)
+{
+    if (output_code == GO_ON)
+        output_code = out_flush();
+    over = over || output_code != GO_ON;
+}
+
+static void print_as_json(const pp_message *message)
+{
+    json_t *object = json_must(json_object());
+    static struct bytes line;
+
+    json_object_set_new(object, "subject",
+                        json_must(json_stringn(message->subject, message->subject_length)));
+    json_object_set_new(object, "params", json_from_value(message->params, message->params_size));
+    line.size = 0;
+    json_print(object, &line);
+    json_decref(object);
+    out_bytes(line.data, line.size);
+}
+
+static void print_as_text(const pp_message *message)
+{
+    size_t count;
+    const char *only = value_only_bytes(message->params, message->params_size, &count);
+    static struct bytes line;
+
+    if (given.subject) {
+        out_bytes(message->subject, message->subject_length);
+        out_bytes("\t", 1);
+    }
+    if (only != NULL) {
+        out_bytes(only, count);
+        return;
+    }
+    line.size = 0;
+    body_show_params(message->params, message->params_size, &line);
+    out_bytes(line.data, line.size);
+}
+
+static void on_message(void *context, const pp_message *message)
+{
+    (void)context;
+    if (over)
+        return;
+    session.cli->json ? print_as_json(message) : print_as_text(message);
+    out_bytes("\n", 1);
+    over = ++received == given.count;
+    if (out_size() >= BLOCK_BYTES)
+        flush();
+    if (!posted)
+        posted = pp_port_post(session.port, 0, 0, session_task(&written)) == PP_OK;
+}
+
+static int subscribe(const char *pattern)
+{
+    pp_sub_config config = PP_SUB_CONFIG_INIT;
+    pp_sub *sub;
+
+    config.group = given.group;
+    config.flags = (given.echo ? PP_SUB_ECHO : 0) | (given.policy == POLICY_CUT ? PP_SUB_CUT : 0);
+    config.on_message = on_message;
+    int status = session_await(
+        &session, pp_subscribe(session.client, session_op(&session), pattern, &config, &sub),
+        session_patience(session.cli));
+    return status == PP_OK ? GO_ON : session_fail(&session, status);
+}
+
+/* The time is over. Without --count that is how it should end. */
+static int late(void)
+{
+    char why[120];
+
+    if (given.count == 0)
+        return EXIT_DONE;
+    snprintf(why, sizeof why, "%llu of %llu messages came in the time given",
+             (unsigned long long)received, (unsigned long long)given.count);
+    return error_say(EXIT_TIMED_OUT, "E_TIMEOUT", why, "wait longer with --for");
+}
+
+static int receive(void)
+{
+    uint64_t deadline_ns = session_deadline_ns(given.for_ms > 0 ? given.for_ms : -1);
+    int status = PP_OK;
+
+    while (!over && status == PP_OK) {
+        status = session_wait(&session, &written, deadline_ns);
+        if (written.ended)
+            posted = written.ended = false;
+        flush();
+    }
+    if (output_code != GO_ON)
+        return output_code;
+    if (status == PP_ETIMEDOUT)
+        return late();
+    return status == PP_OK ? EXIT_DONE : session_fail(&session, status);
+}
+
+int sub(const struct cli *cli)
+{
+    int code = session_open(&session, cli);
+
+    for (int i = 0; i < cli->operand_count && code == GO_ON; i++)
+        code = subscribe(cli->operands[i]);
+    if (code == GO_ON)
+        code = session_ready(&session, given.ready);
+    if (code == GO_ON)
+        code = receive();
+    return session_close(&session, code);
+}

@@ -1,0 +1,23 @@
+/* text.h: small things about bytes and letters. */
+#ifndef TEXT_H
+#define TEXT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "bytes.h"
+
+bool text_is_utf8(const char *text, size_t size);
+
+/* How many columns a terminal shows it in: one for each letter. */
+int text_width(const char *text);
+
+/* Base64, with padding; adds it to out, without a zero at the end. */
+void text_to_base64(struct bytes *out, const void *data, size_t size);
+/* false: it is none. */
+bool text_from_base64(struct bytes *out, const char *text, size_t size);
+
+/* Pairs of hexadecimal digits; white space between them is skipped. false: it is none. */
+bool text_from_hex(struct bytes *out, const char *text, size_t size);
+
+#endif
