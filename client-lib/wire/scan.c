@@ -343,8 +343,10 @@ struct ppi_value ppi_value_at(const uint8_t *data, size_t size)
     result.depth = element_data(&context).depth;
     result.size = at;
     result.number = context.user.number;
-    result.text = (const char *)data + context.user.text;
-    result.text_length = context.user.text_length;
+    if (result.kind == PPI_VALUE_TEXT) {
+        result.text = (const char *)data + context.user.text;
+        result.text_length = context.user.text_length;
+    }
     return result;
 }
 
