@@ -398,6 +398,6 @@ int pp_client_flush(pp_client *client, pp_op *op)
         return ppi_fail_plain(PP_EINVAL);
     int status = ppi_client_op(client, op, &own, &started);
     if (status == PP_OK)
-        status = ppi_client_ask(client, started, &model, "$ping", &none, 1);
+        status = ppi_client_ask(client, started, &model, "$sync", &none, 1);
     return ppi_client_result(client, op, &own, status);
 }
