@@ -241,7 +241,7 @@ static void live_a_life(const pp_client_config *config, const struct large *larg
 
 static void without_memory_nothing_breaks(void **state)
 {
-    struct large large = large_of(100 * 1000);
+    struct large large = large_of(1000 * 1000); /* more than a pipe takes at once */
     pp_client_config config;
     int64_t blocks;
     unsigned n = 0;
