@@ -100,7 +100,7 @@ void report_stats(msgpack_packer *packer, struct broker *broker)
     pack_number(packer, "deliveries", sum.delivered_messages);
     pack_number(packer, "no_receiver", sum.no_receiver);
     pack_number(packer, "refused", sum.refused);
-    pack_number(packer, "lost", broker->gone_lost);
+    pack_number(packer, "lost", atomic_load(&broker->lost));
     pack_number(packer, "calls", sum.calls);
     pack_number(packer, "answers", sum.answers);
     pack_number(packer, "late_answers", sum.late_answers);

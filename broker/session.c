@@ -235,7 +235,7 @@ static void on_closed(struct ppi_link *link, int why)
     broker->gone_bytes_out += atomic_load(&link->taken_bytes);
     leave_user(peer);
     bool last = broker->stopping && broker->peer_count == 0;
-    ppi_link_deinit(link); /* what was queued is counted lost */
+    ppi_link_deinit(link);
     worker_write_end(worker);
     worker_send(worker);
     worker_leave(worker);

@@ -117,9 +117,11 @@ struct broker {
     struct ppi_map peers_by_id;
     struct ppi_list users;
     uint64_t next_peer_id, peer_count, sub_count;
-    uint64_t gone_bytes_in, gone_bytes_out, gone_lost; /* of connections that are gone */
+    uint64_t gone_bytes_in, gone_bytes_out; /* of connections that are gone */
     bool stopping;
     uint64_t stop_by_ns;
+
+    atomic_uint_fast64_t lost; /* messages, of all subscriptions ever */
 
     struct listener *listener;         /* owned */
     struct ticker *ticker;             /* owned */

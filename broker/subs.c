@@ -100,6 +100,8 @@ void sub_end(struct sub *sub)
 void sub_sent(struct sub *sub, uint32_t count, bool lost)
 {
     *(lost ? &sub->lost : &sub->delivered) += count;
+    if (lost)
+        atomic_fetch_add(&sub->peer->broker->lost, count);
     if (sub->retired && sub_queued(sub) == 0)
         sub_discard(sub);
 }
