@@ -108,8 +108,7 @@ static bool options_param(const struct request_in *in, int i, struct option *kno
     return false;
 }
 
-/* --- $hello ------------------------------------------------------------------------------------
- */
+/* --- $hello ---------------------------------------------------------------------------------- */
 
 static void pack_limits(msgpack_packer *packer, const struct settings *settings)
 {
@@ -202,8 +201,7 @@ static enum ppi_verdict hello(const struct request_in *in)
     return PPI_NEXT;
 }
 
-/* --- $sub, $serve, $unsub ------------------------------------------------------------------------
- */
+/* --- $sub, $serve, $unsub -------------------------------------------------------------------- */
 
 static bool form_of(const struct option *option, enum form *form)
 {
@@ -365,8 +363,7 @@ static enum ppi_verdict unsubscribe(const struct request_in *in)
     return PPI_NEXT;
 }
 
-/* --- $pub, $call, $cancel ------------------------------------------------------------------------
- */
+/* --- $pub, $call, $cancel -------------------------------------------------------------------- */
 
 /* Subject and params of $pub and $call, which lie side by side. false: answered. */
 static bool message_params(const struct request_in *in, const char **subject, size_t *length,
@@ -460,8 +457,7 @@ static enum ppi_verdict cancel(const struct request_in *in)
     return PPI_NEXT;
 }
 
-/* --- $ping, $bye, $sys ---------------------------------------------------------------------------
- */
+/* --- $ping, $bye, $sys ----------------------------------------------------------------------- */
 
 static enum ppi_verdict ping(const struct request_in *in)
 {
@@ -541,8 +537,7 @@ static enum ppi_verdict sys_stop(const struct request_in *in)
     return PPI_NEXT;
 }
 
-/* --- dispatch ------------------------------------------------------------------------------------
- */
+/* --- dispatch -------------------------------------------------------------------------------- */
 
 static const struct method {
     const char *name;

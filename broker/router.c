@@ -53,8 +53,7 @@ struct route_cache {
     struct route routes[ROUTES];
 };
 
-/* --- routes ------------------------------------------------------------------------------------
- */
+/* --- routes ---------------------------------------------------------------------------------- */
 
 static uint64_t hash_of(const char *subject, size_t length)
 {
@@ -230,8 +229,7 @@ int router_servers(struct worker *worker, const char *subject, size_t length, st
     return (int)route->server_count;
 }
 
-/* --- room --------------------------------------------------------------------------------------
- */
+/* --- room ------------------------------------------------------------------------------------ */
 
 /* Writes what stands in front of a message's rest in the form that a receiver wants. */
 static size_t put_head(const struct sub *sub, uint8_t *head)
@@ -340,8 +338,7 @@ static bool reserve_all(struct route *route, const struct run *run)
     return false;
 }
 
-/* --- delivery ----------------------------------------------------------------------------------
- */
+/* --- delivery -------------------------------------------------------------------------------- */
 
 /* What one run looks like in one form, collected once and used by every receiver of that form. */
 struct rendered {
@@ -471,8 +468,7 @@ static bool deliver(struct worker *worker, struct receipt *receipt)
     return true;
 }
 
-/* --- the ways in --------------------------------------------------------------------------------
- */
+/* --- the ways in ----------------------------------------------------------------------------- */
 
 bool router_flush(struct worker *worker)
 {

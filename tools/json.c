@@ -16,8 +16,7 @@ json_t *json_must(json_t *json)
     return bytes_must(json);
 }
 
-/* --- to JSON -------------------------------------------------------------------------------------
- */
+/* --- to JSON --------------------------------------------------------------------------------- */
 
 static json_t *form(const char *name, json_t *value)
 {
@@ -155,8 +154,7 @@ json_t *json_from_value(const void *data, size_t size)
     return json != NULL ? json : json_null();
 }
 
-/* --- from JSON -----------------------------------------------------------------------------------
- */
+/* --- from JSON ------------------------------------------------------------------------------- */
 
 static bool pack(const json_t *json, msgpack_packer *packer);
 
@@ -296,8 +294,7 @@ bool json_to_value(const json_t *json, struct bytes *out)
     return pack(json, &packer);
 }
 
-/* --- printing ------------------------------------------------------------------------------------
- */
+/* --- printing -------------------------------------------------------------------------------- */
 
 static int add(const char *data, size_t size, void *bytes)
 {

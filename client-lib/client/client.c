@@ -28,8 +28,7 @@ enum {
     OWN_PORT_BUFFERS = 4
 };
 
-/* --- making and freeing
- * ----------------------------------------------------------------------------- */
+/* --- making and freeing ---------------------------------------------------------------------- */
 
 static char *copy_text(const char *text)
 {
@@ -155,8 +154,7 @@ int pp_client_new(pp_client **out, const pp_client_config *config)
     return PP_OK;
 }
 
-/* --- the link's events
- * ------------------------------------------------------------------------------ */
+/* --- the link's events ----------------------------------------------------------------------- */
 
 static pp_client *client_of(struct ppi_link *link)
 {
@@ -308,8 +306,7 @@ const struct ppi_link_events ppi_client_events = {
     .closed = on_closed,
 };
 
-/* --- connecting
- * ------------------------------------------------------------------------------------- */
+/* --- connecting ------------------------------------------------------------------------------ */
 
 /* Ends the user's connect. Without a link it may be tried again. */
 static void end_connect(pp_client *client, int status, bool linked)
@@ -476,8 +473,7 @@ int pp_client_open(pp_client **out, const pp_client_config *config)
     return status;
 }
 
-/* --- ending
- * ----------------------------------------------------------------------------------------- */
+/* --- ending ---------------------------------------------------------------------------------- */
 
 void ppi_client_on_bye(pp_client *client)
 {

@@ -421,8 +421,7 @@ void ppi_link_send(struct ppi_link *link, const struct ppi_parcel *parcels, int 
         ppi_link_close(link, error);
 }
 
-/* --- beginning and ending ----------------------------------------------------------------------
- */
+/* --- beginning and ending -------------------------------------------------------------------- */
 
 static void on_close(pp_op *op)
 {
