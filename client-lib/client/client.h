@@ -1,7 +1,6 @@
 /* client.h: the inside of a client.
  *
  *   client.c   its life: made, connected, drained, closed
- *   events.c   what its link tells it
  *   sender.c   what goes out: gathering
  *   pending.c  requests that wait for an answer, and their operations
  *   inbox.c    what comes in: messages, calls
@@ -116,14 +115,12 @@ struct pp_client {
 void ppi_client_ref(pp_client *client);
 void ppi_client_unref(pp_client *client);
 
+/* The link's part of the events: see link.h. */
+extern const struct ppi_link_events ppi_client_events;
+
 /* $hello (status: how) was answered; or $bye was. */
 void ppi_client_on_hello(pp_client *client, int status);
 void ppi_client_on_bye(pp_client *client);
-
-/* --- events.c ------------------------------------------------------------------------------- */
-
-/* For the link: see link.h. */
-extern const struct ppi_link_events ppi_client_events;
 
 /* --- sender.c ------------------------------------------------------------------------------- */
 

@@ -16,7 +16,8 @@ struct waiting {
     uint32_t subject_length, params_size;
 };
 
-/* --- from the wire --------------------------------------------------------------------------- */
+/* --- from the wire
+ * -------------------------------------------------------------------------------- */
 
 /* [sid, subject, params]: false: it is not that. */
 static bool parse(const struct ppi_frame *frame, uint64_t *sid, pp_message *message)
@@ -151,7 +152,8 @@ void ppi_client_on_cancel(pp_client *client, const struct ppi_frame *frame)
     ppi_leave_callback(before);
 }
 
-/* --- subscribing and serving ----------------------------------------------------------------- */
+/* --- subscribing and serving
+ * ---------------------------------------------------------------------- */
 
 /* What a subscribe or serve request says. */
 struct wish {
@@ -323,7 +325,8 @@ void ppi_sub_free(pp_sub *sub, int status)
     free(sub);
 }
 
-/* --- taking messages ------------------------------------------------------------------------- */
+/* --- taking messages
+ * ------------------------------------------------------------------------------ */
 
 int pp_receive(pp_sub *sub, pp_op *op)
 {
@@ -394,7 +397,8 @@ int pp_next(pp_sub *sub, pp_message *message)
     return 1;
 }
 
-/* --- answering ------------------------------------------------------------------------------- */
+/* --- answering
+ * ------------------------------------------------------------------------------------ */
 
 /* The call is answered: nobody need be told that it is canceled. */
 static void forget_call(pp_client *client, uint64_t call)

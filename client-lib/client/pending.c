@@ -9,7 +9,8 @@
 #include "io/queue.h"
 #include "wire/envelope.h"
 
-/* --- operations ------------------------------------------------------------------------------ */
+/* --- operations ----------------------------------------------------------------------------------
+ */
 
 int ppi_client_claim(pp_client *client, pp_op *op)
 {
@@ -69,7 +70,8 @@ int ppi_client_result(pp_client *client, const pp_op *op, pp_op *own, int starte
     return ppi_fail(own->status, "%s", pp_client_error(client, text, sizeof text));
 }
 
-/* --- requests -------------------------------------------------------------------------------- */
+/* --- requests ------------------------------------------------------------------------------------
+ */
 
 /* Enters a request under an id of its own; NULL: no memory. With the lock. */
 static struct ppi_request *enter(pp_client *client, pp_op *op, const struct ppi_request *model)
@@ -136,7 +138,8 @@ int ppi_client_ask(pp_client *client, pp_op *op, const struct ppi_request *model
     return status;
 }
 
-/* --- answers --------------------------------------------------------------------------------- */
+/* --- answers -------------------------------------------------------------------------------------
+ */
 
 /* Copies a value into an answer that lives as long as its owner likes. */
 static int keep(pp_answer *answer, const uint8_t *data, size_t size)
@@ -294,7 +297,8 @@ void ppi_client_free_requests(pp_client *client)
     ppi_map_deinit(&client->requests);
 }
 
-/* --- requests about messages ----------------------------------------------------------------- */
+/* --- requests about messages -------------------------------------------------------------------
+ */
 
 /* [subject, params] as the params of a control method, with {deadline: ms} if that is not 0. */
 static int ask_about(pp_client *client, pp_op *op, const struct ppi_request *model,

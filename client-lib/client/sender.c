@@ -22,7 +22,8 @@
 
 enum { PPI_FRAME_PIECES = PPI_BODY_PIECES + 1 };
 
-/* --- writing, with the lock held ------------------------------------------------------------- */
+/* --- writing, with the lock held ---------------------------------------------------------------
+ */
 
 static void post_flush(pp_client *client)
 {
@@ -146,7 +147,8 @@ static void stage(pp_client *client, const pp_piece *pieces, int count, bool urg
     see_off(client, urgent);
 }
 
-/* --- the ways in ----------------------------------------------------------------------------- */
+/* --- the ways in --------------------------------------------------------------------------------
+ */
 
 static int send_in_state(pp_client *client, bool hello, const pp_piece *pieces, int count,
                          bool urgent)
@@ -194,7 +196,8 @@ void ppi_sender_deinit(pp_client *client)
     free(client->sender.spare);
 }
 
-/* --- publishing ------------------------------------------------------------------------------ */
+/* --- publishing ----------------------------------------------------------------------------------
+ */
 
 int ppi_client_check(const char *subject, const void *params, size_t size)
 {
