@@ -290,11 +290,12 @@ static const struct method {
     { "$call", call, false, true },
     { "$cancel", cancel, true, false },
     { "$ping", ping, true, false },
+    { "$sync", ping, false, false }, /* answered when all that came before has been handled */
     { "$hello", hello, false, false },
     { "$sub", control_subscribe, false, false },
     { "$serve", control_serve, false, false },
     { "$unsub", control_unsubscribe, true, false },
-    { "$bye", bye, true, false },
+    { "$bye", bye, false, false }, /* see control_urgent */
     { "$sys.stats", sys_stats, false, false },
     { "$sys.clients", sys_clients, false, false },
     { "$sys.subs", sys_subs, false, false },
@@ -337,6 +338,8 @@ bool control_urgent(struct worker *worker, struct peer *peer, const struct ppi_f
 {
     const struct method *method = method_of(frame);
 
+    if (method != NULL && method->run == bye) /* the rest of it after what is held */
+        calls_end_own(worker, peer, "E_CANCELED the caller said $bye");
     if (method == NULL || !method->urgent)
         return false;
     run(worker, peer, frame, method);

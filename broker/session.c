@@ -217,7 +217,8 @@ static void on_closed(struct ppi_link *link, int why)
     char quoted[LOG_QUOTED_MAX];
 
     log_event(LOG_INFO, "disconnect", "client=%" PRIu64 " name=%s why=\"%s\"", peer->id,
-              log_quote(quoted, peer->name, strlen(peer->name)), pp_strerror(why));
+              log_quote(quoted, peer->name, strlen(peer->name)),
+              peer->bye ? "said goodbye" : pp_strerror(why));
     worker_enter(worker);
     worker_write_begin(worker);
     while (!ppi_list_empty(&peer->subs))

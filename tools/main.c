@@ -167,7 +167,7 @@ static int check(void)
     if (command == NULL)
         return error_use("which command?");
     if (cli.operand_count < command->operands_min)
-        return error_use("there must be more: panpipe %s %s", command->name, command->synopsis);
+        return error_use("something is missing: panpipe %s %s", command->name, command->synopsis);
     if (cli.operand_count > command->operands_max)
         return error_use("\"%.60s\" is one too many: panpipe %s%s%s",
                          cli.operands[command->operands_max], command->name,

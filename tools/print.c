@@ -80,7 +80,8 @@ static void show(char cell[CELL_MAX], const json_t *value, const char *unit)
     }
 }
 
-/* A field as its name without the unit, and its value with it. */
+/* A field as its name without the unit, and its value with it; the unit ends the name, or is
+ * the bytes that a counter begins with. */
 static void show_field(char label[CELL_MAX], char cell[CELL_MAX], const char *name,
                        const json_t *value)
 {
@@ -98,6 +99,8 @@ static void show_field(char label[CELL_MAX], char cell[CELL_MAX], const char *na
             break;
         }
     }
+    if (strncmp(name, "bytes_", strlen("bytes_")) == 0)
+        unit = "bytes";
     snprintf(label, CELL_MAX, "%.*s", (int)length, name);
     show(cell, value, unit);
 }

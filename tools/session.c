@@ -241,7 +241,7 @@ int session_refused(struct session *session, int status)
     case PP_EBUSY:
         snprintf(why, sizeof why, "the broker at %s takes no more clients now", path);
         break;
-    default: why[0] = '\0'; break;
+    default: snprintf(why, sizeof why, "%s: %s", path, pp_strerror(status)); break;
     }
     return error_status(status, why);
 }

@@ -30,12 +30,17 @@ static bool count_out(struct ppi_link *link)
     return last;
 }
 
+static void on_mark(void *context, void *tag, uint32_t count, bool lost);
+
 /* At the end of a packet's handler: after a closing link's last one the link is over, and the
  * caller touches it no more. */
 static void leave(struct ppi_link *link)
 {
     if (!count_out(link))
         return;
+    ppi_mutex_lock(&link->lock);
+    ppi_outq_deinit(&link->outq, on_mark, link); /* what is still queued is lost, and told so */
+    ppi_mutex_unlock(&link->lock);
     pp_close(link->pipe);
     link->pipe = NULL;
     link->events->closed(link, link->why);
@@ -324,7 +329,7 @@ static void write_now(struct ppi_link *link, const struct ppi_parcel *parcels, i
         leave_later(link);
 }
 
-/* Nothing of it will go out. */
+/* Nothing of it will go out. With the lock, which is released. */
 static void lose(struct ppi_link *link, const struct ppi_parcel *parcels, int count)
 {
     size_t bytes = 0;
@@ -341,21 +346,25 @@ static void lose(struct ppi_link *link, const struct ppi_parcel *parcels, int co
 void ppi_link_send(struct ppi_link *link, const struct ppi_parcel *parcels, int count)
 {
     pp_piece pieces[PP_PIECES_MAX];
-    int error = PP_OK;
+    int marked = 0;
 
     ppi_mutex_lock(&link->lock);
     if (link->state != PPI_LINK_OPEN) {
         lose(link, parcels, count);
         return;
     }
-    for (int i = 0; i < count && error == PP_OK; i++)
-        error = ppi_outq_mark(&link->outq, &parcels[i]);
-    if (error == PP_OK && !link->writing) {
+    while (marked < count && ppi_outq_mark(&link->outq, &parcels[marked]) == PP_OK)
+        marked++;
+    if (marked < count) { /* those that are marked are told at the link's end */
+        lose(link, parcels + marked, count - marked);
+        ppi_link_close(link, PP_ENOMEM);
+        return;
+    }
+    if (!link->writing) {
         write_now(link, parcels, count);
         return;
     }
-    if (error == PP_OK)
-        error = ppi_outq_append(&link->outq, pieces, pieces_after(parcels, count, 0, pieces));
+    int error = ppi_outq_append(&link->outq, pieces, pieces_after(parcels, count, 0, pieces));
     ppi_mutex_unlock(&link->lock);
     if (error != PP_OK)
         ppi_link_close(link, error);
