@@ -19,6 +19,11 @@ struct waiting {
 /* --- from the wire
  * -------------------------------------------------------------------------------- */
 
+static bool begins_array(uint8_t head)
+{
+    return (head & 0xF0) == 0x90 || head == 0xDC || head == 0xDD;
+}
+
 /* [sid, subject, params]: false: it is not that. */
 static bool parse(const struct ppi_frame *frame, uint64_t *sid, pp_message *message)
 {
@@ -31,7 +36,8 @@ static bool parse(const struct ppi_frame *frame, uint64_t *sid, pp_message *mess
     at += id.size;
     struct ppi_value subject = ppi_value_at(data + at, size - at);
     at += subject.size;
-    if (id.kind != PPI_VALUE_NUMBER || subject.kind != PPI_VALUE_TEXT || at >= size)
+    if (id.kind != PPI_VALUE_NUMBER || subject.kind != PPI_VALUE_TEXT || at >= size ||
+        !begins_array(data[at]))
         return false;
     *sid = id.number;
     message->subject = subject.text;
