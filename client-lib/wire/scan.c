@@ -334,7 +334,10 @@ struct ppi_value ppi_value_at(const uint8_t *data, size_t size)
     size_t at = 0;
 
     element_init(&context);
-    if (size == 0 || element_execute(&context, (const char *)data, size, &at) != 1)
+    int ended = size > 0 ? element_execute(&context, (const char *)data, size, &at) : 0;
+    if (ended == MSGPACK_UNPACK_NOMEM_ERROR)
+        result.depth = PPI_DEPTH_MAX + 1;
+    if (ended != 1)
         return result;
     result.kind = element_data(&context).kind;
     result.depth = element_data(&context).depth;
