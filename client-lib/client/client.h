@@ -16,6 +16,7 @@
 #include "io/op.h"
 #include "io/timer.h"
 #include "link/link.h"
+#include "wire/envelope.h"
 
 enum {
     PPI_STAGE_BYTES = 64 * 1024, /* gathered at most before somebody writes */
@@ -77,6 +78,10 @@ struct ppi_sender {
     bool posted; /* flush_op is on its way to the port */
     uint64_t last_ns;
     pp_op flush_op;
+    /* The subject that was published to last, and the head of its messages; size 0: none yet. */
+    char subject[PPI_SUBJECT_MAX + 1];
+    uint8_t head[PPI_HEAD_MAX];
+    size_t head_size;
 };
 
 struct pp_client {
