@@ -61,7 +61,8 @@ struct ppi_request {
 struct pp_sub {
     pp_client *client;
     uint64_t sid;
-    bool serve, ending;
+    bool serve;
+    atomic_bool ending; /* set with the lock; it only spares the reader work */
     void *context;
     void (*on_message)(void *context, const pp_message *message);
     void (*on_cancel)(void *context, uint64_t call);
@@ -109,7 +110,7 @@ struct pp_client {
     uint32_t next_id;
     struct ppi_map requests;
     struct ppi_request *free_requests;
-    struct ppi_map subs;    /* by sid */
+    struct ppi_map subs; /* by sid; only the reader changes it, with the lock: it reads without */
     struct ppi_map serving; /* by the call's id: its service, if that has an on_cancel */
     pp_sub *last_sub;       /* the reader's: where the last message went */
     char error[PPI_ERROR_TEXT];
