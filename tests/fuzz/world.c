@@ -80,9 +80,13 @@ static bool write_once(struct bare *bare)
 
 void bare_turn(struct bare *bare)
 {
-    do {
+    bool more = true;
+
+    while (more) {
         sim_pass_ms(0);
-    } while (read_once(bare) | write_once(bare));
+        bool wrote = write_once(bare);
+        more = read_once(bare) || wrote;
+    }
 }
 
 void bare_send(struct bare *bare, const void *data, size_t size)
