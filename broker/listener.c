@@ -6,7 +6,7 @@
 #include "log.h"
 #include "session.h"
 
-enum { ACCEPTS = 8, PAUSE_MS = 100 };
+enum { ACCEPTS = 8, PAUSE_MS = 100, SILENT_MS = 10000 };
 
 struct acceptor {
     struct listener *listener;
@@ -20,6 +20,8 @@ struct listener {
     pp_handle *handle;
     struct acceptor acceptors[ACCEPTS];
     atomic_bool closed;
+    atomic_bool paused;            /* it has been told that nobody can be accepted */
+    atomic_uint_fast64_t quiet_ns; /* until then it is not told again */
 };
 
 static void accept_next(struct acceptor *acceptor)
@@ -30,19 +32,36 @@ static void accept_next(struct acceptor *acceptor)
         pp_accept(listener->handle, &acceptor->op, &acceptor->connection);
 }
 
+/* Told when it begins, and then now and then, not eight times in each pause. */
+static void tell_failure(struct listener *listener, const pp_op *op, uint64_t now_ns)
+{
+    uint64_t quiet_ns = atomic_load(&listener->quiet_ns);
+
+    if ((atomic_exchange(&listener->paused, true) && now_ns < quiet_ns) ||
+        !atomic_compare_exchange_strong(&listener->quiet_ns, &quiet_ns,
+                                        now_ns + (uint64_t)SILENT_MS * PPI_NS_PER_MS))
+        return;
+    log_event(LOG_ERROR, "accept", "why=\"%s\" os_error=%d pause_ms=%d", pp_strerror(op->status),
+              op->os_error, PAUSE_MS);
+}
+
 static void on_accept(pp_op *op)
 {
     struct acceptor *acceptor = PP_CONTAINER(op, struct acceptor, op);
     struct broker *broker = acceptor->listener->broker;
 
     if (op->status == PP_OK) {
+        if (atomic_load(&acceptor->listener->paused) &&
+            atomic_exchange(&acceptor->listener->paused, false))
+            log_event(LOG_INFO, "accept", "why=\"goes on\"");
         session_open(worker_self(broker), acceptor->connection);
         accept_next(acceptor);
     } else if (op->status != PP_ECANCELED && op->status != PP_ECLOSED) {
-        log_event(LOG_ERROR, "accept", "why=\"%s\" os_error=%d pause_ms=%d",
-                  pp_strerror(op->status), op->os_error, PAUSE_MS);
+        uint64_t now_ns = ppi_timer_now_ns(broker->port);
+
+        tell_failure(acceptor->listener, op, now_ns);
         ppi_timer_start(&acceptor->pause, broker->port,
-                        ppi_timer_now_ns(broker->port) + (uint64_t)PAUSE_MS * PPI_NS_PER_MS);
+                        now_ns + (uint64_t)PAUSE_MS * PPI_NS_PER_MS);
     }
 }
 

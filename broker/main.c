@@ -255,6 +255,7 @@ int main(int argc, char **argv)
     static struct program program;
     pp_port_config config = PP_PORT_CONFIG_INIT;
 
+    ppi_fill_standard_streams();
     ppi_check_set_hook(ppi_check_abort);
     int code = parse(&arguments, argc, argv);
     if (code < 0)
