@@ -22,8 +22,7 @@ static struct peer *peer_of(struct ppi_link *link)
     return PP_CONTAINER(link, struct peer, link);
 }
 
-/* --- frames ------------------------------------------------------------------------------------
- */
+/* --- frames ---------------------------------------------------------------------------------- */
 
 /* Params that are passed on must fit into every receiver's form. */
 static bool may_be_routed(const struct broker *broker, const struct ppi_frame *frame)
@@ -127,8 +126,7 @@ static void on_bad(struct ppi_link *link, enum ppi_scan what)
     reply_bye(worker, peer, what == PPI_SCAN_LARGE ? "E_LIMIT" : "E_PROTO", words[what]);
 }
 
-/* --- around a packet -----------------------------------------------------------------------------
- */
+/* --- around a packet ------------------------------------------------------------------------- */
 
 static void on_begin(struct ppi_link *link)
 {
@@ -175,8 +173,7 @@ static void on_sent(struct ppi_link *link, void *tag, uint32_t count, bool lost)
     sub_sent(tag, count, lost);
 }
 
-/* --- its end -------------------------------------------------------------------------------------
- */
+/* --- its end --------------------------------------------------------------------------------- */
 
 void session_end(struct worker *worker, struct peer *peer, int why, const char *name,
                  const char *text)
@@ -255,8 +252,7 @@ static const struct ppi_link_events events = {
     .closed = on_closed,
 };
 
-/* --- its beginning -------------------------------------------------------------------------------
- */
+/* --- its beginning --------------------------------------------------------------------------- */
 
 static void name_user(const pp_peer *who, char *name, size_t size)
 {

@@ -20,7 +20,7 @@
 #include "wire/envelope.h"
 #include "wire/scan.h"
 
-enum { PPI_FRAME_PIECES = PPI_BODY_PIECES + 1 };
+enum { PPI_FRAME_PIECES = PPI_BODY_PIECES + 1, NAME_MAX_BYTES = 64 };
 
 /* --- writing, with the lock held ---------------------------------------------------------------
  */
@@ -156,25 +156,32 @@ static void stage(pp_client *client, const pp_piece *pieces, int count, bool urg
 /* --- the ways in --------------------------------------------------------------------------------
  */
 
-static int send_in_state(pp_client *client, bool hello, const pp_piece *pieces, int count,
-                         bool urgent)
+/* state: the client must be in it; after: and is in that one from here on. */
+static int send_in(pp_client *client, enum ppi_client_state state, enum ppi_client_state after,
+                   const pp_piece *pieces, int count)
 {
     ppi_mutex_lock(&client->lock);
-    bool open = client->state == PPI_CLIENT_OPEN || (hello && client->state == PPI_CLIENT_HELLO);
-    if (open)
-        stage(client, pieces, count, urgent);
+    bool right = client->state == state;
+    if (right) {
+        client->state = after;
+        stage(client, pieces, count, true);
+    }
     ppi_mutex_unlock(&client->lock);
-    return open ? PP_OK : ppi_fail(PP_ECLOSED, "the client is not connected");
+    return right ? PP_OK : ppi_fail(PP_ECLOSED, "the client is not connected");
 }
 
-int ppi_client_send(pp_client *client, const pp_piece *pieces, int count, bool urgent)
+int ppi_client_send(pp_client *client, const pp_piece *pieces, int count)
 {
-    return send_in_state(client, false, pieces, count, urgent);
+    return send_in(client, PPI_CLIENT_OPEN, PPI_CLIENT_OPEN, pieces, count);
 }
 
-int ppi_client_send_hello(pp_client *client, const pp_piece *pieces, int count)
+int ppi_client_send_request(pp_client *client, enum ppi_request_kind kind, const pp_piece *pieces,
+                            int count)
 {
-    return send_in_state(client, true, pieces, count, true);
+    if (kind == PPI_REQUEST_HELLO)
+        return send_in(client, PPI_CLIENT_HELLO, PPI_CLIENT_HELLO, pieces, count);
+    return send_in(client, PPI_CLIENT_OPEN,
+                   kind == PPI_REQUEST_BYE ? PPI_CLIENT_DRAINING : PPI_CLIENT_OPEN, pieces, count);
 }
 
 void pp_client_push(pp_client *client)
@@ -251,6 +258,16 @@ static int head_for(struct ppi_sender *sender, const char *subject, uint8_t *hea
     }
     memcpy(head, sender->head, sender->head_size);
     return (int)sender->head_size;
+}
+
+bool ppi_client_name_ok(const char *name)
+{
+    size_t length = strlen(name);
+
+    for (const char *at = name; *at != '\0'; at++)
+        if ((unsigned char)*at < 0x20 || *at == 0x7F)
+            return false;
+    return length >= 1 && length <= NAME_MAX_BYTES && ppi_utf8(name, length);
 }
 
 static bool full(pp_client *client)

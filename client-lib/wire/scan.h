@@ -73,7 +73,8 @@ struct ppi_value {
     size_t text_length;
     unsigned depth; /* nesting: 0 for a scalar, 1 for a flat array */
 };
-/* The first value of data[0 .. size). size 0 in the result: there is no whole one. */
+/* The first value of data[0 .. size). size 0 in the result: there is no whole one, or, if depth is
+ * above PPI_DEPTH_MAX, it nests too deep. */
 struct ppi_value ppi_value_at(const uint8_t *data, size_t size);
 
 /* The same for an array of which only this is wanted: its bytes, and how deep it nests: more than
