@@ -107,11 +107,16 @@ static void end_batch(struct ppi_link *link, enum ppi_scan result)
 
     if (bad)
         link->events->bad(link, result);
+    else if (link->events->batch != NULL)
+        link->events->batch(link);
     link->events->end(link);
-    if (bad)
-        ppi_link_finish(link, PP_EPROTO);
-    else if (result == PPI_SCAN_FRAME && is_open(link))
+    if (result == PPI_SCAN_FRAME && is_open(link))
         ppi_link_close(link, PP_ENOMEM); /* the owner did not stop the reader: memory did */
+    if (!bad)
+        return;
+    link->events->begin(link); /* after the last words were sent */
+    ppi_link_finish(link, PP_EPROTO);
+    link->events->end(link);
 }
 
 /* Starts the next read, unless enough is held back, or the link ends. With the turn. */
@@ -206,13 +211,16 @@ void ppi_link_resume(struct ppi_link *link)
 bool ppi_link_reserve(struct ppi_link *link, size_t bytes)
 {
     const struct ppi_link_limits *limits = link->limits;
-    size_t before = atomic_fetch_add_explicit(&link->load, bytes, memory_order_acq_rel);
+    size_t before = atomic_load_explicit(&link->load, memory_order_relaxed);
 
-    if (before <= limits->queue_high &&
-        (before <= limits->queue_low || before + bytes <= limits->queue_hard))
-        return true;
-    ppi_link_unreserve(link, bytes);
-    return false;
+    /* never added and taken back: what cannot be refused (charge) would be refused meanwhile */
+    do
+        if (before > limits->queue_high ||
+            (before > limits->queue_low && before + bytes > limits->queue_hard))
+            return false;
+    while (!atomic_compare_exchange_weak_explicit(&link->load, &before, before + bytes,
+                                                  memory_order_acq_rel, memory_order_relaxed));
+    return true;
 }
 
 bool ppi_link_charge(struct ppi_link *link, size_t bytes)
@@ -429,6 +437,7 @@ static void on_close(pp_op *op)
     struct ppi_link *link = PP_CONTAINER(op, struct ppi_link, close_op);
 
     link->events->begin(link);
+    wake_waiters(link); /* here, where they cannot be freed meanwhile */
     link->events->end(link);
     leave(link);
 }
@@ -447,7 +456,6 @@ void ppi_link_close(struct ppi_link *link, int why)
     if (!first)
         return;
     ppi_handle_retire(link->pipe);
-    wake_waiters(link);
     ppi_port_post(link->port, &link->close_op);
 }
 
@@ -463,6 +471,8 @@ void ppi_link_finish(struct ppi_link *link, int why)
     ppi_mutex_unlock(&link->lock);
     if (idle)
         ppi_link_close(link, why);
+    else
+        wake_waiters(link); /* nobody need wait for a link that takes nothing more */
 }
 
 int ppi_link_open(struct ppi_link *link, pp_handle *pipe, pp_port *port,
