@@ -19,7 +19,6 @@
 #include "wire/subject.h"
 
 enum { PROTOCOL_VERSION = 1, PARAMS_MAX = 4, CONTROL_BYTES_MAX = 64 * 1024, NAME_MAX_BYTES = 64 };
-enum { BYE_LINGER_MS = 2000 };
 
 /* One control message. */
 struct request_in {
@@ -245,6 +244,10 @@ static void enter_sub(const struct request_in *in, struct sub *sub)
 
     worker_write_begin(in->worker);
     int error = sub_enter(sub);
+    if (error == PP_OK) {
+        answer_number(in, sub->sid);
+        worker_send(in->worker); /* nobody can deliver before */
+    }
     worker_write_end(in->worker);
     if (error != PP_OK) {
         fail(in, error == PP_ENAME ? "E_NAMETAKEN" : "E_LIMIT",
@@ -257,7 +260,6 @@ static void enter_sub(const struct request_in *in, struct sub *sub)
     log_event(LOG_DEBUG, sub->serve ? "serve" : "sub",
               "client=%" PRIu64 " sid=%" PRIu64 " pattern=%s", in->peer->id, sub->sid,
               log_quote(quoted, sub->pattern, sub->pattern_length));
-    answer_number(in, sub->sid);
 }
 
 static enum ppi_verdict subscribe(const struct request_in *in)
@@ -488,8 +490,7 @@ void control_goodbye(struct worker *worker, struct peer *peer)
         sub_end(PP_CONTAINER(peer->subs.next, struct sub, in_peer));
     worker_write_end(worker);
     answer_nil(&in);
-    peer->closes_ns =
-        ppi_timer_now_ns(worker->broker->port) + (uint64_t)BYE_LINGER_MS * PPI_NS_PER_MS;
+    peer->closes_ns = ppi_timer_now_ns(worker->broker->port) + (uint64_t)LINGER_MS * PPI_NS_PER_MS;
     ticker_wake(worker->broker);
 }
 

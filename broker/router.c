@@ -10,19 +10,20 @@
 #include "wire/envelope.h"
 
 enum {
-    ROUTES = 1024, /* kept by each worker, by hash of the subject */
+    ROUTES = 1024,               /* kept by each worker, by hash of the subject */
+    CACHED_TARGETS = 256 * 1024, /* of them all: many subjects times many receivers */
     RUN_BYTES_MAX = 128 * 1024,
     RENDERED_MAX = 8 /* rich forms of one run that are kept for receivers with equal sid */
 };
 _Static_assert(RUN_BYTES_MAX + RUN_MAX * 32 <= ARENA_BYTES, "a run in rich form fits the arena");
 
-/* A receiver of a route's messages. Several plain subscriptions of one peer get one frame: the
- * first delivers, the others are merged into it. */
+/* A receiver of a route's messages. Several plain subscriptions of one peer are neighbours and get
+ * one frame: the first that wants it delivers, the others are merged into it. */
 struct target {
     struct sub *sub;
-    bool merged;
-    bool echo; /* one of the merged ones wants the peer's own messages */
-    /* For the run at hand: not for it (its own, over); or refused (closing, cut). */
+    bool merged; /* with the one before */
+    /* For the run at hand and the first of merged ones: nobody wants it (its own, over), or it was
+     * refused (closing, cut). */
     bool skipped, refused;
 };
 
@@ -51,6 +52,7 @@ struct route {
 
 struct route_cache {
     struct route routes[ROUTES];
+    size_t targets; /* of all routes made since they were emptied */
 };
 
 /* --- routes ------------------------------------------------------------------------------------
@@ -121,20 +123,11 @@ static int compare(const void *left, const void *right)
 
 static void merge_plain(struct route *route)
 {
-    struct target *first = NULL;
+    for (size_t i = 1; i < route->everybody; i++) {
+        const struct sub *sub = route->targets[i].sub, *before = route->targets[i - 1].sub;
 
-    for (size_t i = 0; i < route->everybody; i++) {
-        struct target *target = &route->targets[i];
-        bool merged = first != NULL && target->sub->form == FORM_PLAIN &&
-                      first->sub->peer == target->sub->peer;
-
-        target->echo = target->sub->echo;
-        if (merged) {
-            target->merged = true;
-            first->echo = first->echo || target->echo;
-        } else {
-            first = target->sub->form == FORM_PLAIN ? target : NULL;
-        }
+        route->targets[i].merged =
+            sub->form == FORM_PLAIN && before->form == FORM_PLAIN && sub->peer == before->peer;
     }
 }
 
@@ -152,6 +145,18 @@ static void find_groups(struct route *route)
         else
             route->no_memory = true;
     }
+}
+
+/* Forgets all routes. */
+static void empty(struct route_cache *cache)
+{
+    for (size_t i = 0; i < ROUTES; i++) {
+        free(cache->routes[i].targets);
+        free(cache->routes[i].groups);
+        free(cache->routes[i].servers);
+        cache->routes[i] = (struct route){ 0 };
+    }
+    cache->targets = 0;
 }
 
 static void make_route(struct worker *worker, struct route *route, uint64_t hash,
@@ -200,7 +205,10 @@ static struct route *route_of(struct worker *worker, const char *subject, size_t
         return NULL;
     }
     ppi_check(worker->run.route != route); /* it was flushed before another subject is looked up */
+    if (worker->routes->targets > CACHED_TARGETS)
+        empty(worker->routes);
     make_route(worker, route, hash, subject, length);
+    worker->routes->targets += route->target_count + route->server_count;
     if (route->no_memory)
         *result = ROUTED_NOMEM;
     return route->no_memory ? NULL : route;
@@ -208,11 +216,8 @@ static struct route *route_of(struct worker *worker, const char *subject, size_t
 
 void router_forget(struct worker *worker)
 {
-    for (size_t i = 0; worker->routes != NULL && i < ROUTES; i++) {
-        free(worker->routes->routes[i].targets);
-        free(worker->routes->routes[i].groups);
-        free(worker->routes->routes[i].servers);
-    }
+    if (worker->routes != NULL)
+        empty(worker->routes);
     free(worker->routes);
     worker->routes = NULL;
 }
@@ -255,7 +260,7 @@ static size_t bytes_for(const struct run *run, const struct sub *sub)
 enum room { ROOM, ROOM_LATER, ROOM_NEVER };
 
 /* Reserves for one receiver, or cuts it if that is its policy, or has the publisher wait. */
-static enum room reserve(struct peer *from, struct sub *sub, size_t bytes)
+static enum room reserve(struct peer *from, const struct sub *sub, size_t bytes)
 {
     struct ppi_link *link = &sub->peer->link;
 
@@ -270,12 +275,40 @@ static enum room reserve(struct peer *from, struct sub *sub, size_t bytes)
         if (ppi_link_is_closing(link))
             return ROOM_NEVER;
     }
+    ticker_watch(from->broker, link);
     return ROOM;
 }
 
 static bool is_over(const struct sub *sub)
 {
     return sub->max != 0 && atomic_load(&sub->accepted) >= sub->max;
+}
+
+/* Its peer's own messages are for those that say so; who has had all it wanted gets no more. */
+static bool wants(const struct sub *sub, const struct run *run)
+{
+    return (sub->peer != run->from || sub->echo) && !is_over(sub);
+}
+
+/* Counts the run in; false: it has had all it wanted, as other workers see it, too. */
+static bool accept(struct sub *sub, const struct run *run)
+{
+    uint_fast64_t had = 0;
+
+    if (sub->max == 0) {
+        atomic_fetch_add_explicit(&sub->accepted, run->count, memory_order_relaxed);
+        return true;
+    }
+    while (had < sub->max) /* such a run is one message */
+        if (atomic_compare_exchange_weak(&sub->accepted, &had, had + 1))
+            return true;
+    return false;
+}
+
+/* After accept, that it was not. */
+static void unaccept(struct sub *sub, const struct run *run)
+{
+    atomic_fetch_sub_explicit(&sub->accepted, run->count, memory_order_relaxed);
 }
 
 /* The member of a group that gets the message: the next in turn that has room, else the one whose
@@ -289,24 +322,42 @@ static enum room choose(struct route *route, struct group *group, const struct r
         size_t at = (group->turn + i) % group->count;
         struct sub *sub = route->targets[group->first + at].sub;
 
-        if ((sub->peer == run->from && !sub->echo) || ppi_link_is_closing(&sub->peer->link) ||
-            is_over(sub))
+        if (!wants(sub, run) || ppi_link_is_closing(&sub->peer->link) || !accept(sub, run))
             continue;
-        full = full != NULL ? full : sub;
         if (ppi_link_reserve(&sub->peer->link, bytes_for(run, sub))) {
+            ticker_watch(run->from->broker, &sub->peer->link);
             group->turn = (unsigned)(at + 1);
             group->chosen = sub;
             return ROOM;
         }
+        unaccept(sub, run);
+        full = full != NULL ? full : sub;
     }
-    enum room room = full != NULL ? reserve(run->from, full, bytes_for(run, full)) : ROOM_NEVER;
-    group->chosen = room == ROOM ? full : NULL;
+    if (full == NULL || !accept(full, run))
+        return ROOM_NEVER;
+    enum room room = reserve(run->from, full, bytes_for(run, full));
+    if (room == ROOM)
+        group->chosen = full;
+    else
+        unaccept(full, run);
     return room;
 }
 
 static void unreserve(const struct run *run, const struct sub *sub)
 {
     ppi_link_unreserve(&sub->peer->link, bytes_for(run, sub));
+}
+
+/* Does one of the plain subscriptions that are merged at target, or the single one, want it? */
+static bool one_wants(const struct route *route, const struct target *target, const struct run *run)
+{
+    const struct target *end = route->targets + route->everybody;
+
+    do
+        if (wants(target->sub, run))
+            return true;
+    while (++target < end && target->merged);
+    return false;
 }
 
 /* Reserves for everybody and for one of each group, all or nothing. */
@@ -321,8 +372,7 @@ static bool reserve_all(struct route *route, const struct run *run)
         struct target *target = &route->targets[i];
 
         target->refused = false;
-        target->skipped = target->merged || (target->sub->peer == run->from && !target->echo) ||
-                          is_over(target->sub);
+        target->skipped = target->merged || !one_wants(route, target, run);
         if (target->skipped)
             continue;
         room = reserve(run->from, target->sub, bytes_for(run, target->sub));
@@ -335,8 +385,10 @@ static bool reserve_all(struct route *route, const struct run *run)
         if (!route->targets[i].skipped)
             unreserve(run, route->targets[i].sub);
     while (g-- > 0)
-        if (route->groups[g].chosen != NULL)
+        if (route->groups[g].chosen != NULL) {
             unreserve(run, route->groups[g].chosen);
+            unaccept(route->groups[g].chosen, run);
+        }
     return false;
 }
 
@@ -386,18 +438,24 @@ static void render_rich(struct worker *worker, const struct sub *sub, struct ren
     add_sizes(worker, form, head_size);
 }
 
-/* Collects the run for one receiver. forms holds what was rendered already. */
+/* Has the subscription ended with the packet if it is over. */
+static void list_if_over(struct worker *worker, struct sub *sub)
+{
+    if (is_over(sub) && !atomic_exchange(&sub->over, true)) {
+        sub->next_over = worker->over;
+        worker->over = sub;
+    }
+}
+
+/* Collects the run for one receiver, which has accepted it. forms holds what was rendered already.
+ */
 static void collect(struct worker *worker, struct sub *sub, struct rendered *forms)
 {
     const struct run *run = &worker->run;
     uint64_t sid = sub->form == FORM_RICH ? sub->sid : 0;
     struct rendered *form = &forms[sid % RENDERED_MAX];
 
-    atomic_fetch_add_explicit(&sub->accepted, run->count, memory_order_relaxed);
-    if (is_over(sub) && !atomic_exchange(&sub->over, true)) {
-        sub->next_over = worker->over;
-        worker->over = sub;
-    }
+    list_if_over(worker, sub);
     if (run->loose || (sid != 0 && run->bytes > SMALL_FRAME_BYTES && run->count == 1)) {
         uint8_t head[PPI_HEAD_MAX];
 
@@ -421,16 +479,32 @@ static void collect(struct worker *worker, struct sub *sub, struct rendered *for
     worker_collect(worker, &sub->peer->link, &parcel);
 }
 
-static void count_merged(const struct route *route, const struct run *run)
+/* Delivers to the first of the merged ones at target that wants it, and counts it for the others.
+ * false: nobody did any more. */
+static bool deliver_merged(struct worker *worker, const struct target *target,
+                           struct rendered *forms)
 {
-    for (size_t i = 0; i < route->everybody; i++) {
-        const struct target *target = &route->targets[i];
+    const struct run *run = &worker->run;
+    const struct target *end = run->route->targets + run->route->everybody, *at = target;
+    struct sub *first = NULL;
 
-        if (!target->merged || (target->sub->peer == run->from && !target->echo))
+    do {
+        struct sub *sub = at->sub;
+
+        if (!wants(sub, run) || !accept(sub, run))
             continue;
-        atomic_fetch_add_explicit(&target->sub->accepted, run->count, memory_order_relaxed);
-        atomic_fetch_add_explicit(&target->sub->merged, run->count, memory_order_relaxed);
-    }
+        if (first == NULL) {
+            first = sub;
+            continue;
+        }
+        atomic_fetch_add_explicit(&sub->merged, run->count, memory_order_relaxed);
+        list_if_over(worker, sub);
+    } while (++at < end && at->merged);
+    if (first != NULL)
+        collect(worker, first, forms);
+    else
+        unreserve(run, target->sub);
+    return first != NULL;
 }
 
 /* Routes the run; false: somebody has no room, and nothing was done. */
@@ -449,10 +523,8 @@ static bool deliver(struct worker *worker, struct receipt *receipt)
         struct target *target = &route->targets[i];
 
         receipt->refused += target->refused;
-        if (target->skipped)
-            continue;
-        receipt->queued++;
-        collect(worker, target->sub, forms);
+        if (!target->skipped)
+            receipt->queued += deliver_merged(worker, target, forms);
     }
     for (size_t g = 0; g < route->group_count; g++) {
         if (route->groups[g].chosen == NULL)
@@ -460,8 +532,8 @@ static bool deliver(struct worker *worker, struct receipt *receipt)
         receipt->queued++;
         collect(worker, route->groups[g].chosen, forms);
     }
-    count_merged(route, run);
     receipt->matched = receipt->queued + receipt->refused;
+    worker->handed += receipt->queued;
     run->from->published += run->count;
     worker->counts.published += run->count;
     worker->counts.delivered_messages += (uint64_t)run->count * receipt->queued;
@@ -482,6 +554,8 @@ bool router_flush(struct worker *worker)
     if (run->route == NULL || deliver(worker, &receipt))
         return true;
     run->route = NULL;
+    run->from->frames_in -= run->count; /* they come again */
+    worker->counts.frames_in -= run->count;
     if (ppi_reader_unread(&run->from->link.reader, run->data, run->bytes) != PP_OK)
         ppi_link_close(&run->from->link, PP_ENOMEM);
     return false;
