@@ -1,221 +1,17 @@
 #include "router.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/check.h"
-#include "base/status.h"
-#include "subjects.h"
+#include "route.h"
 #include "ticker.h"
 #include "wire/envelope.h"
 
 enum {
-    ROUTES = 1024, /* kept by each worker, by hash of the subject */
     RUN_BYTES_MAX = 128 * 1024,
     RENDERED_MAX = 8 /* rich forms of one run that are kept for receivers with equal sid */
 };
 _Static_assert(RUN_BYTES_MAX + RUN_MAX * 32 <= ARENA_BYTES, "a run in rich form fits the arena");
-
-/* A receiver of a route's messages. Several plain subscriptions of one peer get one frame: the
- * first delivers, the others are merged into it. */
-struct target {
-    struct sub *sub;
-    bool merged;
-    bool echo; /* one of the merged ones wants the peer's own messages */
-    /* For the run at hand: not for it (its own, over); or refused (closing, cut). */
-    bool skipped, refused;
-};
-
-/* The members of one queue group: a range of targets; one of them gets the message. */
-struct group {
-    size_t first, count;
-    unsigned turn;
-    struct sub *chosen; /* for the run at hand; NULL: nobody */
-};
-
-struct route {
-    uint64_t version; /* of the index; 0: never made */
-    uint64_t hash;
-    struct target *targets; /* `everybody` first, then the groups' members */
-    size_t target_count, target_capacity, everybody;
-    struct group *groups;
-    size_t group_count, group_capacity;
-    struct sub **servers;
-    size_t server_count, server_capacity;
-    unsigned server_turn;
-    bool single; /* messages are routed one by one: groups, or somebody's max */
-    bool no_memory;
-    uint8_t length;
-    char subject[PPI_SUBJECT_MAX];
-};
-
-struct route_cache {
-    struct route routes[ROUTES];
-};
-
-/* --- routes ------------------------------------------------------------------------------------
- */
-
-static uint64_t hash_of(const char *subject, size_t length)
-{
-    uint64_t hash = 0xCBF29CE484222325u;
-
-    for (size_t i = 0; i < length; i++)
-        hash = (hash ^ (unsigned char)subject[i]) * 0x100000001B3u;
-    return hash ^ hash >> 32;
-}
-
-/* Room for one more element in an array that grows by doubling. */
-static bool grow(void **array, size_t *capacity, size_t count, size_t size)
-{
-    if (count < *capacity)
-        return true;
-    size_t larger = *capacity == 0 ? 4 : *capacity * 2;
-    void *memory = realloc(*array, larger * size);
-    if (memory == NULL)
-        return false;
-    *array = memory;
-    *capacity = larger;
-    return true;
-}
-
-static void visit(void *context, void *item)
-{
-    struct route *route = context;
-    struct sub *sub = item;
-
-    if (sub->serve) {
-        if (grow((void **)&route->servers, &route->server_capacity, route->server_count,
-                 sizeof *route->servers))
-            route->servers[route->server_count++] = sub;
-        else
-            route->no_memory = true;
-        return;
-    }
-    if (grow((void **)&route->targets, &route->target_capacity, route->target_count,
-             sizeof *route->targets))
-        route->targets[route->target_count++] = (struct target){ .sub = sub };
-    else
-        route->no_memory = true;
-    if (sub->group != NULL || sub->max != 0)
-        route->single = true;
-}
-
-/* Everybody first, group by group after; within everybody by peer, its plain ones first. */
-static int compare(const void *left, const void *right)
-{
-    const struct sub *a = ((const struct target *)left)->sub;
-    const struct sub *b = ((const struct target *)right)->sub;
-
-    if ((a->group == NULL) != (b->group == NULL))
-        return a->group == NULL ? -1 : 1;
-    int order = a->group != NULL ? strcmp(a->group, b->group) : 0;
-    if (order == 0 && a->peer != b->peer)
-        order = a->peer->id < b->peer->id ? -1 : 1;
-    if (order == 0 && a->form != b->form)
-        order = a->form == FORM_PLAIN ? -1 : 1;
-    if (order == 0)
-        order = a->sid < b->sid ? -1 : a->sid > b->sid;
-    return order;
-}
-
-static void merge_plain(struct route *route)
-{
-    struct target *first = NULL;
-
-    for (size_t i = 0; i < route->everybody; i++) {
-        struct target *target = &route->targets[i];
-        bool merged = first != NULL && target->sub->form == FORM_PLAIN &&
-                      first->sub->peer == target->sub->peer;
-
-        target->echo = target->sub->echo;
-        if (merged) {
-            target->merged = true;
-            first->echo = first->echo || target->echo;
-        } else {
-            first = target->sub->form == FORM_PLAIN ? target : NULL;
-        }
-    }
-}
-
-static void find_groups(struct route *route)
-{
-    for (size_t i = route->everybody; i < route->target_count; i++) {
-        const char *name = route->targets[i].sub->group;
-        struct group *last = route->group_count > 0 ? &route->groups[route->group_count - 1] : NULL;
-
-        if (last != NULL && strcmp(route->targets[last->first].sub->group, name) == 0)
-            last->count++;
-        else if (grow((void **)&route->groups, &route->group_capacity, route->group_count,
-                      sizeof *route->groups))
-            route->groups[route->group_count++] = (struct group){ i, 1, 0, NULL };
-        else
-            route->no_memory = true;
-    }
-}
-
-static void make_route(struct worker *worker, struct route *route, uint64_t hash,
-                       const char *subject, size_t length)
-{
-    route->version = worker->broker->version;
-    route->hash = hash;
-    route->length = (uint8_t)length;
-    memcpy(route->subject, subject, length);
-    route->target_count = route->group_count = route->server_count = 0;
-    route->single = route->no_memory = false;
-    subjects_match(worker->broker->subjects, subject, length, visit, route);
-    if (route->target_count > 1)
-        qsort(route->targets, route->target_count, sizeof *route->targets, compare);
-    route->everybody = 0;
-    while (route->everybody < route->target_count &&
-           route->targets[route->everybody].sub->group == NULL)
-        route->everybody++;
-    merge_plain(route);
-    find_groups(route);
-    if (route->no_memory)
-        route->version = 0;
-}
-
-/* The route of a subject; NULL: it is not one that can be used, or no memory: *result says. */
-static struct route *route_of(struct worker *worker, const char *subject, size_t length,
-                              enum routed *result)
-{
-    uint64_t hash = hash_of(subject, length);
-
-    if (worker->routes == NULL && (worker->routes = calloc(1, sizeof *worker->routes)) == NULL) {
-        *result = ROUTED_NOMEM;
-        return NULL;
-    }
-    struct route *route = &worker->routes->routes[hash % ROUTES];
-    if (route->version == worker->broker->version && route->hash == hash &&
-        route->length == length && memcmp(route->subject, subject, length) == 0)
-        return route;
-
-    enum ppi_subject check = ppi_subject_check(subject, length);
-    if (check != PPI_SUBJECT_PLAIN) {
-        ppi_fail(PP_EARG, "%s",
-                 check == PPI_SUBJECT_PATTERN ? "a wildcard cannot be published to or called"
-                                              : ppi_subject_problem(check));
-        *result = ROUTED_BAD;
-        return NULL;
-    }
-    ppi_check(worker->run.route != route); /* it was flushed before another subject is looked up */
-    make_route(worker, route, hash, subject, length);
-    if (route->no_memory)
-        *result = ROUTED_NOMEM;
-    return route->no_memory ? NULL : route;
-}
-
-void router_forget(struct worker *worker)
-{
-    for (size_t i = 0; worker->routes != NULL && i < ROUTES; i++) {
-        free(worker->routes->routes[i].targets);
-        free(worker->routes->routes[i].groups);
-        free(worker->routes->routes[i].servers);
-    }
-    free(worker->routes);
-    worker->routes = NULL;
-}
 
 int router_servers(struct worker *worker, const char *subject, size_t length, struct sub ***servers,
                    unsigned **turn)
@@ -230,8 +26,7 @@ int router_servers(struct worker *worker, const char *subject, size_t length, st
     return (int)route->server_count;
 }
 
-/* --- room --------------------------------------------------------------------------------------
- */
+/* --- room ------------------------------------------------------------------------------------ */
 
 /* Writes what stands in front of a message's rest in the form that a receiver wants. */
 static size_t put_head(const struct sub *sub, uint8_t *head)
@@ -255,7 +50,7 @@ static size_t bytes_for(const struct run *run, const struct sub *sub)
 enum room { ROOM, ROOM_LATER, ROOM_NEVER };
 
 /* Reserves for one receiver, or cuts it if that is its policy, or has the publisher wait. */
-static enum room reserve(struct peer *from, struct sub *sub, size_t bytes)
+static enum room reserve(struct peer *from, const struct sub *sub, size_t bytes)
 {
     struct ppi_link *link = &sub->peer->link;
 
@@ -270,12 +65,40 @@ static enum room reserve(struct peer *from, struct sub *sub, size_t bytes)
         if (ppi_link_is_closing(link))
             return ROOM_NEVER;
     }
+    ticker_watch(from->broker, link);
     return ROOM;
 }
 
 static bool is_over(const struct sub *sub)
 {
     return sub->max != 0 && atomic_load(&sub->accepted) >= sub->max;
+}
+
+/* Its peer's own messages are for those that say so; who has had all it wanted gets no more. */
+static bool wants(const struct sub *sub, const struct run *run)
+{
+    return (sub->peer != run->from || sub->echo) && !is_over(sub);
+}
+
+/* Counts the run in; false: it has had all it wanted, as other workers see it, too. */
+static bool accept(struct sub *sub, const struct run *run)
+{
+    uint_fast64_t had = 0;
+
+    if (sub->max == 0) {
+        atomic_fetch_add_explicit(&sub->accepted, run->count, memory_order_relaxed);
+        return true;
+    }
+    while (had < sub->max) /* such a run is one message */
+        if (atomic_compare_exchange_weak(&sub->accepted, &had, had + 1))
+            return true;
+    return false;
+}
+
+/* After accept, that it was not. */
+static void unaccept(struct sub *sub, const struct run *run)
+{
+    atomic_fetch_sub_explicit(&sub->accepted, run->count, memory_order_relaxed);
 }
 
 /* The member of a group that gets the message: the next in turn that has room, else the one whose
@@ -289,24 +112,42 @@ static enum room choose(struct route *route, struct group *group, const struct r
         size_t at = (group->turn + i) % group->count;
         struct sub *sub = route->targets[group->first + at].sub;
 
-        if ((sub->peer == run->from && !sub->echo) || ppi_link_is_closing(&sub->peer->link) ||
-            is_over(sub))
+        if (!wants(sub, run) || ppi_link_is_closing(&sub->peer->link) || !accept(sub, run))
             continue;
-        full = full != NULL ? full : sub;
         if (ppi_link_reserve(&sub->peer->link, bytes_for(run, sub))) {
+            ticker_watch(run->from->broker, &sub->peer->link);
             group->turn = (unsigned)(at + 1);
             group->chosen = sub;
             return ROOM;
         }
+        unaccept(sub, run);
+        full = full != NULL ? full : sub;
     }
-    enum room room = full != NULL ? reserve(run->from, full, bytes_for(run, full)) : ROOM_NEVER;
-    group->chosen = room == ROOM ? full : NULL;
+    if (full == NULL || !accept(full, run))
+        return ROOM_NEVER;
+    enum room room = reserve(run->from, full, bytes_for(run, full));
+    if (room == ROOM)
+        group->chosen = full;
+    else
+        unaccept(full, run);
     return room;
 }
 
 static void unreserve(const struct run *run, const struct sub *sub)
 {
     ppi_link_unreserve(&sub->peer->link, bytes_for(run, sub));
+}
+
+/* Does one of the plain subscriptions that are merged at target, or the single one, want it? */
+static bool one_wants(const struct route *route, const struct target *target, const struct run *run)
+{
+    const struct target *end = route->targets + route->everybody;
+
+    do
+        if (wants(target->sub, run))
+            return true;
+    while (++target < end && target->merged);
+    return false;
 }
 
 /* Reserves for everybody and for one of each group, all or nothing. */
@@ -321,8 +162,7 @@ static bool reserve_all(struct route *route, const struct run *run)
         struct target *target = &route->targets[i];
 
         target->refused = false;
-        target->skipped = target->merged || (target->sub->peer == run->from && !target->echo) ||
-                          is_over(target->sub);
+        target->skipped = target->merged || !one_wants(route, target, run);
         if (target->skipped)
             continue;
         room = reserve(run->from, target->sub, bytes_for(run, target->sub));
@@ -335,13 +175,14 @@ static bool reserve_all(struct route *route, const struct run *run)
         if (!route->targets[i].skipped)
             unreserve(run, route->targets[i].sub);
     while (g-- > 0)
-        if (route->groups[g].chosen != NULL)
+        if (route->groups[g].chosen != NULL) {
             unreserve(run, route->groups[g].chosen);
+            unaccept(route->groups[g].chosen, run);
+        }
     return false;
 }
 
-/* --- delivery ----------------------------------------------------------------------------------
- */
+/* --- delivery -------------------------------------------------------------------------------- */
 
 /* What one run looks like in one form, collected once and used by every receiver of that form. */
 struct rendered {
@@ -386,18 +227,24 @@ static void render_rich(struct worker *worker, const struct sub *sub, struct ren
     add_sizes(worker, form, head_size);
 }
 
-/* Collects the run for one receiver. forms holds what was rendered already. */
+/* Has the subscription ended with the packet if it is over. */
+static void list_if_over(struct worker *worker, struct sub *sub)
+{
+    if (is_over(sub) && !atomic_exchange(&sub->over, true)) {
+        sub->next_over = worker->over;
+        worker->over = sub;
+    }
+}
+
+/* Collects the run for one receiver, which has accepted it. forms holds what was rendered already.
+ */
 static void collect(struct worker *worker, struct sub *sub, struct rendered *forms)
 {
     const struct run *run = &worker->run;
     uint64_t sid = sub->form == FORM_RICH ? sub->sid : 0;
     struct rendered *form = &forms[sid % RENDERED_MAX];
 
-    atomic_fetch_add_explicit(&sub->accepted, run->count, memory_order_relaxed);
-    if (is_over(sub) && !atomic_exchange(&sub->over, true)) {
-        sub->next_over = worker->over;
-        worker->over = sub;
-    }
+    list_if_over(worker, sub);
     if (run->loose || (sid != 0 && run->bytes > SMALL_FRAME_BYTES && run->count == 1)) {
         uint8_t head[PPI_HEAD_MAX];
 
@@ -421,16 +268,32 @@ static void collect(struct worker *worker, struct sub *sub, struct rendered *for
     worker_collect(worker, &sub->peer->link, &parcel);
 }
 
-static void count_merged(const struct route *route, const struct run *run)
+/* Delivers to the first of the merged ones at target that wants it, and counts it for the others.
+ * false: nobody did any more. */
+static bool deliver_merged(struct worker *worker, const struct target *target,
+                           struct rendered *forms)
 {
-    for (size_t i = 0; i < route->everybody; i++) {
-        const struct target *target = &route->targets[i];
+    const struct run *run = &worker->run;
+    const struct target *end = run->route->targets + run->route->everybody, *at = target;
+    struct sub *first = NULL;
 
-        if (!target->merged || (target->sub->peer == run->from && !target->echo))
+    do {
+        struct sub *sub = at->sub;
+
+        if (!wants(sub, run) || !accept(sub, run))
             continue;
-        atomic_fetch_add_explicit(&target->sub->accepted, run->count, memory_order_relaxed);
-        atomic_fetch_add_explicit(&target->sub->merged, run->count, memory_order_relaxed);
-    }
+        if (first == NULL) {
+            first = sub;
+            continue;
+        }
+        atomic_fetch_add_explicit(&sub->merged, run->count, memory_order_relaxed);
+        list_if_over(worker, sub);
+    } while (++at < end && at->merged);
+    if (first != NULL)
+        collect(worker, first, forms);
+    else
+        unreserve(run, target->sub);
+    return first != NULL;
 }
 
 /* Routes the run; false: somebody has no room, and nothing was done. */
@@ -449,10 +312,8 @@ static bool deliver(struct worker *worker, struct receipt *receipt)
         struct target *target = &route->targets[i];
 
         receipt->refused += target->refused;
-        if (target->skipped)
-            continue;
-        receipt->queued++;
-        collect(worker, target->sub, forms);
+        if (!target->skipped)
+            receipt->queued += deliver_merged(worker, target, forms);
     }
     for (size_t g = 0; g < route->group_count; g++) {
         if (route->groups[g].chosen == NULL)
@@ -460,8 +321,8 @@ static bool deliver(struct worker *worker, struct receipt *receipt)
         receipt->queued++;
         collect(worker, route->groups[g].chosen, forms);
     }
-    count_merged(route, run);
     receipt->matched = receipt->queued + receipt->refused;
+    worker->handed += receipt->queued;
     run->from->published += run->count;
     worker->counts.published += run->count;
     worker->counts.delivered_messages += (uint64_t)run->count * receipt->queued;
@@ -471,8 +332,7 @@ static bool deliver(struct worker *worker, struct receipt *receipt)
     return true;
 }
 
-/* --- the ways in --------------------------------------------------------------------------------
- */
+/* --- the ways in ----------------------------------------------------------------------------- */
 
 bool router_flush(struct worker *worker)
 {
@@ -482,6 +342,8 @@ bool router_flush(struct worker *worker)
     if (run->route == NULL || deliver(worker, &receipt))
         return true;
     run->route = NULL;
+    run->from->frames_in -= run->count; /* they come again */
+    worker->counts.frames_in -= run->count;
     if (ppi_reader_unread(&run->from->link.reader, run->data, run->bytes) != PP_OK)
         ppi_link_close(&run->from->link, PP_ENOMEM);
     return false;

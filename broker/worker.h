@@ -35,7 +35,7 @@ struct box {
     struct ppi_parcel parcels[BOX_PARCELS];
 };
 
-struct route; /* router.h */
+struct route; /* route.h */
 struct route_cache;
 
 /* Consecutive messages of one connection on one route, not routed yet: router.h. */
@@ -67,6 +67,7 @@ struct worker {
     uint64_t sends; /* times the arena and the sizes were emptied */
 
     struct run run;
+    size_t handed; /* receivers served in this packet */
     struct route_cache *routes; /* owned, router.c */
     struct sub *over;           /* subscriptions that have had their max; ended with the packet */
     struct call *free_calls;    /* for the next ones */
@@ -108,7 +109,7 @@ void worker_collect_frame(struct worker *worker, struct ppi_link *link, const vo
 /* Sends all that was collected. The arena is empty then. */
 void worker_send(struct worker *worker);
 
-/* routes must be freed before (router_forget). */
+/* routes must be freed before (routes_forget). */
 void worker_free(struct worker *worker);
 
 #endif

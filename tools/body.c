@@ -16,8 +16,7 @@ enum { READ_STEP = 64 * 1024 };
 
 const char *const body_forms[] = { "raw", "json", "hex", "msgpack", NULL };
 
-/* --- taking --------------------------------------------------------------------------------------
- */
+/* --- taking ---------------------------------------------------------------------------------- */
 
 int body_too_large(void)
 {
@@ -66,8 +65,7 @@ int body_given(const char *operand, bool may_read, struct bytes *given)
     return GO_ON;
 }
 
-/* --- to MessagePack ------------------------------------------------------------------------------
- */
+/* --- to MessagePack -------------------------------------------------------------------------- */
 
 static bool add_text(const char *data, size_t size, struct bytes *out)
 {
@@ -154,8 +152,7 @@ bool body_value(enum body_form form, const char *data, size_t size, struct bytes
     return add_value(data, size, out, problem);
 }
 
-/* --- for reading
- * ---------------------------------------------------------------------------------- */
+/* --- for reading ----------------------------------------------------------------------------- */
 
 static void show_json(const void *data, size_t size, struct bytes *out)
 {

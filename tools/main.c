@@ -73,8 +73,7 @@ static const struct option global_options[] = {
     { 0 },
 };
 
-/* --- help ----------------------------------------------------------------------------------------
- */
+/* --- help ------------------------------------------------------------------------------------ */
 
 static void help(void)
 {
@@ -106,8 +105,7 @@ static void help_about(const struct command *command)
     out_format("\nOptions of every command: see panpipe --help\nExample: %s\n", command->example);
 }
 
-/* --- the command line ----------------------------------------------------------------------------
- */
+/* --- the command line ------------------------------------------------------------------------ */
 
 static const struct command *find(const char *name)
 {

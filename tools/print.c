@@ -14,8 +14,7 @@
 
 enum { CELL_MAX = 128, COLUMNS_MAX = 16 };
 
-/* --- values --------------------------------------------------------------------------------------
- */
+/* --- values ---------------------------------------------------------------------------------- */
 
 static void show_number(char cell[CELL_MAX], double number, const char *unit)
 {
@@ -106,8 +105,7 @@ static void show_field(char label[CELL_MAX], char cell[CELL_MAX], const char *na
     show(cell, value, unit);
 }
 
-/* --- forms ---------------------------------------------------------------------------------------
- */
+/* --- forms ----------------------------------------------------------------------------------- */
 
 static void print_json(const json_t *json)
 {
@@ -169,8 +167,7 @@ void print_event(const json_t *event, bool json)
     out_text("\n");
 }
 
-/* --- tables --------------------------------------------------------------------------------------
- */
+/* --- tables ---------------------------------------------------------------------------------- */
 
 /* What a path like "who.pid" leads to; NULL: nothing. */
 static const json_t *follow(const json_t *row, const char *path)

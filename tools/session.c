@@ -31,8 +31,7 @@ int session_patience(const struct cli *cli)
     return cli->timeout_ms != 0 ? cli->timeout_ms : PATIENCE_MS;
 }
 
-/* --- waiting ------------------------------------------------------------------------------------
- */
+/* --- waiting --------------------------------------------------------------------------------- */
 
 pp_op *session_task(struct task *task)
 {
@@ -94,8 +93,7 @@ int session_poll(struct session *session)
     return session_sleep(session, 0);
 }
 
-/* --- requests -----------------------------------------------------------------------------------
- */
+/* --- requests -------------------------------------------------------------------------------- */
 
 pp_op *session_op(struct session *session)
 {
@@ -136,8 +134,7 @@ int session_call(struct session *session, const char *subject, const void *param
                          control ? session_patience(session->cli) : -1);
 }
 
-/* --- failing ------------------------------------------------------------------------------------
- */
+/* --- failing --------------------------------------------------------------------------------- */
 
 int session_fail(struct session *session, int status)
 {
@@ -154,8 +151,7 @@ int session_fail_here(struct session *session, int status)
     return session_fail(session, status);
 }
 
-/* --- publishing ----------------------------------------------------------------------------------
- */
+/* --- publishing ------------------------------------------------------------------------------ */
 
 int session_publish(struct session *session, const char *subject, const void *params, size_t size)
 {
@@ -170,8 +166,7 @@ int session_publish(struct session *session, const char *subject, const void *pa
     return status == PP_OK ? GO_ON : session_fail(session, status);
 }
 
-/* --- callbacks
- * ------------------------------------------------------------------------------------ */
+/* --- callbacks ------------------------------------------------------------------------------- */
 
 static void on_closed(void *context, pp_client *client, int why)
 {
@@ -192,8 +187,7 @@ static void on_note(void *context, pp_client *client, const char *name, const ch
         snprintf(session->note, sizeof session->note, "%s %s", name, text);
 }
 
-/* --- opening ------------------------------------------------------------------------------------
- */
+/* --- opening --------------------------------------------------------------------------------- */
 
 int session_open_port(struct session *session, const struct cli *cli)
 {
@@ -302,8 +296,7 @@ int session_ready(const struct session *session, const char *file)
     return error_say(EXIT_FAILED, "E_IO", why, "");
 }
 
-/* --- closing ------------------------------------------------------------------------------------
- */
+/* --- closing --------------------------------------------------------------------------------- */
 
 /* Says goodbye and waits for the answer, also when interrupted. */
 static void say_goodbye(struct session *session)

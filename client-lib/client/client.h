@@ -17,6 +17,7 @@
 #include "io/op.h"
 #include "io/timer.h"
 #include "link/link.h"
+#include "wire/envelope.h"
 
 enum {
     PPI_STAGE_BYTES = 64 * 1024, /* gathered at most before somebody writes */
@@ -61,7 +62,8 @@ struct ppi_request {
 struct pp_sub {
     pp_client *client;
     uint64_t sid;
-    bool serve, ending;
+    bool serve;
+    atomic_bool ending; /* set with the lock; it only spares the reader work */
     void *context;
     void (*on_message)(void *context, const pp_message *message);
     void (*on_cancel)(void *context, uint64_t call);
@@ -78,6 +80,10 @@ struct ppi_sender {
     bool posted; /* flush_op is on its way to the port */
     uint64_t last_ns;
     pp_op flush_op;
+    /* The subject that was published to last, and the head of its messages; size 0: none yet. */
+    char subject[PPI_SUBJECT_MAX + 1];
+    uint8_t head[PPI_HEAD_MAX];
+    size_t head_size;
 };
 
 struct pp_client {
@@ -106,7 +112,7 @@ struct pp_client {
     uint32_t next_id;
     struct ppi_map requests;
     struct ppi_request *free_requests;
-    struct ppi_map subs;    /* by sid */
+    struct ppi_map subs; /* by sid; only the reader changes it, with the lock: it reads without */
     struct ppi_map serving; /* by the call's id: its service's sid, if that has an on_cancel */
     pp_sub *last_sub;       /* the reader's: where the last message went */
     char error[PPI_ERROR_TEXT];

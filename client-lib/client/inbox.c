@@ -9,6 +9,7 @@
 #include "client/client.h"
 #include "io/port.h"
 #include "wire/envelope.h"
+#include "wire/skip.h"
 
 /* In front of each message that waits for pp_next; subject and params follow. */
 struct waiting {
@@ -19,29 +20,57 @@ struct waiting {
 /* --- from the wire
  * -------------------------------------------------------------------------------- */
 
+/* The bytes of a number, and of a text: the broker passes on what others wrote, who may have used
+ * an unusual form. 0: it is something else. */
+static size_t take_number(const uint8_t *data, size_t size, uint64_t *number)
+{
+    size_t quick = ppi_skip_number(data, size, number);
+
+    if (PPI_LIKELY(quick > 0))
+        return quick;
+    struct ppi_value value = ppi_value_at(data, size);
+    *number = value.number;
+    return value.kind == PPI_VALUE_NUMBER ? value.size : 0;
+}
+
+static size_t take_text(const uint8_t *data, size_t size, size_t *length)
+{
+    size_t quick = ppi_skip_text(data, size, length);
+
+    if (PPI_LIKELY(quick > 0))
+        return quick;
+    struct ppi_value value = ppi_value_at(data, size);
+    *length = value.text_length;
+    return value.kind == PPI_VALUE_TEXT ? value.size : 0;
+}
+
 /* [sid, subject, params]: false: it is not that. */
 static bool parse(const struct ppi_frame *frame, uint64_t *sid, pp_message *message)
 {
-    const uint8_t *data = frame->data + frame->params;
-    size_t size = frame->size - frame->params, at = 1;
+    const uint8_t *at = frame->data + frame->params, *end = frame->data + frame->size;
+    bool options = *at == 0x94; /* behind the params */
+    size_t part;
 
-    if (size < 1 || (data[0] != 0x93 && data[0] != 0x94))
+    if (*at != 0x93 && !options)
         return false;
-    struct ppi_value id = ppi_value_at(data + at, size - at);
-    at += id.size;
-    struct ppi_value subject = ppi_value_at(data + at, size - at);
-    at += subject.size;
-    if (id.kind != PPI_VALUE_NUMBER || subject.kind != PPI_VALUE_TEXT || at >= size)
+    at++;
+    if ((part = take_number(at, (size_t)(end - at), sid)) == 0)
         return false;
-    *sid = id.number;
-    message->subject = subject.text;
-    message->subject_length = subject.text_length;
-    message->params = data + at;
-    message->params_size = data[0] == 0x93 ? size - at : ppi_value_at(data + at, size - at).size;
-    return true;
+    at += part;
+    if ((part = take_text(at, (size_t)(end - at), &message->subject_length)) == 0)
+        return false;
+    at += part;
+    message->subject = (const char *)at - message->subject_length;
+    if (at == end || !ppi_skip_is_array(*at))
+        return false;
+    message->params = at;
+    message->params_size = (size_t)(end - at);
+    if (options)
+        message->params_size = ppi_value_at(at, message->params_size).size;
+    return message->params_size > 0;
 }
 
-/* With the lock. */
+/* On the reader's thread, which alone changes the map. */
 static pp_sub *find(pp_client *client, uint64_t sid)
 {
     if (client->last_sub == NULL || client->last_sub->sid != sid)
@@ -78,34 +107,47 @@ static void remember_call(pp_client *client, const pp_sub *sub, uint64_t call)
         ppi_map_add(&client->serving, call, (void *)(uintptr_t)sub->sid);
 }
 
-/* Hands a message to whoever it is for. */
-static enum ppi_verdict hand_over(pp_client *client, uint64_t sid, pp_message *message)
+/* Puts a message by for pp_next, or has it wait until there is room. */
+static enum ppi_verdict put_by(pp_client *client, pp_sub *sub, const pp_message *message)
 {
+    int status = PP_OK;
+
     ppi_mutex_lock(&client->lock);
-    pp_sub *sub = find(client, sid);
-    if (sub == NULL || sub->ending) { /* unsubscribed meanwhile */
+    if (atomic_load_explicit(&sub->ending, memory_order_relaxed)) { /* nobody would make room */
         ppi_mutex_unlock(&client->lock);
         return PPI_NEXT;
     }
-    message->sub = sub;
-    if (sub->on_message == NULL) {
-        size_t waits = ppi_buf_size(&sub->filling);
-
-        sub->full = waits > 0 && waits + waiting_size(message) > client->config.inbox_bytes;
-        int status = sub->full ? PP_OK : keep(sub, message);
-        if (!sub->full)
-            remember_call(client, sub, message->call);
-        pp_op *op = sub->receive_op;
-        bool hold = sub->full;
-        sub->receive_op = NULL;
-        ppi_mutex_unlock(&client->lock);
-        ppi_client_finish(client, op, PP_OK, 0);
-        if (status != PP_OK)
-            ppi_link_close(&client->link, status);
-        return hold ? PPI_HOLD : status == PP_OK ? PPI_NEXT : PPI_STOP;
+    size_t waits = ppi_buf_size(&sub->filling);
+    bool hold = waits > 0 && waits + waiting_size(message) > client->config.inbox_bytes;
+    pp_op *op = sub->receive_op;
+    sub->full = hold;
+    sub->receive_op = NULL;
+    if (!hold) {
+        status = keep(sub, message);
+        remember_call(client, sub, message->call);
     }
-    remember_call(client, sub, message->call);
     ppi_mutex_unlock(&client->lock);
+    ppi_client_finish(client, op, PP_OK, 0);
+    if (status != PP_OK)
+        ppi_link_close(&client->link, status);
+    return hold ? PPI_HOLD : status == PP_OK ? PPI_NEXT : PPI_STOP;
+}
+
+/* Hands a message to whoever it is for. */
+static enum ppi_verdict hand_over(pp_client *client, uint64_t sid, pp_message *message)
+{
+    pp_sub *sub = find(client, sid);
+
+    if (sub == NULL || atomic_load_explicit(&sub->ending, memory_order_relaxed))
+        return PPI_NEXT; /* unsubscribed meanwhile */
+    message->sub = sub;
+    if (sub->on_message == NULL)
+        return put_by(client, sub, message);
+    if (message->call != 0 && sub->on_cancel != NULL) {
+        ppi_mutex_lock(&client->lock);
+        remember_call(client, sub, message->call);
+        ppi_mutex_unlock(&client->lock);
+    }
     bool before = ppi_enter_callback();
     sub->on_message(sub->context, message);
     ppi_leave_callback(before);
@@ -133,11 +175,8 @@ enum ppi_verdict ppi_client_on_call(pp_client *client, const struct ppi_frame *f
         ppi_link_close(&client->link, PP_EPROTO);
         return PPI_STOP;
     }
-    ppi_mutex_lock(&client->lock);
-    pp_sub *service = find(client, sid);
-    bool gone = service == NULL || service->ending;
-    ppi_mutex_unlock(&client->lock);
-    if (gone) {
+    const pp_sub *service = find(client, sid);
+    if (service == NULL || atomic_load_explicit(&service->ending, memory_order_relaxed)) {
         pp_reply_error(client, message.call, "E_NORESP the service has ended");
         return PPI_NEXT;
     }
@@ -154,7 +193,7 @@ void ppi_client_on_cancel(pp_client *client, const struct ppi_frame *frame)
     ppi_mutex_lock(&client->lock);
     uintptr_t sid = (uintptr_t)ppi_map_remove(&client->serving, id.number + 1);
     pp_sub *service = sid != 0 ? ppi_map_get(&client->subs, sid) : NULL;
-    bool call = service != NULL && !service->ending;
+    bool call = service != NULL && !atomic_load_explicit(&service->ending, memory_order_relaxed);
     ppi_mutex_unlock(&client->lock);
     if (!call)
         return;
@@ -319,7 +358,8 @@ int pp_unsubscribe(pp_sub *sub, pp_op *op)
     const pp_piece body = { params, ppi_params_number(params, sub->sid) };
     int status = ppi_client_op(client, op, &own, &started);
     ppi_mutex_lock(&client->lock);
-    bool again = sub->ending; /* with the request it is, see enter */
+    /* with the request it is, see enter */
+    bool again = atomic_load_explicit(&sub->ending, memory_order_relaxed);
     ppi_mutex_unlock(&client->lock);
     if (again)
         return ppi_fail(PP_ESTATE, "it is being unsubscribed already");

@@ -219,8 +219,9 @@ static int activate(pp_client *client, struct ppi_request *request, const uint8_
     pp_sub *sub = request->out.sub;
     struct ppi_value sid = ppi_value_at(result, size);
 
-    if (sid.kind != PPI_VALUE_NUMBER)
-        return PP_EPROTO;
+    if (sid.kind != PPI_VALUE_NUMBER || sid.number == 0 ||
+        ppi_map_get(&client->subs, sid.number) != NULL)
+        return PP_EPROTO; /* it has given that to another one already */
     sub->sid = sid.number;
     int status = ppi_map_add(&client->subs, sub->sid, sub);
     if (status == PP_OK)

@@ -112,11 +112,16 @@ static void end_batch(struct ppi_link *link, enum ppi_scan result)
 
     if (bad)
         link->events->bad(link, result);
+    else if (link->events->batch != NULL)
+        link->events->batch(link);
     link->events->end(link);
-    if (bad)
-        ppi_link_finish(link, PP_EPROTO);
-    else if (result == PPI_SCAN_FRAME && is_open(link))
+    if (result == PPI_SCAN_FRAME && is_open(link))
         ppi_link_close(link, PP_ENOMEM); /* the owner did not stop the reader: memory did */
+    if (!bad)
+        return;
+    link->events->begin(link); /* after the last words were sent */
+    ppi_link_finish(link, PP_EPROTO);
+    link->events->end(link);
 }
 
 /* Starts the next read, unless enough is held back, or the link ends. With the turn. */
@@ -204,66 +209,6 @@ void ppi_link_resume(struct ppi_link *link)
     ppi_mutex_unlock(&link->lock);
     if (post)
         ppi_port_post(link->port, &link->resume_op);
-}
-
-/* --- room ------------------------------------------------------------------------------------- */
-
-bool ppi_link_reserve(struct ppi_link *link, size_t bytes)
-{
-    const struct ppi_link_limits *limits = link->limits;
-    size_t before = atomic_fetch_add_explicit(&link->load, bytes, memory_order_acq_rel);
-
-    if (before <= limits->queue_high &&
-        (before <= limits->queue_low || before + bytes <= limits->queue_hard))
-        return true;
-    ppi_link_unreserve(link, bytes);
-    return false;
-}
-
-bool ppi_link_charge(struct ppi_link *link, size_t bytes)
-{
-    size_t before = atomic_fetch_add_explicit(&link->load, bytes, memory_order_acq_rel);
-
-    return before <= link->limits->queue_low || before + bytes <= link->limits->queue_hard;
-}
-
-/* Lets every link go on that waited for room here. */
-static void wake_waiters(struct ppi_link *link)
-{
-    for (;;) {
-        ppi_mutex_lock(&link->lock);
-        struct ppi_list *first = ppi_list_take(&link->waiters);
-        ppi_mutex_unlock(&link->lock);
-        if (first == NULL)
-            return;
-        ppi_link_resume(PP_CONTAINER(first, struct ppi_link, waiting));
-    }
-}
-
-void ppi_link_unreserve(struct ppi_link *link, size_t bytes)
-{
-    size_t left = atomic_fetch_sub_explicit(&link->load, bytes, memory_order_acq_rel) - bytes;
-
-    if (left <= link->limits->queue_high)
-        atomic_store_explicit(&link->dipped, true, memory_order_relaxed);
-    if (left > link->limits->queue_low || left + bytes <= link->limits->queue_low)
-        return;
-    wake_waiters(link);
-    if (link->events->room != NULL)
-        link->events->room(link);
-}
-
-bool ppi_link_wait_for_room(struct ppi_link *full, struct ppi_link *waiter)
-{
-    ppi_mutex_lock(&full->lock);
-    bool wait = full->state == PPI_LINK_OPEN;
-    if (wait && ppi_list_empty(&waiter->waiting))
-        ppi_list_append(&full->waiters, &waiter->waiting);
-    ppi_mutex_unlock(&full->lock);
-    /* room may have come before the waiter was in the list */
-    if (wait && atomic_load(&full->load) <= full->limits->queue_low)
-        wake_waiters(full);
-    return wait;
 }
 
 /* --- sending ---------------------------------------------------------------------------------- */
@@ -430,14 +375,14 @@ void ppi_link_send(struct ppi_link *link, const struct ppi_parcel *parcels, int 
         ppi_link_close(link, error);
 }
 
-/* --- beginning and ending ----------------------------------------------------------------------
- */
+/* --- beginning and ending -------------------------------------------------------------------- */
 
 static void on_close(pp_op *op)
 {
     struct ppi_link *link = PP_CONTAINER(op, struct ppi_link, close_op);
 
     link->events->begin(link);
+    ppi_link_wake_waiters(link); /* here, where they cannot be freed meanwhile */
     link->events->end(link);
     leave(link);
 }
@@ -456,7 +401,6 @@ void ppi_link_close(struct ppi_link *link, int why)
     if (!first)
         return;
     ppi_handle_retire(link->pipe);
-    wake_waiters(link);
     ppi_port_post(link->port, &link->close_op);
 }
 
@@ -472,6 +416,8 @@ void ppi_link_finish(struct ppi_link *link, int why)
     ppi_mutex_unlock(&link->lock);
     if (idle)
         ppi_link_close(link, why);
+    else
+        ppi_link_wake_waiters(link); /* nobody need wait for a link that takes nothing more */
 }
 
 int ppi_link_open(struct ppi_link *link, pp_handle *pipe, pp_port *port,

@@ -15,6 +15,7 @@ extern "C" {
 uint64_t pp_now_ns(void);
 uint64_t pp_cpu_ns(void);
 
+/* Not for waiting until something happens. */
 void pp_sleep_ms(unsigned milliseconds);
 
 /* A thread that runs run(argument). It must be joined, which frees it.
