@@ -34,7 +34,8 @@ void log_event(enum log_level level, const char *event, const char *fields, ...)
     vsnprintf(line + length, sizeof line - length - 1, fields, arguments);
     va_end(arguments);
     strcat(line, "\n");
-    fputs(line, stderr); /* unbuffered: one write */
+    fputs(line, stderr); /* one write, also where the C library buffers it */
+    fflush(stderr);
 }
 
 const char *log_quote(char out[LOG_QUOTED_MAX], const char *text, size_t length)
