@@ -634,7 +634,7 @@ def _():
 
     assert next_message()[:3] == [1, 7, None]
     assert next_message() == [1, 8, None, None]
-    run("pub", "st.x", "y" * 100000)
+    run("pub", "st.x", "@" + native(file_with(b"y" * 100000)))
     assert next_message() == [2, "st.x", ["y" * 100000]]
     pipe.stdin.write(msgpack.packb([2, "st.y", ["z" * 500000]]))
     sub = broker.ready("sub", "st.y", "-n", "1")

@@ -9,11 +9,11 @@
 #include "base/status.h"
 
 enum {
-    WIDE_MAX = 4096,         /* UTF-16 units of a console, at once */
-    UTF8_MAX = 3,            /* bytes for one of them */
-    WRITE_MAX = 1024 * 1024, /* bytes in one call */
-    END_OF_INPUT = 0x1A,     /* Ctrl-Z, at the beginning of a line */
-    END_PATIENCE_MS = 3000,  /* of the five seconds the system gives a closed console */
+    WIDE_MAX = 4096,        /* UTF-16 units of a console, at once */
+    UTF8_MAX = 3,           /* bytes for one of them */
+    AT_ONCE = 1024 * 1024,  /* bytes in one call */
+    END_OF_INPUT = 0x1A,    /* Ctrl-Z, at the beginning of a line */
+    END_PATIENCE_MS = 3000, /* of the five seconds the system gives a closed console */
 };
 
 static HANDLE stream_handle(int stream)
@@ -65,26 +65,32 @@ static int64_t read_console(HANDLE console, void *buffer, size_t size)
                                NULL);
 }
 
+/* Nothing was read: the end, unless somebody wrote nothing into a pipe, which can be looked into
+ * as long as it has not ended. */
+static bool is_end(HANDLE input)
+{
+    return GetFileType(input) != FILE_TYPE_PIPE || !PeekNamedPipe(input, NULL, 0, NULL, NULL, NULL);
+}
+
 int64_t pp_stdin_read(void *buffer, size_t size)
 {
     HANDLE input = stream_handle(0);
-    DWORD count = 0, error;
+    DWORD count = 0;
 
     if (input == NULL)
         return 0;
     if (is_console(input))
         return read_console(input, buffer, size);
-    for (;;) {
-        if (ReadFile(input, buffer, size < WRITE_MAX ? (DWORD)size : WRITE_MAX, &count, NULL)) {
-            if (count > 0 || GetFileType(input) != FILE_TYPE_PIPE)
-                return count;
-            continue; /* somebody wrote no bytes: that is not the end of a pipe */
+    do {
+        if (!ReadFile(input, buffer, size < AT_ONCE ? (DWORD)size : AT_ONCE, &count, NULL)) {
+            DWORD error = GetLastError();
+
+            return error == ERROR_BROKEN_PIPE || error == ERROR_HANDLE_EOF
+                       ? 0
+                       : ppi_fail(PP_EIO, "standard input: Windows error %lu", error);
         }
-        error = GetLastError();
-        if (error == ERROR_BROKEN_PIPE || error == ERROR_HANDLE_EOF)
-            return 0;
-        return ppi_fail(PP_EIO, "standard input: Windows error %lu", error);
-    }
+    } while (count == 0 && !is_end(input));
+    return count;
 }
 
 /* --- output ---------------------------------------------------------------------------------- */
@@ -125,7 +131,7 @@ static bool write_bytes(HANDLE output, const char *data, size_t size)
     DWORD written;
 
     for (; size > 0; data += written, size -= written)
-        if (!WriteFile(output, data, size < WRITE_MAX ? (DWORD)size : WRITE_MAX, &written, NULL))
+        if (!WriteFile(output, data, size < AT_ONCE ? (DWORD)size : AT_ONCE, &written, NULL))
             return false;
     return true;
 }
