@@ -145,7 +145,7 @@ int pp_stdout_write(const void *data, size_t size)
     if (is_console(output) ? write_console(output, data, size) : write_bytes(output, data, size))
         return PP_OK;
     DWORD error = GetLastError();
-    bool nobody = error == ERROR_NO_DATA || error == ERROR_BROKEN_PIPE;
+    bool nobody = ppi_win_status(error) == PP_EPEERCLOSED;
     return ppi_fail(nobody ? PP_EPEERCLOSED : PP_EIO, "standard output: Windows error %lu", error);
 }
 
