@@ -47,7 +47,12 @@ uint64_t ppi_random(void)
 
 void ppi_mutex_init(struct ppi_mutex *mutex)
 {
-    pthread_mutex_init(&mutex->mutex, NULL);
+    pthread_mutexattr_t attributes;
+
+    pthread_mutexattr_init(&attributes);
+    pthread_mutexattr_settype(&attributes, PTHREAD_MUTEX_ADAPTIVE_NP);
+    pthread_mutex_init(&mutex->mutex, &attributes);
+    pthread_mutexattr_destroy(&attributes);
 }
 
 void ppi_mutex_deinit(struct ppi_mutex *mutex)
