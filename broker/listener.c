@@ -19,7 +19,8 @@ struct listener {
     struct broker *broker;
     pp_handle *handle;
     struct acceptor acceptors[ACCEPTS];
-    atomic_bool closed;
+    struct ppi_mutex lock; /* of the handle, which closing frees */
+    bool closed;
     atomic_bool paused;            /* it has been told that nobody can be accepted */
     atomic_uint_fast64_t quiet_ns; /* until then it is not told again */
 };
@@ -28,8 +29,10 @@ static void accept_next(struct acceptor *acceptor)
 {
     struct listener *listener = acceptor->listener;
 
-    if (!atomic_load(&listener->closed))
+    ppi_mutex_lock(&listener->lock);
+    if (!listener->closed)
         pp_accept(listener->handle, &acceptor->op, &acceptor->connection);
+    ppi_mutex_unlock(&listener->lock);
 }
 
 /* Told when it begins, and then now and then, not eight times in each pause. */
@@ -78,12 +81,14 @@ int listener_open(struct broker *broker)
     if (listener == NULL)
         return PP_ENOMEM;
     listener->broker = broker;
+    ppi_mutex_init(&listener->lock);
     config.scope = broker->settings.system ? PP_SCOPE_SYSTEM : PP_SCOPE_USER;
     config.access = broker->settings.system ? PP_ACCESS_LOCAL : PP_ACCESS_OWNER;
     int error = pp_listen(&listener->handle, broker->settings.name, &config);
     if (error == PP_OK && (error = pp_port_attach(broker->port, listener->handle, 0)) != PP_OK)
         pp_close(listener->handle);
     if (error != PP_OK) {
+        ppi_mutex_deinit(&listener->lock);
         free(listener);
         return error;
     }
@@ -103,15 +108,22 @@ void listener_close(struct broker *broker)
 {
     struct listener *listener = broker->listener;
 
-    if (listener == NULL || atomic_exchange(&listener->closed, true))
+    if (listener == NULL)
         return;
-    for (int i = 0; i < ACCEPTS; i++)
+    ppi_mutex_lock(&listener->lock);
+    bool first = !listener->closed;
+    listener->closed = true;
+    if (first)
+        pp_close(listener->handle);
+    ppi_mutex_unlock(&listener->lock);
+    for (int i = 0; first && i < ACCEPTS; i++)
         ppi_timer_stop(&listener->acceptors[i].pause, broker->port);
-    pp_close(listener->handle);
 }
 
 void listener_free(struct broker *broker)
 {
+    if (broker->listener != NULL)
+        ppi_mutex_deinit(&broker->listener->lock);
     free(broker->listener);
     broker->listener = NULL;
 }
