@@ -1,11 +1,11 @@
 /* state.h: what the broker knows: the structs that its files share, and nothing that acts.
  *
  * Who may touch what:
- *   view   while a worker is in its view (worker.h) the structure stands still: peers,
- * subscriptions and the index are neither added nor freed. Every packet is handled in a view. write
- * the structure changes only in the write section, when no worker is in a view. So a pointer found
- * in a view is good until the view is left, and needs no count. lock   what changes while messages
- * flow has a lock of its own, named with it, or is atomic. */
+ *   - view: while a worker is in its view (worker.h) the structure stands still: peers,
+ *     subscriptions and the index are neither added nor freed. Every packet is handled in a view.
+ *   - write: the structure changes only in the write section, when no worker is in a view. So a
+ *     pointer found in a view is good until the view is left, and needs no count.
+ *   - lock: what changes while messages flow has a lock of its own, named with it, or is atomic. */
 #ifndef STATE_H
 #define STATE_H
 

@@ -3,25 +3,25 @@
 
 static struct bus bus;
 
-static void what_is_missing_is_told(void **state)
+static void assert_all_invalid(const int *results, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (results[i] != PP_EINVAL)
+            fail_msg("call %zu: %s", i, pp_strerror(results[i]));
+}
+
+static void what_is_missing_for_a_client_is_told(void **state)
 {
     pp_client_config config = PP_CLIENT_CONFIG_INIT;
-    pp_call_config call_config = { 0 };
-    pp_sub_config sub_config = { 0 };
-    pp_serve_config serve_config = { 0 };
-    pp_answer answer = { 0 };
     pp_receipt receipt;
-    pp_message message;
-    pp_client *client;
+    pp_client *client, *none;
     pp_op op = PP_OP_INIT;
-    pp_sub *sub;
     char text[8] = "x";
 
     (void)state;
     bus_open(&bus, NULL);
     client = open_client(&bus);
     config.size = 1;
-    pp_client *none;
     const int wrong[] = {
         pp_client_new(NULL, NULL),
         pp_client_new(&none, &config),
@@ -37,6 +37,34 @@ static void what_is_missing_is_told(void **state)
         pp_publish_start(client, NULL, "a", "\x90", 1),
         pp_publish_confirmed(client, NULL, "a", "\x90", 1, NULL),
         pp_publish_confirmed(NULL, NULL, "a", "\x90", 1, &receipt),
+    };
+    assert_all_invalid(wrong, PPI_COUNT(wrong));
+    assert_int_equal(pp_client_close(NULL), PP_OK);
+    assert_int_equal(pp_client_abort(NULL), PP_OK);
+    pp_client_push(NULL);
+    assert_string_equal(pp_client_error(NULL, text, sizeof text), "");
+    assert_string_equal(pp_client_error(client, NULL, 5), "");
+    assert_string_equal(pp_client_error(client, text, 0), "");
+    assert_int_equal(pp_client_flush(client, NULL), PP_OK);
+    pp_client_close(client);
+    bus_close(&bus);
+}
+
+static void what_is_missing_for_messages_and_calls_is_told(void **state)
+{
+    pp_call_config call_config = { 0 };
+    pp_sub_config sub_config = { 0 };
+    pp_serve_config serve_config = { 0 };
+    pp_answer answer = { 0 };
+    pp_message message;
+    pp_client *client;
+    pp_op op = PP_OP_INIT;
+    pp_sub *sub;
+
+    (void)state;
+    bus_open(&bus, NULL);
+    client = open_client(&bus);
+    const int wrong[] = {
         pp_subscribe(NULL, NULL, "a", NULL, &sub),
         pp_subscribe(client, NULL, NULL, NULL, &sub),
         pp_subscribe(client, NULL, "a", NULL, NULL),
@@ -59,17 +87,9 @@ static void what_is_missing_is_told(void **state)
         pp_reply_error(client, 0, "x"),
         pp_reply_error(client, 1, NULL),
     };
-    for (size_t i = 0; i < PPI_COUNT(wrong); i++)
-        if (wrong[i] != PP_EINVAL)
-            fail_msg("call %zu: %s", i, pp_strerror(wrong[i]));
+    assert_all_invalid(wrong, PPI_COUNT(wrong));
     assert_int_equal(pp_next(NULL, &message), 0);
-    assert_int_equal(pp_client_close(NULL), PP_OK);
-    assert_int_equal(pp_client_abort(NULL), PP_OK);
-    pp_client_push(NULL);
     pp_answer_free(NULL);
-    assert_string_equal(pp_client_error(NULL, text, sizeof text), "");
-    assert_string_equal(pp_client_error(client, NULL, 5), "");
-    assert_string_equal(pp_client_error(client, text, 0), "");
     assert_int_equal(pp_client_flush(client, NULL), PP_OK);
     pp_client_close(client);
     bus_close(&bus);
@@ -228,7 +248,8 @@ static void on_the_ports_own_thread_waiting_is_refused(void **state)
 int misuse_tests(void)
 {
     const struct CMUnitTest tests[] = {
-        BUS_TEST(what_is_missing_is_told),
+        BUS_TEST(what_is_missing_for_a_client_is_told),
+        BUS_TEST(what_is_missing_for_messages_and_calls_is_told),
         BUS_TEST(names_and_subjects_are_looked_at),
         BUS_TEST(params_are_one_array_that_others_can_take),
         BUS_TEST(the_wrong_moment_is_told),
