@@ -1,4 +1,6 @@
 /* call_tests.c: calls and their one answer. */
+#include <panpipe/pack.h>
+
 #include "client/party.h"
 
 #include "support/text.h"
@@ -47,6 +49,51 @@ static void a_call_gets_its_answer(void **state)
     assert_memory_equal(answer.data, large.data, large.size);
     assert_int_equal(server.calls, 101);
     free(large.data);
+    close_two();
+}
+
+static void answer_packed(void *context, const pp_message *message)
+{
+    msgpack_unpacked unpacked;
+    msgpack_sbuffer result;
+    msgpack_packer packer;
+
+    (void)context;
+    msgpack_unpacked_init(&unpacked);
+    msgpack_sbuffer_init(&result);
+    msgpack_packer_init(&packer, &result, msgpack_sbuffer_write);
+    if (pp_message_unpack(message, &unpacked) &&
+        msgpack_pack_object(&packer, unpacked.data.via.array.ptr[0]) == 0)
+        pp_reply_packed(other, message->call, &result);
+    msgpack_sbuffer_destroy(&result);
+    msgpack_unpacked_destroy(&unpacked);
+}
+
+static void msgpack_c_packs_and_unpacks_what_is_sent(void **state)
+{
+    pp_serve_config config = PP_SERVE_CONFIG_INIT;
+    msgpack_unpacked unpacked;
+    msgpack_sbuffer params;
+    msgpack_packer packer;
+    pp_sub *service;
+
+    (void)state;
+    open_two(NULL);
+    config.on_call = answer_packed;
+    assert_int_equal(pp_serve(other, NULL, "first", &config, &service), PP_OK);
+    msgpack_sbuffer_init(&params);
+    msgpack_packer_init(&packer, &params, msgpack_sbuffer_write);
+    msgpack_pack_array(&packer, 1);
+    msgpack_pack_int(&packer, 42);
+    assert_int_equal(pp_publish_packed(client, "first", &params), PP_OK);
+    assert_int_equal(pp_call(client, NULL, "first", params.data, params.size, NULL, &answer),
+                     PP_OK);
+    msgpack_sbuffer_destroy(&params);
+    msgpack_unpacked_init(&unpacked);
+    assert_int_equal(pp_answer_unpack(&answer, &unpacked), 1);
+    assert_int_equal(unpacked.data.via.i64, 42);
+    assert_int_equal(pp_answer_unpack(&(pp_answer){ 0 }, &unpacked), 0);
+    msgpack_unpacked_destroy(&unpacked);
     close_two();
 }
 
@@ -287,6 +334,7 @@ int call_tests(void)
 {
     const struct CMUnitTest tests[] = {
         BUS_TEST(a_call_gets_its_answer),
+        BUS_TEST(msgpack_c_packs_and_unpacks_what_is_sent),
         BUS_TEST(an_error_has_a_status_words_and_its_bytes),
         BUS_TEST(the_brokers_own_errors_have_their_names),
         BUS_TEST(limits_are_told),
