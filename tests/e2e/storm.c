@@ -248,3 +248,10 @@ void storm_check_figures(struct conn *conn)
     }
     msgpack_unpacked_destroy(&result);
 }
+
+unsigned storm_setting(const char *name, unsigned usual)
+{
+    const char *given = ppi_environment(name);
+
+    return given != NULL ? (unsigned)strtoul(given, NULL, 10) : usual;
+}

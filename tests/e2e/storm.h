@@ -68,4 +68,7 @@ bool frame_is_about(const struct frame *frame, const char *subject);
 uint64_t storm_stat(struct conn *conn, const char *name);
 void storm_check_figures(struct conn *conn);
 
+/* A number from the environment. */
+unsigned storm_setting(const char *name, unsigned usual);
+
 #endif
