@@ -907,6 +907,50 @@ def _():
     assert done.code == 9 and json.loads(done.err)["error"]["code"] == "E_PROTO", done
 
 
+def a_broker_with_a_deaf_log():
+    """A broker that has written more to its standard error than the pipe takes, unread."""
+    name = unique("deaf")
+    process = start(PANPIPED + ["-b", name, "--log-level", "debug"])
+    where = os.path.join(os.environ["XDG_RUNTIME_DIR"], "panpipe", name + ".sock")
+
+    def connected():
+        connection = socket.socket(socket.AF_UNIX)
+        connection.settimeout(PATIENCE_S)
+        try:
+            connection.connect(where)
+        except OSError:
+            connection.close()
+            return None
+        return connection
+
+    for _ in range(1500):  # two lines each
+        eventually(connected, "the broker listens").close()
+    with eventually(connected, "the broker listens") as connection:
+        connection.sendall(msgpack.packb([0, 1, "$ping", []]))
+        assert msgpack.unpackb(connection.recv(100)) == [1, 1, None, None]
+    return process
+
+
+@test(
+    "a log that nobody reads holds nobody up, and tells what it lost",
+    linux_only="a Unix socket of our own",
+)
+def _():
+    process = a_broker_with_a_deaf_log()
+    process.terminate()
+    done = end_of(process)
+    assert done.code == 0, done
+    assert " warn log lost=" in done.err, done
+    assert " info leave\n" in done.err, done
+
+
+@test("a log that nobody reads does not keep the broker", linux_only="a Unix socket of our own")
+def _():
+    process = a_broker_with_a_deaf_log()
+    process.terminate()
+    assert process.wait(timeout=PATIENCE_S) == 0
+
+
 @test("the broker has lost nothing in all this, and ends well")
 def _():
     assert json.loads(run("stats", "--json").out)["late_answers"] >= 0
