@@ -251,8 +251,11 @@ void calls_answer(struct worker *worker, struct peer *server, const struct ppi_f
     count_down(call);
     forget_at_caller(call);
     worker->counts.answers++;
-    reply_frame(worker, call->caller, head, ppi_head_answer(head, call->caller_id),
-                frame->data + frame->rest, frame->size - frame->rest);
+    size_t head_size = ppi_head_answer(head, call->caller_id), rest = frame->size - frame->rest;
+    if (head_size + rest <= worker->broker->settings.frame_max)
+        reply_frame(worker, call->caller, head, head_size, frame->data + frame->rest, rest);
+    else /* the caller's id may be longer than the broker's */
+        reply_error(worker, call->caller, call->caller_id, "E_LIMIT the answer is too large");
     call_free(worker, call);
 }
 

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <panpipe/sys.h>
+
 #include "base/check.h"
 #include "base/compiler.h"
 #include "broker.h"
@@ -257,6 +259,7 @@ int main(int argc, char **argv)
 
     ppi_fill_standard_streams();
     ppi_check_set_hook(ppi_check_abort);
+    argv = pp_arguments(&argc, argv);
     int code = parse(&arguments, argc, argv);
     if (code < 0)
         code = settle(&program.settings, &arguments);

@@ -9,7 +9,6 @@
 #include "base/status.h"
 #include "calls.h"
 #include "control.h"
-#include "io/handle.h"
 #include "io/timer.h"
 #include "log.h"
 #include "reply.h"
@@ -23,6 +22,87 @@ enum { HANDED_MAX = 16384 };
 static struct peer *peer_of(struct ppi_link *link)
 {
     return PP_CONTAINER(link, struct peer, link);
+}
+
+/* --- who it is -------------------------------------------------------------------------------
+ *
+ * Windows may tell a client's user only after something of the client was read. Until then it is
+ * counted by its process; nothing that it says is handled before its user is known. */
+
+static bool is_known(const pp_peer *who)
+{
+    return (who->flags & (PP_PEER_SID | PP_PEER_UID)) != 0;
+}
+
+static void leave_user(struct peer *peer)
+{
+    if (peer->user != NULL && --peer->user->connections == 0) {
+        ppi_list_remove(&peer->user->in_broker);
+        free(peer->user);
+    }
+    peer->user = NULL;
+}
+
+static void name_user(const pp_peer *who, char *name, size_t size)
+{
+    if ((who->flags & PP_PEER_SID) != 0)
+        snprintf(name, size, "%s", who->sid);
+    else if ((who->flags & PP_PEER_UID) != 0)
+        snprintf(name, size, "%u", who->uid);
+    else
+        snprintf(name, size, "pid %" PRIu64, who->pid);
+}
+
+/* The user's record, counted; NULL: *why. */
+static struct user *enter_user(struct broker *broker, const pp_peer *who, const char **why)
+{
+    char name[sizeof((struct user *)NULL)->name];
+    struct user *user = NULL;
+
+    name_user(who, name, sizeof name);
+    for (struct ppi_list *at = broker->users.next; at != &broker->users && user == NULL;
+         at = at->next)
+        if (strcmp(PP_CONTAINER(at, struct user, in_broker)->name, name) == 0)
+            user = PP_CONTAINER(at, struct user, in_broker);
+    if (user != NULL && user->connections >= broker->settings.connections_user) {
+        *why = "E_QUOTA connections_user: too many connections of this user\n";
+        return NULL;
+    }
+    if (user == NULL && (user = calloc(1, sizeof *user)) != NULL) {
+        memcpy(user->name, name, sizeof name);
+        ppi_list_append(&broker->users, &user->in_broker);
+    }
+    *why = "E_LIMIT the broker is out of memory\n";
+    if (user != NULL)
+        user->connections++;
+    return user;
+}
+
+/* The first message is there. false: the client must go, and was told. */
+static bool identify(struct worker *worker, struct peer *peer)
+{
+    const char *why = "E_PERM the system does not say whose connection this is\n";
+    pp_peer who = { .size = sizeof who };
+
+    pp_peer_get(peer->link.pipe, &who);
+    worker_write_begin(worker);
+    leave_user(peer);
+    if (is_known(&who)) {
+        peer->who = who;
+        peer->user = enter_user(worker->broker, &who, &why);
+    }
+    peer->known = peer->user != NULL;
+    worker_write_end(worker);
+    log_event(peer->known ? LOG_INFO : LOG_WARN, peer->known ? "identify" : "refuse",
+              "client=%" PRIu64 " %s=\"%.*s\"", peer->id, peer->known ? "user" : "why",
+              (int)strcspn(peer->known ? peer->user->name : why, "\n"),
+              peer->known ? peer->user->name : why);
+    if (peer->known)
+        return true;
+    reply_text(worker, peer, why);
+    worker_send(worker);
+    ppi_link_finish(&peer->link, PP_EACCESS);
+    return false;
 }
 
 /* --- frames ---------------------------------------------------------------------------------- */
@@ -106,6 +186,8 @@ static enum ppi_verdict on_frame(struct ppi_link *link, const struct ppi_frame *
 
     if (peer->bye)
         return PPI_NEXT; /* it promised to say no more */
+    if (PPI_UNLIKELY(!peer->known) && !identify(worker, peer))
+        return PPI_STOP;
     count_frame(worker, peer, 1);
     enum ppi_verdict verdict = handle(worker, peer, frame);
     if (verdict == PPI_HOLD)
@@ -224,15 +306,6 @@ void session_end(struct worker *worker, struct peer *peer, int why, const char *
     ppi_link_close(&peer->link, why);
 }
 
-static void leave_user(struct peer *peer)
-{
-    if (peer->user != NULL && --peer->user->connections == 0) {
-        ppi_list_remove(&peer->user->in_broker);
-        free(peer->user);
-    }
-    peer->user = NULL;
-}
-
 static void peer_free(struct peer *peer)
 {
     ppi_map_deinit(&peer->subs_by_id);
@@ -291,41 +364,6 @@ static const struct ppi_link_events events = {
 
 /* --- its beginning --------------------------------------------------------------------------- */
 
-static void name_user(const pp_peer *who, char *name, size_t size)
-{
-    if ((who->flags & PP_PEER_SID) != 0)
-        snprintf(name, size, "%s", who->sid);
-    else if ((who->flags & PP_PEER_UID) != 0)
-        snprintf(name, size, "%u", who->uid);
-    else
-        snprintf(name, size, "unidentified");
-}
-
-/* The user's record, counted; NULL: *why. */
-static struct user *enter_user(struct broker *broker, const pp_peer *who, const char **why)
-{
-    char name[sizeof((struct user *)NULL)->name];
-    struct user *user = NULL;
-
-    name_user(who, name, sizeof name);
-    for (struct ppi_list *at = broker->users.next; at != &broker->users && user == NULL;
-         at = at->next)
-        if (strcmp(PP_CONTAINER(at, struct user, in_broker)->name, name) == 0)
-            user = PP_CONTAINER(at, struct user, in_broker);
-    if (user != NULL && user->connections >= broker->settings.connections_user) {
-        *why = "E_QUOTA connections_user: too many connections of this user\n";
-        return NULL;
-    }
-    if (user == NULL && (user = calloc(1, sizeof *user)) != NULL) {
-        memcpy(user->name, name, sizeof name);
-        ppi_list_append(&broker->users, &user->in_broker);
-    }
-    *why = "E_LIMIT the broker is out of memory\n";
-    if (user != NULL)
-        user->connections++;
-    return user;
-}
-
 static struct peer *peer_new(struct broker *broker, const pp_peer *who)
 {
     struct peer *peer = calloc(1, sizeof *peer);
@@ -336,6 +374,7 @@ static struct peer *peer_new(struct broker *broker, const pp_peer *who)
     snprintf(name, sizeof name, "pid-%" PRIu64, who->pid);
     peer->broker = broker;
     peer->who = *who;
+    peer->known = is_known(who);
     peer->name = sub_copy_text(name);
     peer->next_sid = 1;
     peer->next_server_id = 1;
@@ -378,6 +417,37 @@ static const char *admit(struct broker *broker, struct peer *peer, pp_handle *co
     return why;
 }
 
+/* A connection that is not admitted is told why, and then closed. */
+struct refusal {
+    pp_op op;
+    pp_handle *connection;
+};
+
+static void on_told(pp_op *op)
+{
+    struct refusal *refusal = PP_CONTAINER(op, struct refusal, op);
+
+    pp_close(refusal->connection);
+    free(refusal);
+}
+
+static void refuse(struct broker *broker, pp_handle *connection, const char *why)
+{
+    struct refusal *refusal = calloc(1, sizeof *refusal);
+    int result = PP_ENOMEM;
+
+    if (refusal != NULL) {
+        refusal->connection = connection;
+        refusal->op.priv_.handler = on_told;
+        pp_port_attach(broker->port, connection, 0); /* it may be already */
+        result = pp_write(connection, &refusal->op, why, strlen(why));
+    }
+    if (result == PP_PENDING)
+        return;
+    pp_close(connection);
+    free(refusal);
+}
+
 void session_open(struct worker *worker, pp_handle *connection)
 {
     struct broker *broker = worker->broker;
@@ -395,11 +465,9 @@ void session_open(struct worker *worker, pp_handle *connection)
     worker_leave(worker);
     if (refused == NULL)
         return;
-    const pp_piece line = { refused, strlen(refused) };
     log_event(LOG_WARN, "refuse", "pid=%" PRIu64 " why=\"%.*s\"", who.pid,
               (int)strcspn(refused, "\n"), refused);
-    ppi_handle_try_write(connection, &line, 1);
-    pp_close(connection);
+    refuse(broker, connection, refused);
     if (peer != NULL)
         peer_free(peer);
 }

@@ -1,11 +1,11 @@
 /* state.h: what the broker knows: the structs that its files share, and nothing that acts.
  *
  * Who may touch what:
- *   view   while a worker is in its view (worker.h) the structure stands still: peers,
- * subscriptions and the index are neither added nor freed. Every packet is handled in a view. write
- * the structure changes only in the write section, when no worker is in a view. So a pointer found
- * in a view is good until the view is left, and needs no count. lock   what changes while messages
- * flow has a lock of its own, named with it, or is atomic. */
+ *   - view: while a worker is in its view (worker.h) the structure stands still: peers,
+ *     subscriptions and the index are neither added nor freed. Every packet is handled in a view.
+ *   - write: the structure changes only in the write section, when no worker is in a view. So a
+ *     pointer found in a view is good until the view is left, and needs no count.
+ *   - lock: what changes while messages flow has a lock of its own, named with it, or is atomic. */
 #ifndef STATE_H
 #define STATE_H
 
@@ -64,7 +64,8 @@ struct peer {
     struct ppi_list in_broker;
     uint64_t id;
     pp_peer who;
-    struct user *user; /* counted; NULL: not known yet */
+    bool known;        /* whose it is; else its first message will tell */
+    struct user *user; /* counted; while not known, of its process */
     char *name;        /* as $hello gave it, or "pid-N"; owned */
     bool hello;        /* can be told things */
     bool bye;          /* said $bye; bye_id is its call, answered at the end */
@@ -94,7 +95,7 @@ struct peer {
 /* Connections of one user. */
 struct user {
     struct ppi_list in_broker;
-    char name[192]; /* a uid or a SID */
+    char name[192]; /* a uid or a SID; "pid N" of clients not known yet */
     uint32_t connections;
 };
 

@@ -29,8 +29,7 @@ enum {
     OWN_PORT_BUFFERS = 4
 };
 
-/* --- making and freeing
- * ----------------------------------------------------------------------------- */
+/* --- making and freeing ---------------------------------------------------------------------- */
 
 static char *copy_text(const char *text)
 {
@@ -159,8 +158,7 @@ int pp_client_new(pp_client **out, const pp_client_config *config)
     return PP_OK;
 }
 
-/* --- the link's events
- * ------------------------------------------------------------------------------ */
+/* --- the link's events ----------------------------------------------------------------------- */
 
 static pp_client *client_of(struct ppi_link *link)
 {
@@ -267,8 +265,7 @@ const struct ppi_link_events ppi_client_events = {
     .closed = ppi_client_on_link_closed,
 };
 
-/* --- connecting
- * ------------------------------------------------------------------------------------- */
+/* --- connecting ------------------------------------------------------------------------------ */
 
 void ppi_client_end_connect(pp_client *client, int status, enum ppi_client_state state)
 {

@@ -17,8 +17,7 @@ struct waiting {
     uint32_t subject_length, params_size;
 };
 
-/* --- from the wire
- * -------------------------------------------------------------------------------- */
+/* --- from the wire --------------------------------------------------------------------------- */
 
 /* The bytes of a number, and of a text: the broker passes on what others wrote, who may have used
  * an unusual form. 0: it is something else. */
@@ -202,8 +201,7 @@ void ppi_client_on_cancel(pp_client *client, const struct ppi_frame *frame)
     ppi_leave_callback(before);
 }
 
-/* --- subscribing and serving
- * ---------------------------------------------------------------------- */
+/* --- subscribing and serving ----------------------------------------------------------------- */
 
 /* What a subscribe or serve request says; packed, it has WISH_BYTES at most. */
 enum { WISH_BYTES = 512 };
@@ -377,8 +375,7 @@ void ppi_sub_free(pp_sub *sub, int status)
     free(sub);
 }
 
-/* --- taking messages
- * ------------------------------------------------------------------------------ */
+/* --- taking messages ------------------------------------------------------------------------- */
 
 int pp_receive(pp_sub *sub, pp_op *op)
 {
@@ -449,8 +446,7 @@ int pp_next(pp_sub *sub, pp_message *message)
     return 1;
 }
 
-/* --- answering
- * ------------------------------------------------------------------------------------ */
+/* --- answering ------------------------------------------------------------------------------- */
 
 /* The call is answered: nobody need be told that it is canceled. */
 static void forget_call(pp_client *client, uint64_t call)

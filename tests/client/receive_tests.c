@@ -97,7 +97,7 @@ static void ones_own_messages_come_back_only_with_echo(void **state)
 
 /* --- slow readers ----------------------------------------------------------------------------- */
 
-enum { COUNT = 4000, SIZE = 1000 };
+enum { COUNT = 4000, BODY_BYTES = 1000 };
 
 struct publisher {
     pp_client *client;
@@ -107,7 +107,7 @@ struct publisher {
 static void publish_numbers(void *context)
 {
     struct publisher *publisher = context;
-    struct large large = large_of(SIZE);
+    struct large large = large_of(BODY_BYTES);
 
     for (unsigned i = 0; i < COUNT; i++) {
         large.data[0] = 0x92; /* [i, bin] */
@@ -115,8 +115,8 @@ static void publish_numbers(void *context)
         large.data[2] = (uint8_t)(i >> 8);
         large.data[3] = (uint8_t)i;
         large.data[4] = 0xC5;
-        large.data[5] = (SIZE - 1) >> 8;
-        large.data[6] = (SIZE - 1) & 255;
+        large.data[5] = (BODY_BYTES - 1) >> 8;
+        large.data[6] = (BODY_BYTES - 1) & 255;
         if (pp_publish(publisher->client, "data", large.data, large.size) != PP_OK)
             break;
         publisher->published++;

@@ -287,6 +287,26 @@ static void an_answer_does_not_wait_for_the_publish_before_it(void **state)
     close_three();
 }
 
+static void who_reads_a_little_and_then_no_more_is_cut_too(void **state)
+{
+    enum { A_LITTLE = 220 * 1024 }; /* all that a pipe holds, not all that is queued */
+    struct feed feed = { .raw = &publisher };
+
+    (void)state;
+    if (bus_is_simulated())
+        skip(); /* its clock would run on until the reader is cut for not reading at all */
+    open_three("queue_low = 4096;\nqueue_high = 262144;\nstall_ms = 1000;\n", "{}");
+    hold_up(&feed, 1500);
+    for (size_t had = 0; had < A_LITTLE; ppi_buf_clear(&reader.in)) { /* below queue_high */
+        assert_true(raw_receive(&reader));
+        had += ppi_buf_size(&reader.in);
+    }
+    EVENTUALLY(bus_log_has(&bus, "text=\"stall_rate:"));
+    EVENTUALLY(feed_on(&feed));
+    ppi_buf_deinit(&feed.bytes);
+    close_three();
+}
+
 static void who_wants_to_be_cut_rather_than_hold_others_up_is(void **state)
 {
     struct ppi_buf all = { 0 };
@@ -382,6 +402,7 @@ int flow_tests(void)
         BUS_TEST(who_does_not_read_its_last_words_is_closed_all_the_same),
         BUS_TEST(a_held_up_call_ends_with_bye),
         BUS_TEST(an_answer_does_not_wait_for_the_publish_before_it),
+        BUS_TEST(who_reads_a_little_and_then_no_more_is_cut_too),
         BUS_TEST(who_wants_to_be_cut_rather_than_hold_others_up_is),
         BUS_TEST(a_caller_that_does_not_read_its_answers_is_cut),
         BUS_TEST(a_message_that_is_begun_must_be_continued),

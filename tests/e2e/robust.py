@@ -1,6 +1,7 @@
 #!/usr/bin/python3
-"""panpiped and panpipe when the world is unkind: strangers, crowds, kills, full disks, limits, other
-users. What one party does must not be noticed by the others. See support.py for the programs."""
+"""panpiped and panpipe when the world is unkind: strangers, crowds, kills, full disks, limits,
+other users. What one party does must not be noticed by the others. See support.py for the
+programs."""
 
 import os
 import resource

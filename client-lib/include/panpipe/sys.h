@@ -4,6 +4,8 @@
 #ifndef PANPIPE_SYS_H
 #define PANPIPE_SYS_H
 
+#include <stdio.h>
+
 #include <panpipe/port.h>
 
 #ifdef __cplusplus
@@ -28,6 +30,13 @@ void pp_thread_join(pp_thread *thread);
  * process to end: Ctrl-C, SIGTERM, the console is closed. Once, before other threads are started.
  * Programs that are started later are not affected. PP_OK; PP_ENOMEM; PP_ELIMIT. */
 int pp_watch_for_end(void (*wish)(void *context, unsigned count), void *context);
+
+/* The arguments of main as UTF-8: on Windows the C library has them in another code. Once, at the
+ * beginning; they stay until the end. Elsewhere, and without memory, argv itself. */
+char **pp_arguments(int *argc, char **argv);
+
+/* fopen, with the path in UTF-8. */
+FILE *pp_file_open(const char *path, const char *mode);
 
 /* Standard input and output as bytes, without buffers and without translation of line ends.
  * pp_stdin_read: as soon as there is something: how many bytes; 0: the end; negative: a status.

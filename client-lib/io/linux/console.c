@@ -18,6 +18,17 @@
 
 extern char **environ;
 
+char **pp_arguments(int *argc, char **argv)
+{
+    (void)argc;
+    return argv;
+}
+
+FILE *pp_file_open(const char *path, const char *mode)
+{
+    return fopen(path, mode);
+}
+
 int64_t pp_stdin_read(void *buffer, size_t size)
 {
     ssize_t n;
