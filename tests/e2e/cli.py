@@ -775,8 +775,8 @@ def _():
 
 @test("a command without standard streams works", linux_only="a shell that closes streams")
 def _():
-    words = " ".join(shlex.quote(word) for word in PANPIPE + ["-b", broker.path, "ping", "-n", "1"])
-    done = end_of(start(["sh", "-c", f"{words} <&- >&- 2>&-"]))
+    words = " ".join(shlex.quote(word) for word in PANPIPE + ["-b", broker.name, "ping"])
+    done = end_of(start(["sh", "-c", f"{words} -n 1 <&- >&- 2>&-"]))
     assert done.code == 0, done
 
 
