@@ -257,9 +257,8 @@ int main(int argc, char **argv)
     static struct program program;
     pp_port_config config = PP_PORT_CONFIG_INIT;
 
-    ppi_fill_standard_streams();
     ppi_check_set_hook(ppi_check_abort);
-    argv = pp_arguments(&argc, argv);
+    argv = pp_program_begin(&argc, argv);
     int code = parse(&arguments, argc, argv);
     if (code < 0)
         code = settle(&program.settings, &arguments);

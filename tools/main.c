@@ -200,8 +200,8 @@ static int run(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
+    argv = pp_program_begin(&argc, argv);
     interrupt_watch();
-    argv = pp_arguments(&argc, argv);
     for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
         cli.json = cli.json || strcmp(argv[i], "--json") == 0; /* for what is wrong before it */
     error_begin("", cli.json);

@@ -78,10 +78,6 @@ bool ppi_user_is_own(const struct pp_peer *who);
  * other threads are started. PP_OK, PP_ENOMEM, PP_ELIMIT. */
 int ppi_watch_for_end(void (*wish)(void *context, unsigned count), void *context);
 
-/* Before anything is opened: standard streams that are closed become the null device, so that none
- * of ours takes their place, and no words meant for people go into it. */
-void ppi_fill_standard_streams(void);
-
 /* Lets this process open as many handles as the system allows it. */
 void ppi_raise_handle_limit(void);
 

@@ -267,6 +267,33 @@ static void a_service_without_a_callback_takes_its_calls_with_pp_next(void **sta
     close_two();
 }
 
+static void an_answer_can_be_an_operation(void **state)
+{
+    pp_op call = PP_OP_INIT, reply = PP_OP_INIT;
+    struct bytes params = bytes_of("[7]");
+    pp_message message;
+    pp_sub *service;
+
+    (void)state;
+    open_two(NULL);
+    assert_int_equal(pp_serve(other, NULL, "q", NULL, &service), PP_OK);
+    assert_int_equal(pp_op_use_wait(&call), PP_OK);
+    assert_int_equal(pp_call(client, &call, "q", params.data, params.size, NULL, &answer),
+                     PP_PENDING);
+    assert_int_equal(pp_receive(service, NULL), PP_OK);
+    assert_int_equal(pp_next(service, &message), 1);
+    assert_int_equal(pp_op_use_wait(&reply), PP_OK);
+    assert_int_equal(pp_reply_start(other, &reply, message.call, "\x91\xC1", 2), PP_EINVAL);
+    assert_int_equal(
+        pp_reply_start(other, &reply, message.call, message.params, message.params_size),
+        PP_PENDING);
+    assert_int_equal(wait_for(&reply), PP_OK);
+    assert_int_equal(wait_for(&call), PP_OK);
+    assert_int_equal(answer.size, params.size);
+    assert_memory_equal(answer.data, params.data, params.size);
+    close_two();
+}
+
 /* A callback that calls on, and answers when that is answered. */
 static struct {
     pp_op op, waited;
@@ -341,6 +368,7 @@ int call_tests(void)
         BUS_TEST(a_call_can_be_canceled_and_its_server_is_told),
         BUS_TEST(a_call_may_be_answered_later_and_after_the_service_has_ended),
         BUS_TEST(a_service_without_a_callback_takes_its_calls_with_pp_next),
+        BUS_TEST(an_answer_can_be_an_operation),
         BUS_TEST(a_callback_may_do_anything_but_wait),
     };
     int failures = 0;

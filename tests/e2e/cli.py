@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 import os
+import shlex
 import shutil
 import signal
 import socket
@@ -770,6 +771,13 @@ def _():
         run("pub", "m.once", str(i))
         assert os.read(sub.stdout.fileno(), 100) == b"%d\n" % i
     sub.kill()
+
+
+@test("a command without standard streams works", linux_only="a shell that closes streams")
+def _():
+    words = " ".join(shlex.quote(word) for word in PANPIPE + ["-b", broker.name, "ping"])
+    done = end_of(start(["sh", "-c", f"{words} -n 1 <&- >&- 2>&-"]))
+    assert done.code == 0, done
 
 
 @test("closed standard output ends a command quietly with exit code 0")

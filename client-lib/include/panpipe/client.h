@@ -210,6 +210,9 @@ int pp_serve(pp_client *client, pp_op *op, const char *pattern, const pp_serve_c
 /* Answers a call: result is one MessagePack value. An answer that comes too late is ignored by the
  * broker. PP_OK: queued; PP_EINVAL; PP_ELIMIT; PP_ECLOSED. */
 int pp_reply(pp_client *client, uint64_t call, const void *result, size_t size);
+/* The same as an operation, which ends when the system has taken all of it; only while connected
+ * and not draining. */
+int pp_reply_start(pp_client *client, pp_op *op, uint64_t call, const void *result, size_t size);
 /* With an error, a text that begins with a name: "E_ARG no such user". Of a name that
  * panpipe/port.h has the caller gets the status, of any other PP_EREMOTE. At most 399 bytes are
  * sent. */

@@ -59,7 +59,8 @@ static char *line_text(void)
     return text;
 }
 
-char **pp_arguments(int *argc, char **argv)
+/* Streams that are closed need nothing: handles have no small numbers that others would take. */
+char **pp_program_begin(int *argc, char **argv)
 {
     char *line = line_text();
     size_t length = line != NULL ? strlen(line) : 0;

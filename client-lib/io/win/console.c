@@ -31,11 +31,6 @@ static bool is_console(HANDLE handle)
     return handle != NULL && GetConsoleMode(handle, &mode);
 }
 
-int pp_is_terminal(int stream)
-{
-    return stream >= 0 && stream <= 2 && is_console(stream_handle(stream));
-}
-
 /* --- input ----------------------------------------------------------------------------------- */
 
 static int64_t read_console(HANDLE console, void *buffer, size_t size)
