@@ -13,8 +13,7 @@
 
 enum { FREE_CALLS_MAX = 1024, EXPIRED_AT_ONCE = 64 };
 
-/* --- records -----------------------------------------------------------------------------------
- */
+/* --- records --------------------------------------------------------------------------------- */
 
 static struct call *call_new(struct worker *worker)
 {
@@ -68,8 +67,7 @@ static void forget_at_server(struct call *call)
     count_down(call);
 }
 
-/* --- a request ---------------------------------------------------------------------------------
- */
+/* --- a request ------------------------------------------------------------------------------- */
 
 /* Enters the call at the caller. PP_OK, PP_ELIMIT, PP_ENOMEM, PP_EPROTO: the id is in use. */
 static int enter_at_caller(struct call *call, uint32_t limit)
@@ -224,8 +222,7 @@ enum ppi_verdict calls_request(struct worker *worker, const struct request *requ
     return PPI_NEXT;
 }
 
-/* --- its end -----------------------------------------------------------------------------------
- */
+/* --- its end --------------------------------------------------------------------------------- */
 
 void calls_answer(struct worker *worker, struct peer *server, const struct ppi_frame *frame)
 {

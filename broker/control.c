@@ -7,109 +7,19 @@
 
 #include "base/status.h"
 #include "calls.h"
+#include "control_subs.h"
 #include "io/timer.h"
 #include "log.h"
-#include "options.h"
 #include "reply.h"
 #include "report.h"
 #include "router.h"
 #include "stop.h"
 #include "subs.h"
 #include "ticker.h"
-#include "wire/subject.h"
 
-enum { PROTOCOL_VERSION = 1, PARAMS_MAX = 4, CONTROL_BYTES_MAX = 64 * 1024, NAME_MAX_BYTES = 64 };
-enum { BYE_LINGER_MS = 2000 };
+enum { PROTOCOL_VERSION = 1, CONTROL_BYTES_MAX = 64 * 1024, BYE_LINGER_MS = 2000 };
 
-/* One control message. */
-struct request_in {
-    struct worker *worker;
-    struct peer *peer;
-    const struct ppi_frame *frame;
-    bool call; /* wants an answer */
-    struct ppi_slice params[PARAMS_MAX];
-    int count; /* of params; may be more than PARAMS_MAX */
-};
-
-static void fail(const struct request_in *in, const char *name, const char *text)
-{
-    if (in->call)
-        reply_error(in->worker, in->peer, in->frame->id, "%s %s", name, text);
-    else
-        reply_note(in->worker, in->peer, name, "%.*s: %s", (int)in->frame->subject_length,
-                   ppi_frame_subject(in->frame), text);
-}
-
-static void answer_nil(const struct request_in *in)
-{
-    struct reply reply;
-
-    if (!in->call)
-        return;
-    reply_begin(&reply, in->frame->id);
-    msgpack_pack_nil(&reply.packer);
-    reply_end(in->worker, in->peer, &reply);
-}
-
-static void answer_number(const struct request_in *in, uint64_t number)
-{
-    struct reply reply;
-
-    if (!in->call)
-        return;
-    reply_begin(&reply, in->frame->id);
-    msgpack_pack_uint64(&reply.packer, number);
-    reply_end(in->worker, in->peer, &reply);
-}
-
-/* The text of a param; false: it was answered with an error. */
-static bool text_param(const struct request_in *in, int i, const char *what, const char **text,
-                       size_t *length)
-{
-    char problem[OPTION_PROBLEM_MAX];
-
-    if (i < in->count) {
-        struct ppi_value value = ppi_value_at(in->params[i].data, in->params[i].size);
-
-        *text = value.text;
-        *length = value.text_length;
-        if (value.kind == PPI_VALUE_TEXT)
-            return true;
-    }
-    snprintf(problem, sizeof problem, "param %d is %s, a text", i + 1, what);
-    fail(in, "E_ARG", problem);
-    return false;
-}
-
-static bool number_param(const struct request_in *in, int i, const char *what, uint64_t *number)
-{
-    char problem[OPTION_PROBLEM_MAX];
-
-    if (i < in->count) {
-        struct ppi_value value = ppi_value_at(in->params[i].data, in->params[i].size);
-
-        *number = value.number;
-        if (value.kind == PPI_VALUE_NUMBER)
-            return true;
-    }
-    snprintf(problem, sizeof problem, "param %d is %s, a number", i + 1, what);
-    fail(in, "E_ARG", problem);
-    return false;
-}
-
-/* The options, if there are any; false: answered with an error. */
-static bool options_param(const struct request_in *in, int i, struct option *known, size_t count)
-{
-    char problem[OPTION_PROBLEM_MAX];
-
-    if (i >= in->count || options_read(in->params[i], known, count, problem))
-        return true;
-    fail(in, "E_ARG", problem);
-    return false;
-}
-
-/* --- $hello ------------------------------------------------------------------------------------
- */
+/* --- $hello ---------------------------------------------------------------------------------- */
 
 static void pack_limits(msgpack_packer *packer, const struct settings *settings)
 {
@@ -160,14 +70,6 @@ static void answer_hello(const struct request_in *in)
     reply_end(in->worker, in->peer, &reply);
 }
 
-static bool name_valid(const char *name, size_t length)
-{
-    for (size_t i = 0; i < length; i++)
-        if ((unsigned char)name[i] < 0x20 || name[i] == 0x7F)
-            return false;
-    return length >= 1 && length <= NAME_MAX_BYTES && ppi_utf8(name, length);
-}
-
 static enum ppi_verdict hello(const struct request_in *in)
 {
     struct option known[] = { { .name = "v", .type = OPTION_NUMBER },
@@ -175,16 +77,16 @@ static enum ppi_verdict hello(const struct request_in *in)
                               { .name = "caps", .type = OPTION_ANY } };
     char *name = NULL;
 
-    if (!in->call || !options_param(in, 0, known, PPI_COUNT(known)))
+    if (!in->call || !in_options(in, 0, known, PPI_COUNT(known)))
         return PPI_NEXT;
     if (in->peer->hello)
-        fail(in, "E_ARG", "$hello was said already");
+        in_fail(in, "E_ARG", "$hello was said already");
     else if (!known[0].given || known[0].number != PROTOCOL_VERSION)
-        fail(in, "E_VERSION", "this broker speaks v 1; say [{\"v\": 1}]");
-    else if (known[1].given && !name_valid(known[1].text, known[1].text_length))
-        fail(in, "E_ARG", "a name has 1 to 64 bytes of UTF-8 and no control bytes");
+        in_fail(in, "E_VERSION", "this broker speaks v 1; say [{\"v\": 1}]");
+    else if (known[1].given && !in_name_valid(known[1].text, known[1].text_length))
+        in_fail(in, "E_ARG", "a name has 1 to 64 bytes of UTF-8 and no control bytes");
     else if (known[1].given && (name = sub_copy_text(known[1].text)) == NULL)
-        fail(in, "E_LIMIT", "the broker is out of memory");
+        in_fail(in, "E_LIMIT", "the broker is out of memory");
     else {
         char quoted[LOG_QUOTED_MAX];
 
@@ -202,171 +104,7 @@ static enum ppi_verdict hello(const struct request_in *in)
     return PPI_NEXT;
 }
 
-/* --- $sub, $serve, $unsub ------------------------------------------------------------------------
- */
-
-static bool form_of(const struct option *option, enum form *form)
-{
-    *form = option->given && strcmp(option->text, "rich") == 0 ? FORM_RICH : FORM_PLAIN;
-    return !option->given || *form == FORM_RICH || strcmp(option->text, "plain") == 0;
-}
-
-/* A new subscription of the pattern that the first param is; NULL: answered with an error. */
-static struct sub *new_sub(const struct request_in *in)
-{
-    const char *pattern;
-    size_t length;
-
-    if (!in->call) { /* nobody could know its id */
-        fail(in, "E_ARG", "only as a request");
-        return NULL;
-    }
-    if (!text_param(in, 0, "the pattern", &pattern, &length))
-        return NULL;
-    enum ppi_subject check = ppi_subject_check(pattern, length);
-    if (check > PPI_SUBJECT_PATTERN) {
-        fail(in, "E_ARG", ppi_subject_problem(check));
-        return NULL;
-    }
-    if (in->peer->subs_by_id.count >= in->worker->broker->settings.subs) {
-        fail(in, "E_LIMIT", "subs: end some subscriptions first");
-        return NULL;
-    }
-    struct sub *sub = sub_new(in->peer, pattern, length);
-    if (sub == NULL)
-        fail(in, "E_LIMIT", "the broker is out of memory");
-    return sub;
-}
-
-/* Enters it and answers with its id, after the index shows it and before its first delivery. */
-static void enter_sub(const struct request_in *in, struct sub *sub)
-{
-    char quoted[LOG_QUOTED_MAX];
-
-    worker_write_begin(in->worker);
-    int error = sub_enter(sub);
-    worker_write_end(in->worker);
-    if (error != PP_OK) {
-        fail(in, error == PP_ENAME ? "E_NAMETAKEN" : "E_LIMIT",
-             error == PP_ENAME
-                 ? "somebody else serves this pattern, and one wants to be the only one"
-                 : "the broker is out of memory");
-        sub_discard(sub);
-        return;
-    }
-    log_event(LOG_DEBUG, sub->serve ? "serve" : "sub",
-              "client=%" PRIu64 " sid=%" PRIu64 " pattern=%s", in->peer->id, sub->sid,
-              log_quote(quoted, sub->pattern, sub->pattern_length));
-    answer_number(in, sub->sid);
-}
-
-static enum ppi_verdict subscribe(const struct request_in *in)
-{
-    struct option known[] = { { .name = "form", .type = OPTION_TEXT },
-                              { .name = "group", .type = OPTION_TEXT },
-                              { .name = "policy", .type = OPTION_TEXT },
-                              { .name = "echo", .type = OPTION_BOOL } };
-    enum form form;
-    const char *problem = NULL;
-
-    if (!options_param(in, 1, known, PPI_COUNT(known)))
-        return PPI_NEXT;
-    if (!form_of(&known[0], &form))
-        problem = "option 'form' is \"plain\" or \"rich\"";
-    else if (known[1].given && !name_valid(known[1].text, known[1].text_length))
-        problem = "option 'group' has 1 to 64 bytes of UTF-8 and no control bytes";
-    else if (known[2].given && strcmp(known[2].text, "block") != 0 &&
-             strcmp(known[2].text, "cut") != 0)
-        problem = "option 'policy' is \"block\" or \"cut\"; others are not supported";
-    if (problem != NULL) {
-        fail(in, "E_ARG", problem);
-        return PPI_NEXT;
-    }
-    struct sub *sub = new_sub(in);
-    if (sub == NULL)
-        return PPI_NEXT;
-    sub->form = form;
-    sub->echo = known[3].truth;
-    sub->cut = known[2].given && strcmp(known[2].text, "cut") == 0;
-    if (known[1].given && (sub->group = sub_copy_text(known[1].text)) == NULL) {
-        fail(in, "E_LIMIT", "the broker is out of memory");
-        sub_discard(sub);
-        return PPI_NEXT;
-    }
-    enter_sub(in, sub);
-    return PPI_NEXT;
-}
-
-static enum ppi_verdict serve(const struct request_in *in)
-{
-    struct option known[] = { { .name = "form", .type = OPTION_TEXT },
-                              { .name = "exclusive", .type = OPTION_BOOL },
-                              { .name = "max_inflight", .type = OPTION_NUMBER } };
-    enum form form;
-
-    if (!options_param(in, 1, known, PPI_COUNT(known)))
-        return PPI_NEXT;
-    if (!form_of(&known[0], &form) || known[2].number > UINT32_MAX) {
-        fail(in, "E_ARG", "option 'form' is \"plain\" or \"rich\", 'max_inflight' below 2^32");
-        return PPI_NEXT;
-    }
-    struct sub *sub = new_sub(in);
-    if (sub == NULL)
-        return PPI_NEXT;
-    sub->serve = true;
-    sub->form = form;
-    sub->exclusive = known[1].truth;
-    sub->max_inflight = (uint32_t)known[2].number;
-    enter_sub(in, sub);
-    return PPI_NEXT;
-}
-
-static void answer_unsub(const struct request_in *in, uint64_t delivered)
-{
-    struct reply reply;
-
-    if (!in->call)
-        return;
-    reply_begin(&reply, in->frame->id);
-    msgpack_pack_map(&reply.packer, 2);
-    pack_text(&reply.packer, "delivered");
-    msgpack_pack_uint64(&reply.packer, delivered);
-    pack_text(&reply.packer, "discarded"); /* what is queued goes out before this answer does */
-    msgpack_pack_uint64(&reply.packer, 0);
-    reply_end(in->worker, in->peer, &reply);
-}
-
-static enum ppi_verdict unsubscribe(const struct request_in *in)
-{
-    struct option known[] = { { .name = "max", .type = OPTION_NUMBER } };
-    uint64_t sid, delivered = 0;
-
-    if (!number_param(in, 0, "the subscription's id", &sid) ||
-        !options_param(in, 1, known, PPI_COUNT(known)))
-        return PPI_NEXT;
-    worker_write_begin(in->worker);
-    struct sub *sub = ppi_map_get(&in->peer->subs_by_id, sid);
-    if (sub != NULL) {
-        ppi_mutex_lock(&in->peer->link.lock);
-        delivered = sub->delivered + sub_queued(sub);
-        ppi_mutex_unlock(&in->peer->link.lock);
-        if (known[0].given && known[0].number > atomic_load(&sub->accepted) && !sub->serve) {
-            sub->max = known[0].number;
-            in->worker->broker->version++;
-        } else {
-            sub_end(sub);
-        }
-    }
-    worker_write_end(in->worker);
-    if (sub == NULL)
-        fail(in, "E_NOTFOUND", "this connection has no such subscription");
-    else
-        answer_unsub(in, delivered);
-    return PPI_NEXT;
-}
-
-/* --- $pub, $call, $cancel ------------------------------------------------------------------------
- */
+/* --- $pub, $call, $cancel -------------------------------------------------------------------- */
 
 /* Subject and params of $pub and $call, which lie side by side. false: answered. */
 static bool message_params(const struct request_in *in, const char **subject, size_t *length,
@@ -374,17 +112,17 @@ static bool message_params(const struct request_in *in, const char **subject, si
 {
     struct ppi_value params = { 0 };
 
-    if (!text_param(in, 0, "the subject", subject, length))
+    if (!in_text(in, 0, "the subject", subject, length))
         return false;
     if (in->count >= 2)
         params = ppi_value_at(in->params[1].data, in->params[1].size);
     if (in->count < 2 || params.kind != PPI_VALUE_ARRAY) {
-        fail(in, "E_ARG", "param 2 is the message's params, an array");
+        in_fail(in, "E_ARG", "param 2 is the message's params, an array");
         return false;
     }
     if (params.depth > PPI_PARAMS_DEPTH_MAX ||
         params.size > in->worker->broker->settings.frame_max - PPI_FRAME_RESERVE) {
-        fail(in, "E_LIMIT", "the message's params are too large, or nested too deep");
+        in_fail(in, "E_LIMIT", "the message's params are too large, or nested too deep");
         return false;
     }
     *rest = in->params[0].data;
@@ -416,13 +154,13 @@ static enum ppi_verdict publish(const struct request_in *in)
 
     if (!message_params(in, &message.subject, &message.subject_length, &message.rest,
                         &message.rest_size) ||
-        !options_param(in, 2, NULL, 0))
+        !in_options(in, 2, NULL, 0))
         return PPI_NEXT;
     switch (router_publish(in->worker, &message, &receipt)) {
     case ROUTED: answer_receipt(in, &receipt); break;
     case ROUTED_LATER: return PPI_HOLD;
-    case ROUTED_BAD: fail(in, "E_ARG", pp_detail()); break;
-    case ROUTED_NOMEM: fail(in, "E_LIMIT", "the broker is out of memory"); break;
+    case ROUTED_BAD: in_fail(in, "E_ARG", pp_detail()); break;
+    case ROUTED_NOMEM: in_fail(in, "E_LIMIT", "the broker is out of memory"); break;
     }
     return PPI_NEXT;
 }
@@ -435,12 +173,12 @@ static enum ppi_verdict call(const struct request_in *in)
                                .deadline_ms = in->worker->broker->settings.call_deadline_ms };
 
     if (!in->call) {
-        fail(in, "E_ARG", "only as a request");
+        in_fail(in, "E_ARG", "only as a request");
         return PPI_NEXT;
     }
     if (!message_params(in, &request.subject, &request.subject_length, &request.rest,
                         &request.rest_size) ||
-        !options_param(in, 2, known, PPI_COUNT(known)))
+        !in_options(in, 2, known, PPI_COUNT(known)))
         return PPI_NEXT;
     if (known[0].given)
         request.deadline_ms = known[0].number < UINT32_MAX ? (uint32_t)known[0].number : UINT32_MAX;
@@ -451,21 +189,20 @@ static enum ppi_verdict cancel(const struct request_in *in)
 {
     uint64_t id;
 
-    if (!number_param(in, 0, "the id of the call", &id))
+    if (!in_number(in, 0, "the id of the call", &id))
         return PPI_NEXT;
     if (id > UINT32_MAX || !calls_cancel(in->worker, in->peer, (uint32_t)id))
-        fail(in, "E_NOTFOUND", "no call with this id is open");
+        in_fail(in, "E_NOTFOUND", "no call with this id is open");
     else
-        answer_nil(in);
+        in_answer_nil(in);
     return PPI_NEXT;
 }
 
-/* --- $ping, $bye, $sys ---------------------------------------------------------------------------
- */
+/* --- $ping, $bye, $sys ----------------------------------------------------------------------- */
 
 static enum ppi_verdict ping(const struct request_in *in)
 {
-    answer_nil(in);
+    in_answer_nil(in);
     return PPI_NEXT;
 }
 
@@ -487,7 +224,7 @@ void control_goodbye(struct worker *worker, struct peer *peer)
     while (!ppi_list_empty(&peer->subs))
         sub_end(PP_CONTAINER(peer->subs.next, struct sub, in_peer));
     worker_write_end(worker);
-    answer_nil(&in);
+    in_answer_nil(&in);
     peer->closes_ns =
         ppi_timer_now_ns(worker->broker->port) + (uint64_t)BYE_LINGER_MS * PPI_NS_PER_MS;
     ticker_wake(worker->broker);
@@ -498,7 +235,7 @@ static bool may_operate(const struct request_in *in)
 {
     if (report_is_operator(in->peer))
         return true;
-    fail(in, "E_PERM", "only the broker's own user may do this");
+    in_fail(in, "E_PERM", "only the broker's own user may do this");
     return false;
 }
 
@@ -536,13 +273,12 @@ static enum ppi_verdict sys_stop(const struct request_in *in)
 {
     if (!may_operate(in))
         return PPI_NEXT;
-    answer_nil(in);
+    in_answer_nil(in);
     stop_begin(in->worker->broker);
     return PPI_NEXT;
 }
 
-/* --- dispatch ------------------------------------------------------------------------------------
- */
+/* --- dispatch -------------------------------------------------------------------------------- */
 
 static const struct method {
     const char *name;
@@ -554,11 +290,12 @@ static const struct method {
     { "$call", call, false, true },
     { "$cancel", cancel, true, false },
     { "$ping", ping, true, false },
+    { "$sync", ping, false, false }, /* answered when all that came before has been handled */
     { "$hello", hello, false, false },
-    { "$sub", subscribe, false, false },
-    { "$serve", serve, false, false },
-    { "$unsub", unsubscribe, true, false },
-    { "$bye", bye, true, false },
+    { "$sub", control_subscribe, false, false },
+    { "$serve", control_serve, false, false },
+    { "$unsub", control_unsubscribe, true, false },
+    { "$bye", bye, false, false }, /* see control_urgent */
     { "$sys.stats", sys_stats, false, false },
     { "$sys.clients", sys_clients, false, false },
     { "$sys.subs", sys_subs, false, false },
@@ -580,11 +317,11 @@ static enum ppi_verdict run(struct worker *worker, struct peer *peer, const stru
     struct request_in in = { worker, peer, frame, frame->type == PPI_CALL, { { 0 } }, 0 };
 
     if (method == NULL) {
-        fail(&in, "E_METHOD", "this broker has no such method");
+        in_fail(&in, "E_METHOD", "this broker has no such method");
         return PPI_NEXT;
     }
     if (!method->large && frame->size > CONTROL_BYTES_MAX) {
-        fail(&in, "E_LIMIT", "control requests are at most 64 KiB");
+        in_fail(&in, "E_LIMIT", "control requests are at most 64 KiB");
         return PPI_NEXT;
     }
     in.count =
@@ -601,6 +338,8 @@ bool control_urgent(struct worker *worker, struct peer *peer, const struct ppi_f
 {
     const struct method *method = method_of(frame);
 
+    if (method != NULL && method->run == bye) /* the rest of it after what is held */
+        calls_end_own(worker, peer, "E_CANCELED the caller said $bye");
     if (method == NULL || !method->urgent)
         return false;
     run(worker, peer, frame, method);

@@ -8,7 +8,7 @@
  * worker may leave and enter its view on the way. */
 enum ppi_verdict control(struct worker *worker, struct peer *peer, const struct ppi_frame *frame);
 
-/* While frames of the peer are held: is this one that cannot wait ($cancel, $ping, $unsub, $bye)?
+/* While frames of the peer are held: is this one that cannot wait ($cancel, $ping, $unsub)?
  * Then it was handled. */
 bool control_urgent(struct worker *worker, struct peer *peer, const struct ppi_frame *frame);
 

@@ -14,6 +14,7 @@
 #include "broker.h"
 #include "io/sys.h"
 #include "link/outq.h"
+#include "link/spare.h"
 #include "log.h"
 #include "panpipe_version.h"
 
@@ -278,5 +279,6 @@ int main(int argc, char **argv)
     code = run(&program);
     pp_port_close(program.port);
     ppi_outq_trim();
+    ppi_spare_trim();
     return code;
 }

@@ -66,8 +66,10 @@ void report_stats(msgpack_packer *packer, struct broker *broker)
 {
     uint64_t bytes_in = broker->gone_bytes_in, bytes_out = broker->gone_bytes_out, queued = 0;
     char id[24];
+    pp_port_stats port = { .size = sizeof port };
     struct counts sum;
 
+    pp_port_info(broker->port, &port);
     add_up(broker, &sum);
     for (struct ppi_list *at = broker->peers.next; at != &broker->peers; at = at->next) {
         struct ppi_link *link = &PP_CONTAINER(at, struct peer, in_broker)->link;
@@ -84,9 +86,9 @@ void report_stats(msgpack_packer *packer, struct broker *broker)
     pack_number(packer, "uptime_ms",
                 (ppi_timer_now_ns(broker->port) - broker->started_ns) / PPI_NS_PER_MS);
     pack_number(packer, "cpu_ns", ppi_process_cpu_ns());
-    pack_number(packer, "memory", ppi_process_memory());
+    pack_number(packer, "memory_bytes", ppi_process_memory());
     pack_number(packer, "handles", ppi_process_handles());
-    pack_number(packer, "workers", broker->worker_count);
+    pack_number(packer, "workers", port.concurrency);
     pack_number(packer, "clients", broker->peer_count);
     pack_number(packer, "clients_ever", broker->next_peer_id - 1);
     pack_number(packer, "subs", broker->sub_count);

@@ -7,7 +7,7 @@
 #ifndef ROUTER_H
 #define ROUTER_H
 
-#include "worker.h"
+#include "route.h"
 
 /* One message to publish: rest begins at the header of the subject. */
 struct publication {
@@ -21,13 +21,6 @@ struct publication {
 /* What became of a confirmed publish: matched = queued + refused. */
 struct receipt {
     uint32_t matched, queued, refused;
-};
-
-enum routed {
-    ROUTED,
-    ROUTED_LATER, /* a receiver has no room: hold it; the publisher is resumed when it has */
-    ROUTED_BAD,   /* the subject cannot be published to; why: pp_detail */
-    ROUTED_NOMEM
 };
 
 /* Takes a plain publish frame, in order; it may be routed with the next ones, at the latest by
@@ -47,8 +40,5 @@ enum routed router_publish(struct worker *worker, const struct publication *mess
  * subject that can be called. -2: no memory. */
 int router_servers(struct worker *worker, const char *subject, size_t length, struct sub ***servers,
                    unsigned **turn);
-
-/* Frees a worker's routes. */
-void router_forget(struct worker *worker);
 
 #endif

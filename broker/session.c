@@ -21,9 +21,9 @@ static struct peer *peer_of(struct ppi_link *link)
     return PP_CONTAINER(link, struct peer, link);
 }
 
-/* --- who it is -----------------------------------------------------------------------------------
- *
- * Windows may tell a client's user only after something of the client was read. Until then it is
+/* --- who it is ------------------------------------------------------------------------------- */
+
+/* Windows may tell a client's user only after something of the client was read. Until then it is
  * counted by its process; nothing that it says is handled before its user is known. */
 
 static bool is_known(const pp_peer *who)
@@ -102,8 +102,7 @@ static bool identify(struct worker *worker, struct peer *peer)
     return false;
 }
 
-/* --- frames ------------------------------------------------------------------------------------
- */
+/* --- frames ---------------------------------------------------------------------------------- */
 
 /* Params that are passed on must fit into every receiver's form. */
 static bool may_be_routed(const struct broker *broker, const struct ppi_frame *frame)
@@ -209,8 +208,7 @@ static void on_bad(struct ppi_link *link, enum ppi_scan what)
     reply_bye(worker, peer, what == PPI_SCAN_LARGE ? "E_LIMIT" : "E_PROTO", words[what]);
 }
 
-/* --- around a packet -----------------------------------------------------------------------------
- */
+/* --- around a packet ------------------------------------------------------------------------- */
 
 static void on_begin(struct ppi_link *link)
 {
@@ -257,8 +255,7 @@ static void on_sent(struct ppi_link *link, void *tag, uint32_t count, bool lost)
     sub_sent(tag, count, lost);
 }
 
-/* --- its end -------------------------------------------------------------------------------------
- */
+/* --- its end --------------------------------------------------------------------------------- */
 
 void session_end(struct worker *worker, struct peer *peer, int why, const char *name,
                  const char *text)
@@ -293,7 +290,8 @@ static void on_closed(struct ppi_link *link, int why)
     char quoted[LOG_QUOTED_MAX];
 
     log_event(LOG_INFO, "disconnect", "client=%" PRIu64 " name=%s why=\"%s\"", peer->id,
-              log_quote(quoted, peer->name, strlen(peer->name)), pp_strerror(why));
+              log_quote(quoted, peer->name, strlen(peer->name)),
+              peer->bye ? "said goodbye" : pp_strerror(why));
     worker_enter(worker);
     worker_write_begin(worker);
     while (!ppi_list_empty(&peer->subs))
@@ -327,8 +325,7 @@ static const struct ppi_link_events events = {
     .closed = on_closed,
 };
 
-/* --- its beginning -------------------------------------------------------------------------------
- */
+/* --- its beginning --------------------------------------------------------------------------- */
 
 static struct peer *peer_new(struct broker *broker, const pp_peer *who)
 {

@@ -101,8 +101,7 @@ void worker_write_end(struct worker *worker)
     release_views(worker->broker, worker);
 }
 
-/* --- what is collected -------------------------------------------------------------------------
- */
+/* --- what is collected ----------------------------------------------------------------------- */
 
 uint8_t *worker_space(struct worker *worker, size_t bytes, unsigned sizes)
 {

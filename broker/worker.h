@@ -35,7 +35,7 @@ struct box {
     struct ppi_parcel parcels[BOX_PARCELS];
 };
 
-struct route; /* router.h */
+struct route; /* route.h */
 struct route_cache;
 
 /* Consecutive messages of one connection on one route, not routed yet: router.h. */
@@ -108,7 +108,7 @@ void worker_collect_frame(struct worker *worker, struct ppi_link *link, const vo
 /* Sends all that was collected. The arena is empty then. */
 void worker_send(struct worker *worker);
 
-/* routes must be freed before (router_forget). */
+/* routes must be freed before (routes_forget). */
 void worker_free(struct worker *worker);
 
 #endif

@@ -43,8 +43,7 @@ static const struct kind {
     { "pub", bench_flow }, { "sub", bench_watch }, { "fan", bench_flow }, { "req", bench_calls }
 };
 
-/* --- what they share
- * ------------------------------------------------------------------------------ */
+/* --- what they share ------------------------------------------------------------------------- */
 
 static int broker_cpu_ns(struct session *at, uint64_t *ns)
 {
@@ -159,8 +158,7 @@ int bench_side_client(struct session *at, const struct bench_side *side, pp_clie
     return status == PP_OK ? GO_ON : session_fail_here(at, status);
 }
 
-/* --- the report
- * ----------------------------------------------------------------------------------- */
+/* --- the report ------------------------------------------------------------------------------ */
 
 static void set_number(json_t *report, const char *name, uint64_t number)
 {
@@ -202,8 +200,7 @@ static void report_on(const struct bench_result *result)
     json_decref(report);
 }
 
-/* --- the command
- * ---------------------------------------------------------------------------------- */
+/* --- the command ----------------------------------------------------------------------------- */
 
 static const struct kind *find(const char *name)
 {

@@ -16,8 +16,7 @@ json_t *json_must(json_t *json)
     return bytes_must(json);
 }
 
-/* --- to JSON -------------------------------------------------------------------------------------
- */
+/* --- to JSON --------------------------------------------------------------------------------- */
 
 static json_t *form(const char *name, json_t *value)
 {
@@ -39,6 +38,8 @@ static json_t *base64(const char *data, size_t size)
 
 static json_t *from_text(const char *text, size_t size)
 {
+    if (size == 0) /* then text may be NULL */
+        return json_must(json_string(""));
     return text_is_utf8(text, size) ? json_must(json_stringn_nocheck(text, size))
                                     : form("$bin", base64(text, size));
 }
@@ -82,22 +83,33 @@ static bool is_form(const json_t *object)
     return false;
 }
 
+/* A copy of a text that can be a name in JSON, terminated; NULL: it cannot. */
+static char *name_of(const msgpack_object *key)
+{
+    const msgpack_object_str *text = &key->via.str;
+
+    if (key->type != MSGPACK_OBJECT_STR || !text_is_utf8(text->ptr, text->size))
+        return NULL;
+    char *name = bytes_must(calloc(text->size + 1, 1));
+    if (text->size > 0) /* else its bytes may be NULL */
+        memcpy(name, text->ptr, text->size);
+    if (strlen(name) == text->size)
+        return name;
+    free(name);
+    return NULL;
+}
+
 static json_t *from_map(const msgpack_object_map *map)
 {
     json_t *object = json_must(json_object());
     bool plain = true;
 
     for (uint32_t i = 0; i < map->size && plain; i++) {
-        const msgpack_object *key = &map->ptr[i].key;
+        char *name = name_of(&map->ptr[i].key);
 
-        plain = key->type == MSGPACK_OBJECT_STR &&
-                text_is_utf8(key->via.str.ptr, key->via.str.size) &&
-                memchr(key->via.str.ptr, '\0', key->via.str.size) == NULL;
+        plain = name != NULL;
         if (!plain)
             break;
-        char *name = bytes_must(malloc(key->via.str.size + 1));
-        memcpy(name, key->via.str.ptr, key->via.str.size);
-        name[key->via.str.size] = '\0';
         json_object_set_new_nocheck(object, name, json_from_object(&map->ptr[i].val));
         free(name);
     }
@@ -155,8 +167,7 @@ json_t *json_from_value(const void *data, size_t size)
     return json != NULL ? json : json_null();
 }
 
-/* --- from JSON -----------------------------------------------------------------------------------
- */
+/* --- from JSON ------------------------------------------------------------------------------- */
 
 static bool pack(const json_t *json, msgpack_packer *packer);
 
@@ -296,8 +307,7 @@ bool json_to_value(const json_t *json, struct bytes *out)
     return pack(json, &packer);
 }
 
-/* --- printing ------------------------------------------------------------------------------------
- */
+/* --- printing -------------------------------------------------------------------------------- */
 
 static int add(const char *data, size_t size, void *bytes)
 {

@@ -75,8 +75,7 @@ static const struct option global_options[] = {
     { 0 },
 };
 
-/* --- help ----------------------------------------------------------------------------------------
- */
+/* --- help ------------------------------------------------------------------------------------ */
 
 static void help(void)
 {
@@ -108,8 +107,7 @@ static void help_about(const struct command *command)
     out_format("\nOptions of every command: see panpipe --help\nExample: %s\n", command->example);
 }
 
-/* --- the command line ----------------------------------------------------------------------------
- */
+/* --- the command line ------------------------------------------------------------------------ */
 
 static const struct command *find(const char *name)
 {
@@ -171,7 +169,7 @@ static int check(void)
     if (command == NULL)
         return error_use("which command?");
     if (cli.operand_count < command->operands_min)
-        return error_use("there must be more: panpipe %s %s", command->name, command->synopsis);
+        return error_use("something is missing: panpipe %s %s", command->name, command->synopsis);
     if (cli.operand_count > command->operands_max)
         return error_use("\"%.60s\" is one too many: panpipe %s%s%s",
                          cli.operands[command->operands_max], command->name,

@@ -9,8 +9,7 @@
 
 enum { NAMES_MAX = 64, WORD_MAX = 32, TYPOS_MAX = 2, HELP_COLUMN = 26 };
 
-/* --- what was meant -----------------------------------------------------------------------------
- */
+/* --- what was meant -------------------------------------------------------------------------- */
 
 static size_t smallest(size_t a, size_t b, size_t c)
 {
@@ -63,8 +62,7 @@ const char *options_meant(const char *text, const char *const *names)
     return best;
 }
 
-/* --- values --------------------------------------------------------------------------------------
- */
+/* --- values ---------------------------------------------------------------------------------- */
 
 int options_time(const char *text)
 {
@@ -153,8 +151,7 @@ static bool take_value(const struct option *option, const char *text,
     return good;
 }
 
-/* --- options -------------------------------------------------------------------------------------
- */
+/* --- options --------------------------------------------------------------------------------- */
 
 /* The option that text, of length bytes, names: "n" or "count". */
 static const struct option *find(const struct option *const tables[2], const char *text,

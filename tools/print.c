@@ -14,8 +14,7 @@
 
 enum { CELL_MAX = 128, COLUMNS_MAX = 16 };
 
-/* --- values --------------------------------------------------------------------------------------
- */
+/* --- values ---------------------------------------------------------------------------------- */
 
 static void show_number(char cell[CELL_MAX], double number, const char *unit)
 {
@@ -81,7 +80,8 @@ static void show(char cell[CELL_MAX], const json_t *value, const char *unit)
     }
 }
 
-/* A field as its name without the unit, and its value with it. */
+/* A field as its name without the unit, and its value with it; the unit ends the name, or is
+ * the bytes that a counter begins with. */
 static void show_field(char label[CELL_MAX], char cell[CELL_MAX], const char *name,
                        const json_t *value)
 {
@@ -99,12 +99,13 @@ static void show_field(char label[CELL_MAX], char cell[CELL_MAX], const char *na
             break;
         }
     }
+    if (strncmp(name, "bytes_", strlen("bytes_")) == 0)
+        unit = "bytes";
     snprintf(label, CELL_MAX, "%.*s", (int)length, name);
     show(cell, value, unit);
 }
 
-/* --- forms ---------------------------------------------------------------------------------------
- */
+/* --- forms ----------------------------------------------------------------------------------- */
 
 static void print_json(const json_t *json)
 {
@@ -166,8 +167,7 @@ void print_event(const json_t *event, bool json)
     out_text("\n");
 }
 
-/* --- tables --------------------------------------------------------------------------------------
- */
+/* --- tables ---------------------------------------------------------------------------------- */
 
 /* What a path like "who.pid" leads to; NULL: nothing. */
 static const json_t *follow(const json_t *row, const char *path)

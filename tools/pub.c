@@ -40,8 +40,7 @@ static struct session session;
 static const char *subject;
 static uint64_t published, started_ns;
 
-/* --- one message ---------------------------------------------------------------------------------
- */
+/* --- one message ----------------------------------------------------------------------------- */
 
 static void print_receipt(const pp_receipt *receipt)
 {
@@ -108,8 +107,7 @@ static int publish(const void *params, size_t size)
     return code;
 }
 
-/* --- many ---------------------------------------------------------------------------------------
- */
+/* --- many ------------------------------------------------------------------------------------ */
 
 static int publish_body(const char *operand)
 {

@@ -1,6 +1,5 @@
 #include "session.h"
 
-#include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,8 +30,7 @@ int session_patience(const struct cli *cli)
     return cli->timeout_ms != 0 ? cli->timeout_ms : PATIENCE_MS;
 }
 
-/* --- waiting ------------------------------------------------------------------------------------
- */
+/* --- waiting --------------------------------------------------------------------------------- */
 
 pp_op *session_task(struct task *task)
 {
@@ -94,8 +92,7 @@ int session_poll(struct session *session)
     return session_sleep(session, 0);
 }
 
-/* --- requests -----------------------------------------------------------------------------------
- */
+/* --- requests -------------------------------------------------------------------------------- */
 
 pp_op *session_op(struct session *session)
 {
@@ -136,8 +133,7 @@ int session_call(struct session *session, const char *subject, const void *param
                          control ? session_patience(session->cli) : -1);
 }
 
-/* --- failing ------------------------------------------------------------------------------------
- */
+/* --- failing --------------------------------------------------------------------------------- */
 
 int session_fail(struct session *session, int status)
 {
@@ -154,8 +150,7 @@ int session_fail_here(struct session *session, int status)
     return session_fail(session, status);
 }
 
-/* --- publishing ----------------------------------------------------------------------------------
- */
+/* --- publishing ------------------------------------------------------------------------------ */
 
 int session_publish(struct session *session, const char *subject, const void *params, size_t size)
 {
@@ -170,8 +165,7 @@ int session_publish(struct session *session, const char *subject, const void *pa
     return status == PP_OK ? GO_ON : session_fail(session, status);
 }
 
-/* --- callbacks
- * ------------------------------------------------------------------------------------ */
+/* --- callbacks ------------------------------------------------------------------------------- */
 
 static void on_closed(void *context, pp_client *client, int why)
 {
@@ -192,8 +186,7 @@ static void on_note(void *context, pp_client *client, const char *name, const ch
         snprintf(session->note, sizeof session->note, "%s %s", name, text);
 }
 
-/* --- opening ------------------------------------------------------------------------------------
- */
+/* --- opening --------------------------------------------------------------------------------- */
 
 int session_open_port(struct session *session, const struct cli *cli)
 {
@@ -247,7 +240,7 @@ int session_refused(struct session *session, int status)
     case PP_EBUSY:
         snprintf(why, sizeof why, "the broker at %s takes no more clients now", path);
         break;
-    default: why[0] = '\0'; break;
+    default: snprintf(why, sizeof why, "%s: %s", path, pp_strerror(status)); break;
     }
     return error_status(status, why);
 }
@@ -289,21 +282,18 @@ int session_open(struct session *session, const struct cli *cli)
 
 int session_ready(const struct session *session, const char *file)
 {
-    char why[200];
-    FILE *made = file != NULL ? pp_file_open(file, "wb") : NULL;
+    char why[400];
+    int status = file != NULL ? pp_file_make(file) : PP_OK;
 
-    if (made != NULL)
-        fclose(made);
     if (session->cli->verbose)
         fprintf(stderr, "panpipe: %s: ready\n", session->cli->command->name);
-    if (file == NULL || made != NULL)
+    if (status == PP_OK)
         return GO_ON;
-    snprintf(why, sizeof why, "cannot make %.100s: %s", file, strerror(errno));
+    snprintf(why, sizeof why, "cannot make %.100s: %.200s", file, pp_detail());
     return error_say(EXIT_FAILED, "E_IO", why, "");
 }
 
-/* --- closing ------------------------------------------------------------------------------------
- */
+/* --- closing --------------------------------------------------------------------------------- */
 
 /* Says goodbye and waits for the answer, also when interrupted. */
 static void say_goodbye(struct session *session)

@@ -4,8 +4,7 @@
 #include <stdint.h>
 #include <string.h>
 
-/* --- UTF-8 -------------------------------------------------------------------------------------
- */
+/* --- UTF-8 ----------------------------------------------------------------------------------- */
 
 /* The length of the letter that begins at text, of which left bytes are there; 0: it is none. The
  * second byte's bounds keep out what could be written shorter, surrogates, and what is no Unicode
@@ -53,8 +52,7 @@ int text_width(const char *text)
     return width;
 }
 
-/* --- base64 --------------------------------------------------------------------------------------
- */
+/* --- base64 ---------------------------------------------------------------------------------- */
 
 static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
@@ -98,8 +96,7 @@ bool text_from_base64(struct bytes *out, const char *text, size_t size)
     return true;
 }
 
-/* --- hexadecimal
- * ---------------------------------------------------------------------------------- */
+/* --- hexadecimal ----------------------------------------------------------------------------- */
 
 static int hex_digit(char c)
 {

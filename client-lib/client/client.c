@@ -1,9 +1,9 @@
-/* client.c: a client's life.
+/* client.c: a client is made, connected and freed.
  *
  * References: one for whoever made it, until pp_client_close; one while the link is open; one for
- * each packet of the library's own that is on its way (connect, flush, drain timer). The last one
- * frees. A client with its own port is freed by the thread that closes it, after its worker has
- * ended; a client on somebody's port by whichever handler drops the last reference. */
+ * each packet of the library's own that is on its way (connect, flush, drain timer, the last one).
+ * The last one frees. A client with its own port is freed by the thread that closes it, after its
+ * worker has ended; a client on somebody's port by whichever handler drops the last reference. */
 #include "client/client.h"
 
 #include <stdio.h>
@@ -25,6 +25,7 @@ enum {
     QUEUE_BYTES = 4 * 1024 * 1024,
     INBOX_BYTES = 1024 * 1024,
     PROTOCOL_VERSION = 1,
+    HELLO_BYTES = 128, /* at least what $hello's params have, with the longest name */
     OWN_PORT_BUFFERS = 4
 };
 
@@ -130,6 +131,8 @@ int pp_client_new(pp_client **out, const pp_client_config *config)
         config = &defaults;
     if (out == NULL || config->size != sizeof *config)
         return ppi_fail(PP_EINVAL, "out and config.size must be set");
+    if (config->name != NULL && !ppi_client_name_ok(config->name))
+        return ppi_fail(PP_EINVAL, "a name has 1 to 64 bytes of UTF-8 and no control bytes");
     pp_client *client = calloc(1, sizeof *client);
     if (client == NULL)
         return ppi_fail_plain(PP_ENOMEM);
@@ -137,6 +140,7 @@ int pp_client_new(pp_client **out, const pp_client_config *config)
     ppi_mutex_init(&client->lock);
     ppi_cond_init(&client->changed);
     client->next_id = 1;
+    ppi_client_init_end(client);
     int status = copy_config(client, config);
     if (status == PP_OK)
         status = ppi_sender_init(client);
@@ -190,6 +194,7 @@ static void on_note(pp_client *client, const struct ppi_frame *frame)
     if (subject_is(frame, "$bye")) {
         ppi_mutex_lock(&client->lock);
         client->why = ppi_status_of_error(texts[0], strlen(texts[0]));
+        snprintf(client->error, sizeof client->error, "%.64s %.180s", texts[0], texts[1]);
         ppi_mutex_unlock(&client->lock);
     }
     if (client->config.on_note == NULL)
@@ -247,56 +252,6 @@ static void on_room(struct ppi_link *link)
     ppi_mutex_unlock(&client->lock);
 }
 
-/* Ends what waits for messages. */
-static void end_receives(pp_client *client)
-{
-    for (size_t position = 0;;) {
-        pp_op *op = NULL;
-        pp_sub *sub;
-
-        ppi_mutex_lock(&client->lock);
-        while (op == NULL && (sub = ppi_map_next(&client->subs, &position)) != NULL) {
-            op = sub->receive_op;
-            sub->receive_op = NULL;
-        }
-        ppi_mutex_unlock(&client->lock);
-        if (op == NULL)
-            return;
-        ppi_client_finish(client, op, PP_EPEERCLOSED, 0);
-    }
-}
-
-static void on_closed(struct ppi_link *link, int why)
-{
-    pp_client *client = client_of(link);
-
-    ppi_mutex_lock(&client->lock);
-    if (client->why == PP_OK) /* else the broker has said why */
-        client->why = why;
-    why = client->why;
-    bool drained = client->state == PPI_CLIENT_DRAINING;
-    client->state = PPI_CLIENT_CLOSED;
-    while (client->sender.busy)
-        ppi_cond_wait(&client->changed, &client->lock);
-    client->error[0] = '\0';
-    ppi_mutex_unlock(&client->lock);
-    ppi_client_end_requests(client, why == PP_OK || drained ? PP_EPEERCLOSED : why);
-    end_receives(client);
-    if (ppi_timer_stop(&client->drain_timer, client->port))
-        ppi_client_unref(client);
-    if (client->config.on_closed != NULL) {
-        bool before = ppi_enter_callback();
-
-        client->config.on_closed(client->config.context, client, why);
-        ppi_leave_callback(before);
-    }
-    ppi_mutex_lock(&client->lock);
-    client->link_over = true;
-    ppi_cond_broadcast(&client->changed);
-    ppi_mutex_unlock(&client->lock);
-    ppi_client_unref(client);
-}
-
 const struct ppi_link_events ppi_client_events = {
     .begin = on_nothing,
     .end = on_nothing,
@@ -305,23 +260,19 @@ const struct ppi_link_events ppi_client_events = {
     .bad = on_bad,
     .sent = on_sent,
     .room = on_room,
-    .closed = on_closed,
+    .closed = ppi_client_on_link_closed,
 };
 
 /* --- connecting
  * ------------------------------------------------------------------------------------- */
 
-/* Ends the user's connect. Without a link it may be tried again. */
-static void end_connect(pp_client *client, int status, bool linked)
+void ppi_client_end_connect(pp_client *client, int status, enum ppi_client_state state)
 {
     ppi_mutex_lock(&client->lock);
     pp_op *op = client->connect_user_op;
     client->connect_user_op = NULL;
-    if (status == PP_OK)
-        client->state = PPI_CLIENT_OPEN;
-    else if (!linked)
-        client->state = PPI_CLIENT_NEW;
-    client->linked = linked;
+    if (client->state != PPI_CLIENT_CLOSED)
+        client->state = state;
     ppi_cond_broadcast(&client->changed);
     ppi_mutex_unlock(&client->lock);
     ppi_client_finish(client, op, status, 0);
@@ -329,7 +280,7 @@ static void end_connect(pp_client *client, int status, bool linked)
 
 void ppi_client_on_hello(pp_client *client, int status)
 {
-    end_connect(client, status, true);
+    ppi_client_end_connect(client, status, status == PP_OK ? PPI_CLIENT_OPEN : PPI_CLIENT_HELLO);
     if (status != PP_OK)
         ppi_link_close(&client->link, status);
 }
@@ -342,6 +293,8 @@ static int say_hello(pp_client *client)
     struct ppi_buf buf = { 0 };
     msgpack_packer packer;
 
+    if (ppi_buf_room(&buf, HELLO_BYTES) == NULL) /* or half a request could be packed */
+        return PP_ENOMEM;
     msgpack_packer_init(&packer, &buf, ppi_pack_write);
     msgpack_pack_array(&packer, 1);
     msgpack_pack_map(&packer, name != NULL ? 2 : 1);
@@ -360,6 +313,46 @@ static int say_hello(pp_client *client)
     return status;
 }
 
+/* Makes a link of the pipe, and says hello. Whoever closes the client meanwhile cannot end the link
+ * before it is there, and leaves that to us. */
+static void open_link(pp_client *client, pp_handle *pipe)
+{
+    ppi_client_ref(client); /* the link's, until it is closed */
+    int status =
+        ppi_link_open(&client->link, pipe, client->port, &ppi_client_events, &client->limits);
+    if (status != PP_OK) {
+        ppi_client_unref(client);
+        pp_close(pipe);
+        ppi_client_end_connect(client, status, PPI_CLIENT_NEW);
+        return;
+    }
+    ppi_mutex_lock(&client->lock);
+    client->linked = true;
+    bool open = client->state == PPI_CLIENT_CONNECTING; /* not closed again already */
+    if (open)
+        client->state = PPI_CLIENT_HELLO;
+    bool closing = client->closing;
+    ppi_mutex_unlock(&client->lock);
+    if (closing)
+        ppi_link_close(&client->link, PP_ECLOSED);
+    else if (open && say_hello(client) != PP_PENDING)
+        ppi_client_on_hello(client, PP_ENOMEM);
+}
+
+/* Why there is no connection, in words. With the lock. */
+static void note_problem(pp_client *client, int status)
+{
+    char path[PP_PATH_MAX] = "";
+
+    client->error[0] = '\0';
+    if (status == PP_OK || status == PP_ECANCELED ||
+        pp_pipe_path(client->config.broker, client->config.scope, path, sizeof path) != PP_OK)
+        return;
+    snprintf(client->error, sizeof client->error,
+             status == PP_ETIMEDOUT ? "nobody listens at %.200s; is panpiped running?" : "%.200s",
+             path);
+}
+
 static void on_connected(pp_op *op)
 {
     pp_client *client = PP_CONTAINER(op, pp_client, connect_op);
@@ -370,23 +363,13 @@ static void on_connected(pp_op *op)
     client->dialing = NULL;
     if (status == PP_OK && client->closing)
         status = PP_ECANCELED;
-    if (status == PP_OK) {
-        client->state = PPI_CLIENT_HELLO;
-        client->linked = true;
-    }
+    note_problem(client, status);
     ppi_mutex_unlock(&client->lock);
     if (status == PP_OK) {
-        ppi_client_ref(client); /* the link's, until on_closed */
-        status =
-            ppi_link_open(&client->link, pipe, client->port, &ppi_client_events, &client->limits);
-        if (status != PP_OK)
-            ppi_client_unref(client);
-    }
-    if (status != PP_OK) {
+        open_link(client, pipe);
+    } else {
         pp_close(pipe);
-        end_connect(client, status, false);
-    } else if (say_hello(client) != PP_PENDING) {
-        ppi_client_on_hello(client, PP_ENOMEM);
+        ppi_client_end_connect(client, status, PPI_CLIENT_NEW);
     }
     ppi_client_unref(client);
 }
@@ -412,6 +395,10 @@ static int dial(pp_client *client)
         ppi_mutex_unlock(&client->lock);
         ppi_client_ref(client); /* the packet's */
         status = pp_connect(pipe, &client->connect_op);
+        ppi_mutex_lock(&client->lock);
+        if (status == PP_PENDING && client->closing && client->dialing == pipe)
+            pp_cancel(pipe, NULL); /* who closed the client may have come too early to cancel it */
+        ppi_mutex_unlock(&client->lock);
         if (status == PP_PENDING)
             return PP_PENDING;
         ppi_mutex_lock(&client->lock);
@@ -429,9 +416,9 @@ int pp_client_connect(pp_client *client, pp_op *op)
 
     if (client == NULL)
         return ppi_fail_plain(PP_EINVAL);
-    if ((started = ppi_client_op(client, op, &own)) == NULL)
-        return PP_ESTATE;
-    int status = ppi_client_claim(client, started);
+    int status = ppi_client_op(client, op, &own, &started);
+    if (status == PP_OK)
+        status = ppi_client_claim(client, started);
     if (status != PP_OK)
         return status;
     ppi_mutex_lock(&client->lock);
@@ -447,6 +434,7 @@ int pp_client_connect(pp_client *client, pp_op *op)
             ppi_mutex_lock(&client->lock);
             client->connect_user_op = NULL;
             client->state = PPI_CLIENT_NEW;
+            ppi_cond_broadcast(&client->changed);
             ppi_mutex_unlock(&client->lock);
         }
         ppi_client_revoke(client, started);
@@ -458,6 +446,8 @@ int pp_client_open(pp_client **out, const pp_client_config *config)
 {
     pp_client *client;
 
+    if (out == NULL || (config != NULL && config->size != sizeof *config))
+        return ppi_fail(PP_EINVAL, "out and config.size must be set");
     if (config != NULL && config->port != NULL)
         return ppi_fail(PP_EINVAL, "on your own port: pp_client_new, then pp_client_connect");
     int status = pp_client_new(&client, config);
@@ -474,112 +464,4 @@ int pp_client_open(pp_client **out, const pp_client_config *config)
         ppi_fail(status, "%s", detail);
     }
     return status;
-}
-
-/* --- ending
- * ----------------------------------------------------------------------------------------- */
-
-void ppi_client_on_bye(pp_client *client)
-{
-    ppi_link_close(&client->link, PP_ECLOSED);
-}
-
-int pp_client_drain(pp_client *client, pp_op *op)
-{
-    static const struct ppi_request model = { .kind = PPI_REQUEST_BYE };
-    static const pp_piece none = { "\x90", 1 };
-    pp_op own = PP_OP_INIT, *started;
-
-    if (client == NULL)
-        return ppi_fail_plain(PP_EINVAL);
-    if ((started = ppi_client_op(client, op, &own)) == NULL)
-        return PP_ESTATE;
-    int status = ppi_client_ask(client, started, &model, "$bye", &none, 1);
-    if (status == PP_PENDING) {
-        ppi_mutex_lock(&client->lock);
-        if (client->state == PPI_CLIENT_OPEN)
-            client->state = PPI_CLIENT_DRAINING;
-        ppi_mutex_unlock(&client->lock);
-    }
-    return ppi_client_result(client, op, &own, status);
-}
-
-static void on_drain_over(pp_op *op)
-{
-    pp_client *client = PP_CONTAINER(op, pp_client, drain_timer.op);
-
-    ppi_link_close(&client->link, PP_ECLOSED);
-    ppi_client_unref(client);
-}
-
-/* Begins the end. The link's end will come, if there is a link. */
-static void begin_end(pp_client *client, bool drain)
-{
-    static const struct ppi_request model = { .kind = PPI_REQUEST_BYE };
-    static const pp_piece none = { "\x90", 1 };
-
-    ppi_mutex_lock(&client->lock);
-    client->closing = true;
-    pp_handle *dialing = client->dialing;
-    if (dialing != NULL)
-        pp_cancel(dialing, NULL);
-    enum ppi_client_state state = client->state;
-    ppi_mutex_unlock(&client->lock);
-    if (state != PPI_CLIENT_HELLO && state != PPI_CLIENT_OPEN && state != PPI_CLIENT_DRAINING)
-        return;
-    if (drain && state == PPI_CLIENT_OPEN &&
-        ppi_client_ask(client, NULL, &model, "$bye", &none, 1) == PP_PENDING) {
-        client->drain_timer.op.priv_.handler = on_drain_over;
-        ppi_client_ref(client); /* the timer's */
-        if (ppi_timer_start(&client->drain_timer, client->port,
-                            ppi_timer_now_ns(client->port) +
-                                (uint64_t)client->config.drain_ms * PPI_NS_PER_MS) == PP_OK)
-            return;
-        ppi_client_unref(client);
-    }
-    if (state != PPI_CLIENT_DRAINING)
-        ppi_link_close(&client->link, PP_ECLOSED);
-}
-
-static int end(pp_client *client, bool drain)
-{
-    if (client == NULL)
-        return PP_OK;
-    if (client->own_port && ppi_in_callback())
-        return ppi_fail(PP_ESTATE, "a client cannot be closed in its own callback");
-    begin_end(client, drain);
-    if (client->own_port) {
-        ppi_mutex_lock(&client->lock);
-        while (client->dialing != NULL || client->connect_user_op != NULL ||
-               (client->linked && !client->link_over))
-            ppi_cond_wait(&client->changed, &client->lock);
-        ppi_mutex_unlock(&client->lock);
-        pp_port_shutdown(client->port, PP_SHUT_FAST, -1, NULL, NULL);
-        ppi_thread_join(&client->thread);
-    }
-    ppi_client_unref(client);
-    return PP_OK;
-}
-
-int pp_client_close(pp_client *client)
-{
-    return end(client, true);
-}
-
-int pp_client_abort(pp_client *client)
-{
-    return end(client, false);
-}
-
-const char *pp_client_error(pp_client *client, char *text, size_t size)
-{
-    if (size == 0)
-        return "";
-    text[0] = '\0';
-    if (client == NULL)
-        return text;
-    ppi_mutex_lock(&client->lock);
-    snprintf(text, size, "%s", client->error);
-    ppi_mutex_unlock(&client->lock);
-    return text;
 }

@@ -1,6 +1,7 @@
 /* client.h: the inside of a client.
  *
- *   client.c   its life: made, connected, drained, closed
+ *   client.c   made, connected, freed
+ *   ending.c   drained, closed
  *   sender.c   what goes out: gathering
  *   pending.c  requests that wait for an answer, and their operations
  *   inbox.c    what comes in: messages, calls
@@ -16,6 +17,7 @@
 #include "io/op.h"
 #include "io/timer.h"
 #include "link/link.h"
+#include "wire/envelope.h"
 
 enum {
     PPI_STAGE_BYTES = 64 * 1024, /* gathered at most before somebody writes */
@@ -60,7 +62,8 @@ struct ppi_request {
 struct pp_sub {
     pp_client *client;
     uint64_t sid;
-    bool serve, ending;
+    bool serve;
+    atomic_bool ending; /* set with the lock; it only spares the reader work */
     void *context;
     void (*on_message)(void *context, const pp_message *message);
     void (*on_cancel)(void *context, uint64_t call);
@@ -77,6 +80,10 @@ struct ppi_sender {
     bool posted; /* flush_op is on its way to the port */
     uint64_t last_ns;
     pp_op flush_op;
+    /* The subject that was published to last, and the head of its messages; size 0: none yet. */
+    char subject[PPI_SUBJECT_MAX + 1];
+    uint8_t head[PPI_HEAD_MAX];
+    size_t head_size;
 };
 
 struct pp_client {
@@ -91,21 +98,22 @@ struct pp_client {
     struct ppi_mutex lock;
     struct ppi_cond changed; /* state, room, sender.busy */
     enum ppi_client_state state;
-    bool linked;    /* the link was opened */
-    bool link_over; /* and is closed for good */
-    int why;        /* it ended */
-    bool closing;   /* pp_client_close or _abort was called */
+    bool linked;  /* the link was opened */
+    bool over;    /* last_op was handled: there will be no more callbacks */
+    int why;      /* it ended */
+    bool closing; /* pp_client_close or _abort was called */
     pp_handle *dialing;
     pp_op connect_op;
     pp_op *connect_user_op;
     struct ppi_timer drain_timer;
+    pp_op last_op;
 
     struct ppi_sender sender;
     uint32_t next_id;
     struct ppi_map requests;
     struct ppi_request *free_requests;
-    struct ppi_map subs;    /* by sid */
-    struct ppi_map serving; /* by the call's id: its service, if that has an on_cancel */
+    struct ppi_map subs; /* by sid; only the reader changes it, with the lock: it reads without */
+    struct ppi_map serving; /* by the call's id: its service's sid, if that has an on_cancel */
     pp_sub *last_sub;       /* the reader's: where the last message went */
     char error[PPI_ERROR_TEXT];
 };
@@ -118,19 +126,35 @@ void ppi_client_unref(pp_client *client);
 /* The link's part of the events: see link.h. */
 extern const struct ppi_link_events ppi_client_events;
 
-/* $hello (status: how) was answered; or $bye was. */
+/* Ends the user's connect, if it has not ended, and sets the state, if the client is not closed.
+ * Without a link it may be tried again. */
+void ppi_client_end_connect(pp_client *client, int status, enum ppi_client_state state);
+
+/* $hello was answered, or will never be. */
 void ppi_client_on_hello(pp_client *client, int status);
+
+/* --- ending.c ------------------------------------------------------------------------------- */
+
+void ppi_client_init_end(pp_client *client);
+void ppi_client_on_link_closed(struct ppi_link *link, int why);
+
+/* $bye was answered. */
 void ppi_client_on_bye(pp_client *client);
 
 /* --- sender.c ------------------------------------------------------------------------------- */
 
-/* Queues one frame, made of pieces. urgent: somebody waits for what it brings. Lock not held.
+/* Queues one frame, made of pieces, for which somebody waits: an answer, a control method; or a
+ * request, of which $bye is the last frame that is taken. Lock not held.
  * PP_OK; PP_ECLOSED: not in this state. */
-int ppi_client_send(pp_client *client, const pp_piece *pieces, int count, bool urgent);
-int ppi_client_send_hello(pp_client *client, const pp_piece *pieces, int count);
+int ppi_client_send(pp_client *client, const pp_piece *pieces, int count);
+int ppi_client_send_request(pp_client *client, enum ppi_request_kind kind, const pp_piece *pieces,
+                            int count);
 
 /* Can it be published, or called? PP_OK, PP_EINVAL, PP_ELIMIT. */
 int ppi_client_check(const char *subject, const void *params, size_t size);
+
+/* Is it a name for a client or a group? */
+bool ppi_client_name_ok(const char *name);
 
 int ppi_sender_init(pp_client *client);
 void ppi_sender_deinit(pp_client *client);
@@ -144,9 +168,9 @@ void ppi_client_revoke(pp_client *client, pp_op *op);
 /* op (may be NULL) has ended. Any lock may be held. */
 void ppi_client_finish(pp_client *client, pp_op *op, int status, uint64_t bytes);
 
-/* For functions whose op may be NULL: the op to start, which is own if the function waits itself;
- * NULL: waiting is not possible here, pp_detail says why. And what to return then. */
-pp_op *ppi_client_op(pp_client *client, pp_op *op, pp_op *own);
+/* For functions whose op may be NULL: the op to start, which is own if the function waits itself.
+ * PP_OK; PP_ESTATE: waiting is not possible here; PP_ELIMIT. And what to return then. */
+int ppi_client_op(pp_client *client, pp_op *op, pp_op *own, pp_op **started);
 int ppi_client_result(pp_client *client, const pp_op *op, pp_op *own, int started);
 
 /* Starts a request: method, and its params in pieces. model says kind and where the result goes.

@@ -9,6 +9,7 @@
 #include "client/client.h"
 #include "io/port.h"
 #include "wire/envelope.h"
+#include "wire/skip.h"
 
 /* In front of each message that waits for pp_next; subject and params follow. */
 struct waiting {
@@ -19,29 +20,57 @@ struct waiting {
 /* --- from the wire
  * -------------------------------------------------------------------------------- */
 
+/* The bytes of a number, and of a text: the broker passes on what others wrote, who may have used
+ * an unusual form. 0: it is something else. */
+static size_t take_number(const uint8_t *data, size_t size, uint64_t *number)
+{
+    size_t quick = ppi_skip_number(data, size, number);
+
+    if (PPI_LIKELY(quick > 0))
+        return quick;
+    struct ppi_value value = ppi_value_at(data, size);
+    *number = value.number;
+    return value.kind == PPI_VALUE_NUMBER ? value.size : 0;
+}
+
+static size_t take_text(const uint8_t *data, size_t size, size_t *length)
+{
+    size_t quick = ppi_skip_text(data, size, length);
+
+    if (PPI_LIKELY(quick > 0))
+        return quick;
+    struct ppi_value value = ppi_value_at(data, size);
+    *length = value.text_length;
+    return value.kind == PPI_VALUE_TEXT ? value.size : 0;
+}
+
 /* [sid, subject, params]: false: it is not that. */
 static bool parse(const struct ppi_frame *frame, uint64_t *sid, pp_message *message)
 {
-    const uint8_t *data = frame->data + frame->params;
-    size_t size = frame->size - frame->params, at = 1;
+    const uint8_t *at = frame->data + frame->params, *end = frame->data + frame->size;
+    bool options = *at == 0x94; /* behind the params */
+    size_t part;
 
-    if (size < 1 || (data[0] != 0x93 && data[0] != 0x94))
+    if (*at != 0x93 && !options)
         return false;
-    struct ppi_value id = ppi_value_at(data + at, size - at);
-    at += id.size;
-    struct ppi_value subject = ppi_value_at(data + at, size - at);
-    at += subject.size;
-    if (id.kind != PPI_VALUE_NUMBER || subject.kind != PPI_VALUE_TEXT || at >= size)
+    at++;
+    if ((part = take_number(at, (size_t)(end - at), sid)) == 0)
         return false;
-    *sid = id.number;
-    message->subject = subject.text;
-    message->subject_length = subject.text_length;
-    message->params = data + at;
-    message->params_size = data[0] == 0x93 ? size - at : ppi_value_at(data + at, size - at).size;
-    return true;
+    at += part;
+    if ((part = take_text(at, (size_t)(end - at), &message->subject_length)) == 0)
+        return false;
+    at += part;
+    message->subject = (const char *)at - message->subject_length;
+    if (at == end || !ppi_skip_is_array(*at))
+        return false;
+    message->params = at;
+    message->params_size = (size_t)(end - at);
+    if (options)
+        message->params_size = ppi_value_at(at, message->params_size).size;
+    return message->params_size > 0;
 }
 
-/* With the lock. */
+/* On the reader's thread, which alone changes the map. */
 static pp_sub *find(pp_client *client, uint64_t sid)
 {
     if (client->last_sub == NULL || client->last_sub->sid != sid)
@@ -70,33 +99,55 @@ static int keep(pp_sub *sub, const pp_message *message)
     return PP_OK;
 }
 
-/* Hands a message to whoever it is for. */
-static enum ppi_verdict hand_over(pp_client *client, uint64_t sid, pp_message *message)
+/* Whom to tell when the call is canceled: its service, by its sid, for that may be gone by then.
+ * Without memory nobody is told. With the lock. */
+static void remember_call(pp_client *client, const pp_sub *sub, uint64_t call)
 {
+    if (call != 0 && sub->on_cancel != NULL && ppi_map_get(&client->serving, call) == NULL)
+        ppi_map_add(&client->serving, call, (void *)(uintptr_t)sub->sid);
+}
+
+/* Puts a message by for pp_next, or has it wait until there is room. */
+static enum ppi_verdict put_by(pp_client *client, pp_sub *sub, const pp_message *message)
+{
+    int status = PP_OK;
+
     ppi_mutex_lock(&client->lock);
-    pp_sub *sub = find(client, sid);
-    if (sub == NULL || sub->ending) { /* unsubscribed meanwhile */
+    if (atomic_load_explicit(&sub->ending, memory_order_relaxed)) { /* nobody would make room */
         ppi_mutex_unlock(&client->lock);
         return PPI_NEXT;
     }
-    message->sub = sub;
-    if (sub->on_message == NULL) {
-        size_t waits = ppi_buf_size(&sub->filling);
-
-        sub->full = waits > 0 && waits + waiting_size(message) > client->config.inbox_bytes;
-        int status = sub->full ? PP_OK : keep(sub, message);
-        pp_op *op = sub->receive_op;
-        bool hold = sub->full;
-        sub->receive_op = NULL;
-        ppi_mutex_unlock(&client->lock);
-        ppi_client_finish(client, op, PP_OK, 0);
-        if (status != PP_OK)
-            ppi_link_close(&client->link, status);
-        return hold ? PPI_HOLD : status == PP_OK ? PPI_NEXT : PPI_STOP;
+    size_t waits = ppi_buf_size(&sub->filling);
+    bool hold = waits > 0 && waits + waiting_size(message) > client->config.inbox_bytes;
+    pp_op *op = sub->receive_op;
+    sub->full = hold;
+    sub->receive_op = NULL;
+    if (!hold) {
+        status = keep(sub, message);
+        remember_call(client, sub, message->call);
     }
-    if (message->call != 0 && sub->on_cancel != NULL)
-        ppi_map_add(&client->serving, message->call, sub);
     ppi_mutex_unlock(&client->lock);
+    ppi_client_finish(client, op, PP_OK, 0);
+    if (status != PP_OK)
+        ppi_link_close(&client->link, status);
+    return hold ? PPI_HOLD : status == PP_OK ? PPI_NEXT : PPI_STOP;
+}
+
+/* Hands a message to whoever it is for. */
+static enum ppi_verdict hand_over(pp_client *client, uint64_t sid, pp_message *message)
+{
+    pp_sub *sub = find(client, sid);
+
+    if (sub == NULL || atomic_load_explicit(&sub->ending, memory_order_relaxed))
+        return PPI_NEXT; /* unsubscribed meanwhile */
+    message->sub = sub;
+    if (sub->on_message == NULL)
+        return put_by(client, sub, message);
+    if (message->call != 0 && sub->on_cancel != NULL) {
+        ppi_mutex_lock(&client->lock);
+        remember_call(client, sub, message->call);
+        ppi_mutex_unlock(&client->lock);
+    }
     bool before = ppi_enter_callback();
     sub->on_message(sub->context, message);
     ppi_leave_callback(before);
@@ -124,11 +175,8 @@ enum ppi_verdict ppi_client_on_call(pp_client *client, const struct ppi_frame *f
         ppi_link_close(&client->link, PP_EPROTO);
         return PPI_STOP;
     }
-    ppi_mutex_lock(&client->lock);
-    pp_sub *service = find(client, sid);
-    bool gone = service == NULL || service->ending;
-    ppi_mutex_unlock(&client->lock);
-    if (gone) {
+    const pp_sub *service = find(client, sid);
+    if (service == NULL || atomic_load_explicit(&service->ending, memory_order_relaxed)) {
         pp_reply_error(client, message.call, "E_NORESP the service has ended");
         return PPI_NEXT;
     }
@@ -140,10 +188,12 @@ void ppi_client_on_cancel(pp_client *client, const struct ppi_frame *frame)
     const uint8_t *data = frame->data + frame->params;
     struct ppi_value id = ppi_value_at(data + 1, frame->size - frame->params - 1);
 
+    if (id.kind != PPI_VALUE_NUMBER)
+        return;
     ppi_mutex_lock(&client->lock);
-    pp_sub *service =
-        id.kind == PPI_VALUE_NUMBER ? ppi_map_remove(&client->serving, id.number + 1) : NULL;
-    bool call = service != NULL && !service->ending;
+    uintptr_t sid = (uintptr_t)ppi_map_remove(&client->serving, id.number + 1);
+    pp_sub *service = sid != 0 ? ppi_map_get(&client->subs, sid) : NULL;
+    bool call = service != NULL && !atomic_load_explicit(&service->ending, memory_order_relaxed);
     ppi_mutex_unlock(&client->lock);
     if (!call)
         return;
@@ -155,7 +205,8 @@ void ppi_client_on_cancel(pp_client *client, const struct ppi_frame *frame)
 /* --- subscribing and serving
  * ---------------------------------------------------------------------- */
 
-/* What a subscribe or serve request says. */
+/* What a subscribe or serve request says; packed, it has WISH_BYTES at most. */
+enum { WISH_BYTES = 512 };
 struct wish {
     const char *method, *pattern, *group;
     bool echo, cut, exclusive;
@@ -208,11 +259,13 @@ static int start(pp_client *client, pp_op *op, const struct wish *wish, pp_sub *
                                        .out.sub = sub,
                                        .sub_out = out };
     struct ppi_buf buf = { 0 };
-    pp_op own = PP_OP_INIT, *started = ppi_client_op(client, op, &own);
-    int status = started != NULL ? PP_ENOMEM : PP_ESTATE;
+    pp_op own = PP_OP_INIT, *started;
+    int status = ppi_client_op(client, op, &own, &started);
 
-    pack_wish(&buf, wish);
-    if (started != NULL && ppi_buf_size(&buf) > 0) {
+    if (status == PP_OK && ppi_buf_room(&buf, WISH_BYTES) == NULL)
+        status = ppi_fail_plain(PP_ENOMEM); /* or half a request could be packed */
+    if (status == PP_OK) {
+        pack_wish(&buf, wish);
         const pp_piece body = { ppi_buf_data(&buf), ppi_buf_size(&buf) };
 
         status = ppi_client_ask(client, started, &model, wish->method, &body, 1);
@@ -251,6 +304,8 @@ int pp_subscribe(pp_client *client, pp_op *op, const char *pattern, const pp_sub
         config = &defaults;
     if (client == NULL || pattern == NULL || out == NULL || config->size != sizeof *config)
         return ppi_fail(PP_EINVAL, "client, pattern, sub and config.size must be set");
+    if (config->group != NULL && !ppi_client_name_ok(config->group))
+        return ppi_fail(PP_EINVAL, "a group has 1 to 64 bytes of UTF-8 and no control bytes");
     if (check_pattern(pattern) != PP_OK)
         return PP_EINVAL;
     const struct wish wish = { .method = "$sub",
@@ -300,21 +355,18 @@ int pp_unsubscribe(pp_sub *sub, pp_op *op)
     if (sub == NULL)
         return ppi_fail_plain(PP_EINVAL);
     pp_client *client = sub->client;
-    if ((started = ppi_client_op(client, op, &own)) == NULL)
-        return PP_ESTATE;
+    const pp_piece body = { params, ppi_params_number(params, sub->sid) };
+    int status = ppi_client_op(client, op, &own, &started);
     ppi_mutex_lock(&client->lock);
-    bool again = sub->ending;
-    sub->ending = true;
-    bool resume = sub->full;
-    sub->full = false;
+    /* with the request it is, see enter */
+    bool again = atomic_load_explicit(&sub->ending, memory_order_relaxed);
     ppi_mutex_unlock(&client->lock);
     if (again)
         return ppi_fail(PP_ESTATE, "it is being unsubscribed already");
-    if (resume)
-        ppi_link_resume(&client->link);
-    const pp_piece body = { params, ppi_params_number(params, sub->sid) };
-    return ppi_client_result(client, op, &own,
-                             ppi_client_ask(client, started, &model, "$unsub", &body, 1));
+    if (status == PP_OK &&
+        (status = ppi_client_ask(client, started, &model, "$unsub", &body, 1)) == PP_PENDING)
+        ppi_link_resume(&client->link); /* what is held for it, if anything, is dropped now */
+    return ppi_client_result(client, op, &own, status);
 }
 
 void ppi_sub_free(pp_sub *sub, int status)
@@ -335,9 +387,9 @@ int pp_receive(pp_sub *sub, pp_op *op)
     if (sub == NULL)
         return ppi_fail_plain(PP_EINVAL);
     pp_client *client = sub->client;
-    if ((started = ppi_client_op(client, op, &own)) == NULL)
-        return PP_ESTATE;
-    int status = ppi_client_claim(client, started);
+    int status = ppi_client_op(client, op, &own, &started);
+    if (status == PP_OK)
+        status = ppi_client_claim(client, started);
     if (status != PP_OK)
         return status;
     ppi_mutex_lock(&client->lock);
@@ -416,15 +468,15 @@ int pp_reply(pp_client *client, uint64_t call, const void *result, size_t size)
     if (client == NULL || call == 0 || call > (uint64_t)UINT32_MAX + 1 || result == NULL)
         return ppi_fail(PP_EINVAL, "client, call and result must be set");
     struct ppi_value value = ppi_value_at(result, size);
-    if (value.size != size || size == 0)
-        return ppi_fail(PP_EINVAL, "a result is one MessagePack value");
     if (size > PPI_FRAME_MAX - PPI_FRAME_RESERVE || value.depth > PPI_PARAMS_DEPTH_MAX)
         return ppi_fail(PP_ELIMIT, "a result is at most 16 MiB - 4 KiB and nests 28 deep");
+    if (value.size != size || size == 0)
+        return ppi_fail(PP_EINVAL, "a result is one MessagePack value");
     forget_call(client, call);
     size_t head_size = ppi_head_answer(head, (uint32_t)(call - 1));
     head[head_size++] = 0xC0; /* no error */
     const pp_piece pieces[] = { { head, head_size }, { result, size } };
-    return ppi_client_send(client, pieces, 2, true);
+    return ppi_client_send(client, pieces, 2);
 }
 
 int pp_reply_error(pp_client *client, uint64_t call, const char *text)
@@ -437,7 +489,7 @@ int pp_reply_error(pp_client *client, uint64_t call, const char *text)
     int status = ppi_pack_error(&buf, (uint32_t)(call - 1), "%s", text);
     const pp_piece piece = { ppi_buf_data(&buf), ppi_buf_size(&buf) };
     if (status == PP_OK)
-        status = ppi_client_send(client, &piece, 1, true);
+        status = ppi_client_send(client, &piece, 1);
     ppi_buf_deinit(&buf);
     return status;
 }

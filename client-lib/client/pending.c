@@ -46,15 +46,15 @@ void ppi_client_finish(pp_client *client, pp_op *op, int status, uint64_t bytes)
         ppi_queue_push(client->port, op);
 }
 
-pp_op *ppi_client_op(pp_client *client, pp_op *op, pp_op *own)
+int ppi_client_op(pp_client *client, pp_op *op, pp_op *own, pp_op **started)
 {
+    *started = op != NULL ? op : own;
     if (op != NULL)
-        return op;
-    if (ppi_in_callback() || ppi_queue_is_worker(client->port)) {
-        ppi_fail(PP_ESTATE, "waiting on the port's own thread could never end: give an operation");
-        return NULL;
-    }
-    return pp_op_use_wait(own) == PP_OK ? own : NULL;
+        return PP_OK;
+    if (ppi_in_callback() || ppi_queue_is_worker(client->port))
+        return ppi_fail(PP_ESTATE,
+                        "waiting on the port's own thread could never end: give an operation");
+    return pp_op_use_wait(own);
 }
 
 int ppi_client_result(pp_client *client, const pp_op *op, pp_op *own, int started)
@@ -91,6 +91,8 @@ static struct ppi_request *enter(pp_client *client, pp_op *op, const struct ppi_
         free(request);
         return NULL;
     }
+    if (request->kind == PPI_REQUEST_UNSUBSCRIBE)
+        request->out.sub->ending = true;
     return request;
 }
 
@@ -120,9 +122,7 @@ int ppi_client_ask(pp_client *client, pp_op *op, const struct ppi_request *model
         pieces[0] = (pp_piece){ head, ppi_head_request(head, id, method, strlen(method)) };
         for (int i = 0; i < count; i++)
             pieces[i + 1] = body[i];
-        status = model->kind == PPI_REQUEST_HELLO
-                     ? ppi_client_send_hello(client, pieces, count + 1)
-                     : ppi_client_send(client, pieces, count + 1, true);
+        status = ppi_client_send_request(client, model->kind, pieces, count + 1);
         if (status == PP_OK)
             return PP_PENDING;
         ppi_mutex_lock(&client->lock); /* unless the end of the link has ended it already */
@@ -136,6 +136,16 @@ int ppi_client_ask(pp_client *client, pp_op *op, const struct ppi_request *model
     if (op != NULL)
         ppi_client_revoke(client, op);
     return status;
+}
+
+/* [2, method, [number]]: says it, and wants no answer. */
+static int send_about(pp_client *client, const char *method, uint64_t number)
+{
+    uint8_t head[PPI_HEAD_MAX], params[PPI_HEAD_MAX];
+    const pp_piece pieces[] = { { head, ppi_head_publish(head, method, strlen(method)) },
+                                { params, ppi_params_number(params, number) } };
+
+    return ppi_client_send(client, pieces, 2);
 }
 
 /* --- answers -------------------------------------------------------------------------------------
@@ -173,6 +183,7 @@ static int read_receipt(const uint8_t *data, size_t size, pp_receipt *receipt)
     uint32_t *const values[] = { &receipt->matched, &receipt->queued, &receipt->refused };
     size_t at = 1;
 
+    *receipt = (pp_receipt){ 0 };
     if (size < 1 || (data[0] & 0xF0) != 0x80)
         return PP_EPROTO;
     for (int i = data[0] & 0x0F; i > 0; i--) {
@@ -192,6 +203,7 @@ static int note_error(pp_client *client, const uint8_t *error, size_t size)
 {
     struct ppi_value value = ppi_value_at(error, size);
 
+    client->error[0] = '\0';
     if (value.kind != PPI_VALUE_TEXT)
         return PP_EREMOTE;
     size_t length = value.text_length < PPI_ERROR_TEXT ? value.text_length : PPI_ERROR_TEXT - 1;
@@ -207,8 +219,9 @@ static int activate(pp_client *client, struct ppi_request *request, const uint8_
     pp_sub *sub = request->out.sub;
     struct ppi_value sid = ppi_value_at(result, size);
 
-    if (sid.kind != PPI_VALUE_NUMBER)
-        return PP_EPROTO;
+    if (sid.kind != PPI_VALUE_NUMBER || sid.number == 0 ||
+        ppi_map_get(&client->subs, sid.number) != NULL)
+        return PP_EPROTO; /* it has given that to another one already */
     sub->sid = sid.number;
     int status = ppi_map_add(&client->subs, sub->sid, sub);
     if (status == PP_OK)
@@ -237,6 +250,7 @@ static void end(pp_client *client, struct ppi_request *request, int status)
     const struct ppi_request was = *request;
     bool over = was.kind == PPI_REQUEST_UNSUBSCRIBE ||
                 (was.kind == PPI_REQUEST_SUBSCRIBE && status != PP_OK);
+    uint64_t unwanted = was.kind == PPI_REQUEST_SUBSCRIBE && over ? was.out.sub->sid : 0;
 
     if (was.kind == PPI_REQUEST_UNSUBSCRIBE)
         ppi_map_remove(&client->subs, was.out.sub->sid);
@@ -246,6 +260,8 @@ static void end(pp_client *client, struct ppi_request *request, int status)
     ppi_mutex_unlock(&client->lock);
     if (over)
         ppi_sub_free(was.out.sub, PP_ECANCELED);
+    if (unwanted != 0) /* the broker has it, and there was no memory for it here */
+        send_about(client, "$unsub", unwanted);
     if (was.kind == PPI_REQUEST_HELLO)
         ppi_client_on_hello(client, status);
     if (was.kind == PPI_REQUEST_BYE)
@@ -323,11 +339,10 @@ int pp_publish_confirmed(pp_client *client, pp_op *op, const char *subject, cons
     if (client == NULL || receipt == NULL)
         return ppi_fail(PP_EINVAL, "client and receipt must be set");
     int status = ppi_client_check(subject, params, size);
-    if (status != PP_OK)
-        return status;
-    if ((started = ppi_client_op(client, op, &own)) == NULL)
-        return PP_ESTATE;
-    status = ask_about(client, started, &model, "$pub", subject, &piece, 0);
+    if (status == PP_OK)
+        status = ppi_client_op(client, op, &own, &started);
+    if (status == PP_OK)
+        status = ask_about(client, started, &model, "$pub", subject, &piece, 0);
     return ppi_client_result(client, op, &own, status);
 }
 
@@ -341,10 +356,10 @@ int pp_call(pp_client *client, pp_op *op, const char *subject, const void *param
     if (client == NULL || answer == NULL || (config != NULL && config->size != sizeof *config))
         return ppi_fail(PP_EINVAL, "client, answer and config.size must be set");
     int status = ppi_client_check(subject, params, size);
+    if (status == PP_OK)
+        status = ppi_client_op(client, op, &own, &started);
     if (status != PP_OK)
         return status;
-    if ((started = ppi_client_op(client, op, &own)) == NULL)
-        return PP_ESTATE;
     answer->data = NULL;
     answer->size = 0;
     if (config == NULL || config->deadline_ms == 0 || subject[0] == '$')
@@ -356,7 +371,6 @@ int pp_call(pp_client *client, pp_op *op, const char *subject, const void *param
 
 int pp_call_cancel(pp_client *client, pp_op *op)
 {
-    uint8_t head[PPI_HEAD_MAX], params[PPI_HEAD_MAX];
     uint32_t id = 0;
     bool found = false;
 
@@ -372,9 +386,7 @@ int pp_call_cancel(pp_client *client, pp_op *op)
     ppi_mutex_unlock(&client->lock);
     if (!found)
         return ppi_fail(PP_ENOTFOUND, "no open call of this client");
-    const pp_piece pieces[] = { { head, ppi_head_publish(head, "$cancel", 7) },
-                                { params, ppi_params_number(params, id) } };
-    return ppi_client_send(client, pieces, 2, true);
+    return send_about(client, "$cancel", id);
 }
 
 int pp_client_flush(pp_client *client, pp_op *op)
@@ -385,8 +397,8 @@ int pp_client_flush(pp_client *client, pp_op *op)
 
     if (client == NULL)
         return ppi_fail_plain(PP_EINVAL);
-    if ((started = ppi_client_op(client, op, &own)) == NULL)
-        return PP_ESTATE;
-    return ppi_client_result(client, op, &own,
-                             ppi_client_ask(client, started, &model, "$ping", &none, 1));
+    int status = ppi_client_op(client, op, &own, &started);
+    if (status == PP_OK)
+        status = ppi_client_ask(client, started, &model, "$sync", &none, 1);
+    return ppi_client_result(client, op, &own, status);
 }

@@ -20,7 +20,7 @@
 #include "wire/envelope.h"
 #include "wire/scan.h"
 
-enum { PPI_FRAME_PIECES = PPI_BODY_PIECES + 1 };
+enum { PPI_FRAME_PIECES = PPI_BODY_PIECES + 1, NAME_MAX_BYTES = 64 };
 
 /* --- writing, with the lock held ---------------------------------------------------------------
  */
@@ -118,27 +118,33 @@ static void see_off(pp_client *client, bool urgent)
         post_flush(client);
 }
 
-/* Stages a frame, or writes it at once if it is larger than the stage. */
+/* A frame that is larger than the stage: writes it at once, from where it lies. */
+static void write_large(pp_client *client, const pp_piece *pieces, int count, size_t size)
+{
+    struct ppi_parcel parcels[PPI_FRAME_PIECES];
+    const struct ppi_sizes sizes = { (uint32_t)size, 1 };
+
+    for (int i = 0; i < count; i++)
+        parcels[i] = (struct ppi_parcel){ .data = pieces[i].data, .length = pieces[i].length };
+    parcels[0].sizes = &sizes;
+    parcels[0].size_count = 1;
+    take_turn(client);
+    write_parcels(client, parcels, count);
+}
+
+/* Stages a frame, or writes it if it is too large for that. */
 static void stage(pp_client *client, const pp_piece *pieces, int count, bool urgent)
 {
     struct ppi_sender *sender = &client->sender;
-    struct ppi_parcel parcels[PPI_FRAME_PIECES];
-    struct ppi_sizes sizes = { 0, 1 };
     size_t size = 0;
 
-    for (int i = 0; i < count; i++) {
-        parcels[i] = (struct ppi_parcel){ .data = pieces[i].data, .length = pieces[i].length };
+    for (int i = 0; i < count; i++)
         size += pieces[i].length;
-    }
-    if (size > PPI_STAGE_BYTES) {
-        sizes.size = (uint32_t)size;
-        parcels[0].sizes = &sizes;
-        parcels[0].size_count = 1;
-        take_turn(client);
-        write_parcels(client, parcels, count);
+    if (PPI_UNLIKELY(size > PPI_STAGE_BYTES)) {
+        write_large(client, pieces, count, size);
         return;
     }
-    while (sender->used + size > PPI_STAGE_BYTES)
+    while (PPI_UNLIKELY(sender->used + size > PPI_STAGE_BYTES))
         take_turn(client);
     for (int i = 0; i < count; i++) {
         memcpy(sender->stage + sender->used, pieces[i].data, pieces[i].length);
@@ -150,25 +156,32 @@ static void stage(pp_client *client, const pp_piece *pieces, int count, bool urg
 /* --- the ways in --------------------------------------------------------------------------------
  */
 
-static int send_in_state(pp_client *client, bool hello, const pp_piece *pieces, int count,
-                         bool urgent)
+/* state: the client must be in it; after: and is in that one from here on. */
+static int send_in(pp_client *client, enum ppi_client_state state, enum ppi_client_state after,
+                   const pp_piece *pieces, int count)
 {
     ppi_mutex_lock(&client->lock);
-    bool open = client->state == PPI_CLIENT_OPEN || (hello && client->state == PPI_CLIENT_HELLO);
-    if (open)
-        stage(client, pieces, count, urgent);
+    bool right = client->state == state;
+    if (right) {
+        client->state = after;
+        stage(client, pieces, count, true);
+    }
     ppi_mutex_unlock(&client->lock);
-    return open ? PP_OK : ppi_fail(PP_ECLOSED, "the client is not connected");
+    return right ? PP_OK : ppi_fail(PP_ECLOSED, "the client is not connected");
 }
 
-int ppi_client_send(pp_client *client, const pp_piece *pieces, int count, bool urgent)
+int ppi_client_send(pp_client *client, const pp_piece *pieces, int count)
 {
-    return send_in_state(client, false, pieces, count, urgent);
+    return send_in(client, PPI_CLIENT_OPEN, PPI_CLIENT_OPEN, pieces, count);
 }
 
-int ppi_client_send_hello(pp_client *client, const pp_piece *pieces, int count)
+int ppi_client_send_request(pp_client *client, enum ppi_request_kind kind, const pp_piece *pieces,
+                            int count)
 {
-    return send_in_state(client, true, pieces, count, true);
+    if (kind == PPI_REQUEST_HELLO)
+        return send_in(client, PPI_CLIENT_HELLO, PPI_CLIENT_HELLO, pieces, count);
+    return send_in(client, PPI_CLIENT_OPEN,
+                   kind == PPI_REQUEST_BYE ? PPI_CLIENT_DRAINING : PPI_CLIENT_OPEN, pieces, count);
 }
 
 void pp_client_push(pp_client *client)
@@ -199,24 +212,62 @@ void ppi_sender_deinit(pp_client *client)
 /* --- publishing ----------------------------------------------------------------------------------
  */
 
+static int check_subject(const char *subject)
+{
+    enum ppi_subject check = ppi_subject_check(subject, strlen(subject));
+
+    if (check == PPI_SUBJECT_PATTERN)
+        return ppi_fail(PP_EINVAL, "a wildcard cannot be published to or called");
+    return check == PPI_SUBJECT_PLAIN ? PP_OK
+                                      : ppi_fail(PP_EINVAL, "%s", ppi_subject_problem(check));
+}
+
+static int check_params(const void *params, size_t size)
+{
+    unsigned depth = 0;
+
+    if (size > PPI_FRAME_MAX - PPI_FRAME_RESERVE)
+        return ppi_fail(PP_ELIMIT, "params are at most 16 MiB - 4 KiB");
+    size_t array = ppi_array_at(params, size, &depth);
+    if (depth > PPI_PARAMS_DEPTH_MAX)
+        return ppi_fail(PP_ELIMIT, "params nest at most %d deep", PPI_PARAMS_DEPTH_MAX);
+    if (array != size || array == 0)
+        return ppi_fail(PP_EINVAL, "params are one MessagePack array");
+    return PP_OK;
+}
+
 int ppi_client_check(const char *subject, const void *params, size_t size)
 {
     if (subject == NULL || params == NULL)
         return ppi_fail(PP_EINVAL, "subject and params must be set");
+    int status = check_subject(subject);
+    return status == PP_OK ? check_params(params, size) : status;
+}
 
-    enum ppi_subject check = ppi_subject_check(subject, strlen(subject));
-    if (check == PPI_SUBJECT_PATTERN)
-        return ppi_fail(PP_EINVAL, "a wildcard cannot be published to or called");
-    if (check != PPI_SUBJECT_PLAIN)
-        return ppi_fail(PP_EINVAL, "%s", ppi_subject_problem(check));
-    if (size > PPI_FRAME_MAX - PPI_FRAME_RESERVE)
-        return ppi_fail(PP_ELIMIT, "params are at most 16 MiB - 4 KiB");
-    struct ppi_value value = ppi_value_at(params, size);
-    if (value.kind != PPI_VALUE_ARRAY || value.size != size)
-        return ppi_fail(PP_EINVAL, "params are one MessagePack array");
-    if (value.depth > PPI_PARAMS_DEPTH_MAX)
-        return ppi_fail(PP_ELIMIT, "params nest at most %d deep", PPI_PARAMS_DEPTH_MAX);
-    return PP_OK;
+/* Writes the head of a message to subject, which mostly is that of the last one. With the lock. Its
+ * size, or PP_EINVAL. */
+static int head_for(struct ppi_sender *sender, const char *subject, uint8_t *head)
+{
+    if (PPI_UNLIKELY(sender->head_size == 0 || strcmp(sender->subject, subject) != 0)) {
+        int status = check_subject(subject);
+
+        if (status != PP_OK)
+            return status;
+        memcpy(sender->subject, subject, strlen(subject) + 1);
+        sender->head_size = ppi_head_publish(sender->head, subject, strlen(subject));
+    }
+    memcpy(head, sender->head, sender->head_size);
+    return (int)sender->head_size;
+}
+
+bool ppi_client_name_ok(const char *name)
+{
+    size_t length = strlen(name);
+
+    for (const char *at = name; *at != '\0'; at++)
+        if ((unsigned char)*at < 0x20 || *at == 0x7F)
+            return false;
+    return length >= 1 && length <= NAME_MAX_BYTES && ppi_utf8(name, length);
 }
 
 static bool full(pp_client *client)
@@ -228,10 +279,8 @@ static bool full(pp_client *client)
 /* Waits until less than queue_bytes wait. With the lock. PP_OK, PP_EBUSY, PP_ECLOSED. */
 static int wait_for_room(pp_client *client)
 {
-    bool may_wait = client->own_port && !ppi_in_callback();
-
     while (PPI_UNLIKELY(client->state == PPI_CLIENT_OPEN && full(client))) {
-        if (!may_wait)
+        if (!client->own_port || ppi_in_callback())
             return ppi_fail(PP_EBUSY, "queue_bytes wait to be written already");
         ppi_cond_wait(&client->changed, &client->lock);
     }
@@ -241,19 +290,21 @@ static int wait_for_room(pp_client *client)
 
 int pp_publish(pp_client *client, const char *subject, const void *params, size_t size)
 {
-    uint8_t head[PPI_HEAD_MAX];
+    uint8_t head[PPI_HEAD_MAX]; /* a copy: the lock is given up while somebody waits, or writes */
 
-    if (client == NULL)
-        return ppi_fail_plain(PP_EINVAL);
-    int status = ppi_client_check(subject, params, size);
+    if (client == NULL || subject == NULL || params == NULL)
+        return ppi_fail(PP_EINVAL, "client, subject and params must be set");
+    int status = check_params(params, size);
     if (status != PP_OK)
         return status;
-    const pp_piece pieces[] = { { head, ppi_head_publish(head, subject, strlen(subject)) },
-                                { params, size } };
     ppi_mutex_lock(&client->lock);
-    status = wait_for_room(client);
-    if (status == PP_OK)
+    int head_size = head_for(&client->sender, subject, head);
+    status = head_size > 0 ? wait_for_room(client) : head_size;
+    if (status == PP_OK) {
+        const pp_piece pieces[] = { { head, (size_t)head_size }, { params, size } };
+
         stage(client, pieces, 2, false);
+    }
     ppi_mutex_unlock(&client->lock);
     return status;
 }

@@ -82,6 +82,8 @@ int pp_op_use_wait(pp_op *op)
 {
     if (atomic_load_explicit(state_of(op), memory_order_acquire) != PPI_IDLE)
         return ppi_fail(PP_ESTATE, "the operation is in flight");
+    if (ppi_thread_event() == NULL) /* now, for an operation in flight must be waited for */
+        return ppi_fail(PP_ELIMIT, "no handle left to wait with");
     op->priv_.flags |= PPI_OP_WAITED;
     op->priv_.wait = NULL;
     return PP_OK;

@@ -23,14 +23,13 @@
  * A worker that comes back finds the next packet without a switch of threads: it gives its token
  * up and takes one again under the same lock. Events are looked for without waiting once in
  * POLL_EVERY takes, so that a stream that is always ready cannot hide the others. */
-#include "io/queue.h"
+#include "io/queue_user.h"
 
 #include <stdlib.h>
 
 #include "base/check.h"
 #include "base/status.h"
 #include "io/port.h"
-#include "io/timer.h"
 
 enum { POLL_EVERY = 16 };
 
@@ -41,20 +40,6 @@ struct waiter {
     pp_op *op;     /* handed over, with a token */
     bool poll;     /* was given a token to poll with */
     bool released; /* taken off the stack */
-};
-
-struct ppi_queue {
-    struct ppi_mutex lock;
-    struct ppi_ops packets;
-    uint64_t packet_count;
-    struct waiter *parked; /* newest first */
-    uint32_t parked_count, active, polling;
-    uint32_t takes; /* since events were last looked for */
-    bool wake_sent; /* a poller is on its way out */
-    bool ended;
-    uint64_t wakeups;
-    struct ppi_timer **timers; /* heap from index 1, soonest first */
-    uint32_t timer_count, timer_capacity;
 };
 
 /* A thread's relation to the port from which it took last. Holds a reference on the port. */
@@ -114,137 +99,6 @@ static void redistribute(pp_port *port)
     }
 }
 
-/* --- timers, with the lock held -------------------------------------------------------------- */
-
-static void place(struct ppi_queue *queue, uint32_t position, struct ppi_timer *timer)
-{
-    queue->timers[position] = timer;
-    timer->position = position;
-}
-
-static void sift_up(struct ppi_queue *queue, uint32_t at, struct ppi_timer *timer)
-{
-    for (; at > 1 && queue->timers[at / 2]->deadline_ns > timer->deadline_ns; at /= 2)
-        place(queue, at, queue->timers[at / 2]);
-    place(queue, at, timer);
-}
-
-static void sift_down(struct ppi_queue *queue, uint32_t at, struct ppi_timer *timer)
-{
-    for (uint32_t child; (child = at * 2) <= queue->timer_count; at = child) {
-        if (child < queue->timer_count &&
-            queue->timers[child + 1]->deadline_ns < queue->timers[child]->deadline_ns)
-            child++;
-        if (queue->timers[child]->deadline_ns >= timer->deadline_ns)
-            break;
-        place(queue, at, queue->timers[child]);
-    }
-    place(queue, at, timer);
-}
-
-static void remove_timer(struct ppi_queue *queue, struct ppi_timer *timer)
-{
-    uint32_t gap = timer->position;
-    struct ppi_timer *last = queue->timers[queue->timer_count--];
-
-    timer->position = 0;
-    if (last == timer)
-        return;
-    if (gap > 1 && queue->timers[gap / 2]->deadline_ns > last->deadline_ns)
-        sift_up(queue, gap, last);
-    else
-        sift_down(queue, gap, last);
-}
-
-static void set_alarm(pp_port *port)
-{
-    struct ppi_queue *queue = port->queue;
-
-    port->driver->alarm(port, queue->timer_count > 0 ? queue->timers[1]->deadline_ns : PPI_FOREVER);
-}
-
-/* Queues the packets of all timers that are due. */
-static void run_timers(pp_port *port)
-{
-    struct ppi_queue *queue = port->queue;
-
-    if (queue->timer_count == 0)
-        return;
-    uint64_t now_ns = port->driver->now_ns();
-    bool any = false;
-    while (queue->timer_count > 0 && queue->timers[1]->deadline_ns <= now_ns) {
-        struct ppi_timer *timer = queue->timers[1];
-
-        remove_timer(queue, timer);
-        ppi_op_end(&timer->op);
-        ppi_ops_append(&queue->packets, &timer->op);
-        queue->packet_count++;
-        any = true;
-    }
-    if (any)
-        set_alarm(port);
-}
-
-static int add_timer(pp_port *port, struct ppi_timer *timer)
-{
-    struct ppi_queue *queue = port->queue;
-
-    if (queue->timer_count + 1 >= queue->timer_capacity) {
-        uint32_t capacity = queue->timer_capacity == 0 ? 16 : queue->timer_capacity * 2;
-        struct ppi_timer **timers = realloc(queue->timers, capacity * sizeof *timers);
-
-        if (timers == NULL)
-            return PP_ENOMEM;
-        queue->timers = timers;
-        queue->timer_capacity = capacity;
-    }
-    sift_up(queue, ++queue->timer_count, timer);
-    if (timer->position == 1)
-        set_alarm(port);
-    return PP_OK;
-}
-
-uint64_t ppi_timer_now_ns(pp_port *port)
-{
-    return port->driver->now_ns();
-}
-
-int ppi_timer_start(struct ppi_timer *timer, pp_port *port, uint64_t deadline_ns)
-{
-    if (ppi_op_start(&timer->op, PPI_TIMER) != PP_OK)
-        return PP_ESTATE;
-
-    int error = ppi_port_enter(port, PPI_TIMER);
-    if (error == PP_OK) {
-        timer->deadline_ns = deadline_ns;
-        ppi_mutex_lock(&port->queue->lock);
-        error = add_timer(port, timer);
-        ppi_mutex_unlock(&port->queue->lock);
-        if (error != PP_OK)
-            ppi_port_leave(port, PPI_TIMER);
-    }
-    if (error != PP_OK)
-        ppi_op_revoke(&timer->op);
-    return error;
-}
-
-bool ppi_timer_stop(struct ppi_timer *timer, pp_port *port)
-{
-    if (port == NULL)
-        return false;
-
-    ppi_mutex_lock(&port->queue->lock);
-    bool waits = timer->position != 0;
-    if (waits)
-        remove_timer(port->queue, timer);
-    ppi_mutex_unlock(&port->queue->lock);
-    if (waits) {
-        ppi_op_revoke(&timer->op);
-        ppi_port_leave(port, PPI_TIMER);
-    }
-    return waits;
-}
-
 /* --- opening and closing --------------------------------------------------------------------- */
 
 int ppi_queue_open(pp_port *port, const pp_port_config *config)
@@ -271,11 +125,11 @@ void ppi_queue_close(pp_port *port)
 
     if (queue == NULL)
         return;
-    ppi_check(queue->packets.head == NULL && queue->timer_count == 0);
+    ppi_check(queue->packets.head == NULL && ppi_timers_first(&queue->timers) == NULL);
     if (port->driver != NULL)
         port->driver->close(port);
     ppi_mutex_deinit(&queue->lock);
-    free(queue->timers);
+    ppi_timers_deinit(&queue->timers);
     free(queue);
 }
 
@@ -360,7 +214,7 @@ static void poll_events(pp_port *port, uint64_t deadline_ns)
     queue->wake_sent = false;
     if (deadline_ns != 0)
         queue->wakeups++;
-    run_timers(port);
+    ppi_timers_run(port);
 }
 
 /* As many packets as one worker may carry away while others wait and could help. */
@@ -494,9 +348,10 @@ static pp_op *drop_one(struct ppi_queue *queue)
 {
     ppi_mutex_lock(&queue->lock);
     pp_op *op = take_packet(queue);
-    if (op == NULL && queue->timer_count > 0) { /* it will not run any more */
-        op = &queue->timers[1]->op;
-        remove_timer(queue, queue->timers[1]);
+    struct ppi_timer *timer = ppi_timers_first(&queue->timers);
+    if (op == NULL && timer != NULL) { /* it will not run any more */
+        op = &timer->op;
+        ppi_timers_remove(&queue->timers, timer);
         ppi_op_result(op, PP_ECANCELED, 0, 0);
         ppi_op_end(op);
     }

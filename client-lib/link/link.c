@@ -30,12 +30,17 @@ static bool count_out(struct ppi_link *link)
     return last;
 }
 
+static void on_mark(void *context, void *tag, uint32_t count, bool lost);
+
 /* At the end of a packet's handler: after a closing link's last one the link is over, and the
  * caller touches it no more. */
 static void leave(struct ppi_link *link)
 {
     if (!count_out(link))
         return;
+    ppi_mutex_lock(&link->lock);
+    ppi_outq_deinit(&link->outq, on_mark, link); /* what is still queued is lost, and told so */
+    ppi_mutex_unlock(&link->lock);
     pp_close(link->pipe);
     link->pipe = NULL;
     link->events->closed(link, link->why);
@@ -201,66 +206,6 @@ void ppi_link_resume(struct ppi_link *link)
         ppi_port_post(link->port, &link->resume_op);
 }
 
-/* --- room ------------------------------------------------------------------------------------- */
-
-bool ppi_link_reserve(struct ppi_link *link, size_t bytes)
-{
-    const struct ppi_link_limits *limits = link->limits;
-    size_t before = atomic_fetch_add_explicit(&link->load, bytes, memory_order_acq_rel);
-
-    if (before <= limits->queue_high &&
-        (before <= limits->queue_low || before + bytes <= limits->queue_hard))
-        return true;
-    ppi_link_unreserve(link, bytes);
-    return false;
-}
-
-bool ppi_link_charge(struct ppi_link *link, size_t bytes)
-{
-    size_t before = atomic_fetch_add_explicit(&link->load, bytes, memory_order_acq_rel);
-
-    return before <= link->limits->queue_low || before + bytes <= link->limits->queue_hard;
-}
-
-/* Lets every link go on that waited for room here. */
-static void wake_waiters(struct ppi_link *link)
-{
-    for (;;) {
-        ppi_mutex_lock(&link->lock);
-        struct ppi_list *first = ppi_list_take(&link->waiters);
-        ppi_mutex_unlock(&link->lock);
-        if (first == NULL)
-            return;
-        ppi_link_resume(PP_CONTAINER(first, struct ppi_link, waiting));
-    }
-}
-
-void ppi_link_unreserve(struct ppi_link *link, size_t bytes)
-{
-    size_t left = atomic_fetch_sub_explicit(&link->load, bytes, memory_order_acq_rel) - bytes;
-
-    if (left <= link->limits->queue_high)
-        atomic_store_explicit(&link->dipped, true, memory_order_relaxed);
-    if (left > link->limits->queue_low || left + bytes <= link->limits->queue_low)
-        return;
-    wake_waiters(link);
-    if (link->events->room != NULL)
-        link->events->room(link);
-}
-
-bool ppi_link_wait_for_room(struct ppi_link *full, struct ppi_link *waiter)
-{
-    ppi_mutex_lock(&full->lock);
-    bool wait = full->state == PPI_LINK_OPEN;
-    if (wait && ppi_list_empty(&waiter->waiting))
-        ppi_list_append(&full->waiters, &waiter->waiting);
-    ppi_mutex_unlock(&full->lock);
-    /* room may have come before the waiter was in the list */
-    if (wait && atomic_load(&full->load) <= full->limits->queue_low)
-        wake_waiters(full);
-    return wait;
-}
-
 /* --- sending ---------------------------------------------------------------------------------- */
 
 static void on_mark(void *context, void *tag, uint32_t count, bool lost)
@@ -384,7 +329,7 @@ static void write_now(struct ppi_link *link, const struct ppi_parcel *parcels, i
         leave_later(link);
 }
 
-/* Nothing of it will go out. */
+/* Nothing of it will go out. With the lock, which is released. */
 static void lose(struct ppi_link *link, const struct ppi_parcel *parcels, int count)
 {
     size_t bytes = 0;
@@ -401,28 +346,31 @@ static void lose(struct ppi_link *link, const struct ppi_parcel *parcels, int co
 void ppi_link_send(struct ppi_link *link, const struct ppi_parcel *parcels, int count)
 {
     pp_piece pieces[PP_PIECES_MAX];
-    int error = PP_OK;
+    int marked = 0;
 
     ppi_mutex_lock(&link->lock);
     if (link->state != PPI_LINK_OPEN) {
         lose(link, parcels, count);
         return;
     }
-    for (int i = 0; i < count && error == PP_OK; i++)
-        error = ppi_outq_mark(&link->outq, &parcels[i]);
-    if (error == PP_OK && !link->writing) {
+    while (marked < count && ppi_outq_mark(&link->outq, &parcels[marked]) == PP_OK)
+        marked++;
+    if (marked < count) { /* those that are marked are told at the link's end */
+        lose(link, parcels + marked, count - marked);
+        ppi_link_close(link, PP_ENOMEM);
+        return;
+    }
+    if (!link->writing) {
         write_now(link, parcels, count);
         return;
     }
-    if (error == PP_OK)
-        error = ppi_outq_append(&link->outq, pieces, pieces_after(parcels, count, 0, pieces));
+    int error = ppi_outq_append(&link->outq, pieces, pieces_after(parcels, count, 0, pieces));
     ppi_mutex_unlock(&link->lock);
     if (error != PP_OK)
         ppi_link_close(link, error);
 }
 
-/* --- beginning and ending ----------------------------------------------------------------------
- */
+/* --- beginning and ending -------------------------------------------------------------------- */
 
 static void on_close(pp_op *op)
 {
@@ -447,7 +395,7 @@ void ppi_link_close(struct ppi_link *link, int why)
     if (!first)
         return;
     ppi_handle_retire(link->pipe);
-    wake_waiters(link);
+    ppi_link_wake_waiters(link);
     ppi_port_post(link->port, &link->close_op);
 }
 

@@ -126,6 +126,9 @@ bool ppi_link_is_closing(struct ppi_link *link);
 /* The waiter is resumed when full has room. false: full is closing, nobody need wait for it. */
 bool ppi_link_wait_for_room(struct ppi_link *full, struct ppi_link *waiter);
 
+/* Every link that waits for room here goes on. */
+void ppi_link_wake_waiters(struct ppi_link *link);
+
 /* What was held is handed on again, on some worker. */
 void ppi_link_resume(struct ppi_link *link);
 

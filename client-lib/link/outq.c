@@ -1,5 +1,5 @@
-/* outq.c: see outq.h. Chunks that become empty are kept for reuse, at most CACHE_MAX of them in
- * the whole process, so that a stream under back-pressure allocates nothing. */
+/* outq.c: see outq.h. Chunks that become empty are kept for reuse, at most CACHE_MAX of each kind
+ * in the whole process, so that a stream under back-pressure allocates nothing. */
 #include "link/outq.h"
 
 #include <stdlib.h>
@@ -19,24 +19,29 @@ struct ppi_chunk {
 /* --- chunks ---------------------------------------------------------------------------------- */
 
 static struct ppi_mutex cache_lock = PPI_MUTEX_INIT;
-static struct ppi_chunk *cache;
-static unsigned cache_count;
+static struct cache {
+    struct ppi_chunk *first;
+    unsigned count;
+} small_chunks, chunks;
+
+static struct cache *cache_for(uint32_t capacity)
+{
+    return capacity == PPI_CHUNK_BYTES ? &chunks : &small_chunks;
+}
 
 /* A chunk for size bytes, or for a part of them: a small one if it may be, and is enough. */
 static struct ppi_chunk *chunk_new(size_t size, bool small)
 {
-    struct ppi_chunk *chunk = NULL;
     uint32_t capacity = small && size <= SMALL_CHUNK_BYTES ? SMALL_CHUNK_BYTES : PPI_CHUNK_BYTES;
+    struct cache *cache = cache_for(capacity);
 
-    if (capacity == PPI_CHUNK_BYTES) {
-        ppi_mutex_lock(&cache_lock);
-        chunk = cache;
-        if (chunk != NULL) {
-            cache = chunk->next;
-            cache_count--;
-        }
-        ppi_mutex_unlock(&cache_lock);
+    ppi_mutex_lock(&cache_lock);
+    struct ppi_chunk *chunk = cache->first;
+    if (chunk != NULL) {
+        cache->first = chunk->next;
+        cache->count--;
     }
+    ppi_mutex_unlock(&cache_lock);
     if (chunk == NULL)
         chunk = malloc(sizeof *chunk + capacity);
     if (chunk != NULL) {
@@ -49,16 +54,16 @@ static struct ppi_chunk *chunk_new(size_t size, bool small)
 
 static void chunk_free(struct ppi_chunk *chunk)
 {
-    if (chunk->capacity == PPI_CHUNK_BYTES) {
-        ppi_mutex_lock(&cache_lock);
-        if (cache_count < CACHE_MAX) {
-            chunk->next = cache;
-            cache = chunk;
-            cache_count++;
-            chunk = NULL;
-        }
-        ppi_mutex_unlock(&cache_lock);
+    struct cache *cache = cache_for(chunk->capacity);
+
+    ppi_mutex_lock(&cache_lock);
+    if (cache->count < CACHE_MAX) {
+        chunk->next = cache->first;
+        cache->first = chunk;
+        cache->count++;
+        chunk = NULL;
     }
+    ppi_mutex_unlock(&cache_lock);
     free(chunk);
 }
 
@@ -72,12 +77,16 @@ static void chain_free(struct ppi_chunk *chunk)
 
 void ppi_outq_trim(void)
 {
+    static struct cache *const both[] = { &small_chunks, &chunks };
+
     ppi_mutex_lock(&cache_lock);
-    for (struct ppi_chunk *next; cache != NULL; cache = next) {
-        next = cache->next;
-        free(cache);
-    }
-    cache_count = 0;
+    for (int i = 0; i < 2; i++)
+        while (both[i]->first != NULL) {
+            struct ppi_chunk *next = both[i]->first->next;
+
+            free(both[i]->first);
+            *both[i] = (struct cache){ next, both[i]->count - 1 };
+        }
     ppi_mutex_unlock(&cache_lock);
 }
 

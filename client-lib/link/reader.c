@@ -1,21 +1,24 @@
 #include "link/reader.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include <panpipe/port.h>
 
 #include "base/check.h"
+#include "link/spare.h"
 
-enum {
-    CALM_BATCH_BYTES = 4096,    /* after a smaller batch that ends with a frame, no memory stays */
-    HALF_KEPT_BYTES = 64 * 1024 /* of a half frame's memory, for the next one */
-};
+/* The scanner of the half frame; it moves when that grows. */
+static struct ppi_scanner *half_scanner(const struct ppi_reader *reader)
+{
+    return (struct ppi_scanner *)(void *)ppi_buf_data(&reader->half);
+}
 
-struct ppi_half {
-    _Alignas(16) uint8_t scanner[PPI_SCANNER_BYTES];
-    struct ppi_buf bytes;
-};
+static int hold(struct ppi_reader *reader, const uint8_t *data, size_t size)
+{
+    if (reader->held.memory == NULL)
+        ppi_spare_take(&reader->held);
+    return ppi_buf_append(&reader->held, data, size);
+}
 
 /* One whole frame, to the sink or to what is held. */
 static enum ppi_verdict hand_on(struct ppi_reader *reader, const struct ppi_sink *sink,
@@ -30,7 +33,7 @@ static enum ppi_verdict hand_on(struct ppi_reader *reader, const struct ppi_sink
             return verdict;
         reader->holding = true;
     }
-    return ppi_buf_append(&reader->held, frame->data, frame->size) == PP_OK ? PPI_NEXT : PPI_STOP;
+    return hold(reader, frame->data, frame->size) == PP_OK ? PPI_NEXT : PPI_STOP;
 }
 
 /* Hands on the whole frames of data; *at is where the first one begins that is not whole. */
@@ -56,25 +59,24 @@ static enum ppi_scan hand_on_all(struct ppi_reader *reader, const struct ppi_sin
 static enum ppi_scan complete(struct ppi_reader *reader, struct ppi_batch *batch,
                               const struct ppi_sink *sink, size_t *at)
 {
-    struct ppi_half *half = reader->half;
-    struct ppi_scanner *scanner = (struct ppi_scanner *)(void *)half->scanner;
     struct ppi_frame frame;
 
     while (*at < batch->size) {
-        size_t part = ppi_scan_missing(scanner);
+        size_t part = ppi_scan_missing(half_scanner(reader));
 
         if (part > batch->size - *at)
             part = batch->size - *at;
-        if (ppi_buf_append(&half->bytes, batch->data + *at, part) != PP_OK)
+        if (ppi_buf_append(&reader->half, batch->data + *at, part) != PP_OK)
             return PPI_SCAN_FRAME;
         *at += part;
         enum ppi_scan result =
-            ppi_scan(scanner, ppi_buf_data(&half->bytes), ppi_buf_size(&half->bytes), &frame);
+            ppi_scan(half_scanner(reader), ppi_buf_data(&reader->half) + PPI_SCANNER_BYTES,
+                     ppi_reader_half(reader), &frame);
         if (result == PPI_SCAN_MORE)
             continue;
         if (result != PPI_SCAN_FRAME)
             return result;
-        ppi_check(frame.size == ppi_buf_size(&half->bytes));
+        ppi_check(frame.size == ppi_reader_half(reader));
         batch->half_done = true;
         return hand_on(reader, sink, &frame) == PPI_STOP ? PPI_SCAN_FRAME : PPI_SCAN_MORE;
     }
@@ -109,7 +111,7 @@ int ppi_reader_unread(struct ppi_reader *reader, const uint8_t *data, size_t siz
 {
     reader->holding = true;
     if (!reader->releasing)
-        return ppi_buf_append(&reader->held, data, size);
+        return hold(reader, data, size);
     ppi_check(data + size == ppi_buf_data(&reader->held) + reader->held_done);
     reader->held_done -= size;
     return PP_OK;
@@ -143,21 +145,13 @@ enum ppi_scan ppi_reader_release(struct ppi_reader *reader, const struct ppi_sin
     return release(reader, sink);
 }
 
-static void free_half(struct ppi_reader *reader)
-{
-    if (reader->half != NULL)
-        ppi_buf_deinit(&reader->half->bytes);
-    free(reader->half);
-    reader->half = NULL;
-}
-
 /* Keeps the batch's half frame with the state of its scanner. */
 static int keep_tail(struct ppi_reader *reader, struct ppi_batch *batch)
 {
-    if (reader->half == NULL && (reader->half = calloc(1, sizeof *reader->half)) == NULL)
-        return PP_ENOMEM;
-    memcpy(reader->half->scanner, batch->scanner, sizeof batch->scanner);
-    return ppi_buf_append(&reader->half->bytes, batch->tail, batch->tail_size);
+    if (reader->half.memory == NULL)
+        ppi_spare_take(&reader->half);
+    int error = ppi_buf_append(&reader->half, batch->scanner, sizeof batch->scanner);
+    return error == PP_OK ? ppi_buf_append(&reader->half, batch->tail, batch->tail_size) : error;
 }
 
 int ppi_reader_keep(struct ppi_reader *reader, struct ppi_batch *batch)
@@ -166,24 +160,22 @@ int ppi_reader_keep(struct ppi_reader *reader, struct ppi_batch *batch)
     if (reader->held_done > 0)
         ppi_buf_consume(&reader->held, reader->held_done);
     reader->held_done = 0;
-    if (ppi_buf_size(&reader->held) == 0)
-        ppi_buf_deinit(&reader->held);
+    if (reader->held.memory != NULL && ppi_buf_size(&reader->held) == 0)
+        ppi_spare_give(&reader->held);
     if (batch == NULL)
         return PP_OK;
-    if (batch->half_done && reader->half->bytes.capacity > HALF_KEPT_BYTES)
-        ppi_buf_deinit(&reader->half->bytes);
+    if (batch->half_done && (batch->tail_size == 0 || reader->half.capacity > PPI_SPARE_BYTES_MAX))
+        ppi_spare_give(&reader->half);
     else if (batch->half_done)
-        ppi_buf_clear(&reader->half->bytes);
-    if (batch->tail_size > 0)
-        return keep_tail(reader, batch);
-    if (batch->size < CALM_BATCH_BYTES && ppi_reader_half(reader) == 0)
-        free_half(reader);
-    return PP_OK;
+        ppi_buf_clear(&reader->half);
+    return batch->tail_size > 0 ? keep_tail(reader, batch) : PP_OK;
 }
 
 size_t ppi_reader_half(const struct ppi_reader *reader)
 {
-    return reader->half != NULL ? ppi_buf_size(&reader->half->bytes) : 0;
+    size_t size = ppi_buf_size(&reader->half);
+
+    return size > 0 ? size - PPI_SCANNER_BYTES : 0;
 }
 
 size_t ppi_reader_bytes(const struct ppi_reader *reader)
@@ -193,6 +185,6 @@ size_t ppi_reader_bytes(const struct ppi_reader *reader)
 
 void ppi_reader_deinit(struct ppi_reader *reader)
 {
-    free_half(reader);
+    ppi_buf_deinit(&reader->half);
     ppi_buf_deinit(&reader->held);
 }

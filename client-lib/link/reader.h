@@ -25,14 +25,12 @@ struct ppi_sink {
     bool (*urgent)(void *context, const struct ppi_frame *frame);
 };
 
-struct ppi_half; /* a half frame with its scanner */
-
 /* Zero, with frame_max set, is a fresh reader.
  * Memory: a half frame of at most frame_max; what is held. An idle reader has none. */
 struct ppi_reader {
     uint32_t frame_max;
     bool holding;
-    struct ppi_half *half; /* owned; may be there without bytes, for reuse */
+    struct ppi_buf half; /* a scanner and behind it the bytes of a half frame; or nothing */
     struct ppi_buf held;
     size_t held_done; /* of held, handed on and freed by ppi_reader_keep */
     bool releasing;

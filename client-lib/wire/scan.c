@@ -5,6 +5,9 @@
  * without asking the template for positions, and give it callbacks that do next to nothing:
  * a number is noted, a string's place is noted, and a container passes its depth up.
  *
+ * Most frames are whole where they lie and in the usual forms: these the quick way finds (skip.h),
+ * and whatever it does not know is the parser's to judge.
+ *
  * What a peer claims (lengths, counts) is never believed: whenever bytes are missing, what the
  * open claims need at least is compared with what a frame may have. */
 #include "wire/scan.h"
@@ -13,6 +16,7 @@
 #include <string.h>
 
 #include "base/compiler.h"
+#include "wire/skip.h"
 
 /* The envelope is one level itself. */
 #define MSGPACK_EMBED_STACK_SIZE 31
@@ -31,8 +35,7 @@ typedef struct {
 /* The last number and string seen. */
 typedef struct {
     uint64_t number;
-    size_t text;
-    uint32_t text_length;
+    uint32_t text_length; /* it ends where its element ends */
 } notes;
 
 #define msgpack_unpack_struct(name) struct element##name
@@ -165,7 +168,8 @@ static inline int on_map_item(notes *n, value *container, value key, value item)
 
 static inline int on_str(notes *n, const char *base, const char *text, uint32_t length, value *v)
 {
-    n->text = length > 0 ? (size_t)(text - base) : 0; /* of an empty one text may be NULL */
+    (void)base;
+    (void)text;
     n->text_length = length;
     *v = (value){ PPI_VALUE_TEXT, 0 };
     return 0;
@@ -265,6 +269,7 @@ static bool note(struct ppi_scanner *scanner)
 
     if (element == 1) {
         frame->type = (uint8_t)seen->number;
+        frame->id = 0;
         return v.kind == PPI_VALUE_NUMBER &&
                (scanner->elements == 4 ? seen->number <= PPI_ANSWER
                                        : seen->number == PPI_NOTIFICATION);
@@ -275,8 +280,8 @@ static bool note(struct ppi_scanner *scanner)
     }
     if (element < scanner->elements) { /* the subject, or the error */
         frame->rest = (uint32_t)scanner->begin;
-        frame->subject = (uint32_t)seen->text;
-        frame->subject_length = seen->text_length;
+        frame->subject_length = frame->type == PPI_ANSWER ? 0 : seen->text_length;
+        frame->subject = (uint32_t)scanner->at - frame->subject_length;
         return v.kind == PPI_VALUE_TEXT || frame->type == PPI_ANSWER;
     }
     frame->params = (uint32_t)scanner->begin;
@@ -295,11 +300,49 @@ static enum ppi_scan begin_frame(struct ppi_scanner *scanner, uint8_t head)
     return PPI_SCAN_FRAME;
 }
 
+/* A frame that is all there, and as most are: true, and it is filled in. Else the parser must
+ * look. */
+static bool quick_frame(const uint8_t *data, size_t size, uint32_t frame_max,
+                        struct ppi_frame *frame)
+{
+    unsigned depth;
+    size_t at = 2, part, length = 0;
+    uint64_t id = 0;
+
+    if (size < 2 ||
+        (data[0] == 0x93 ? data[1] != PPI_NOTIFICATION : data[0] != 0x94 || data[1] > PPI_ANSWER))
+        return false;
+    frame->type = data[1];
+    if (frame->type != PPI_NOTIFICATION) {
+        if ((part = ppi_skip_number(data + at, size - at, &id)) == 0 || id > UINT32_MAX)
+            return false;
+        at += part;
+    }
+    frame->id = (uint32_t)id;
+    frame->rest = (uint32_t)at;
+    part = frame->type == PPI_ANSWER ? ppi_skip(data + at, size - at, &depth)
+                                     : ppi_skip_text(data + at, size - at, &length);
+    if (part == 0 || (at += part) == size)
+        return false;
+    frame->subject_length = (uint32_t)length;
+    frame->subject = (uint32_t)(at - length);
+    frame->params = (uint32_t)at;
+    if ((frame->type != PPI_ANSWER && !ppi_skip_is_array(data[at])) ||
+        (part = ppi_skip(data + at, size - at, &depth)) == 0 || at + part > frame_max)
+        return false;
+    frame->depth = (uint8_t)depth;
+    frame->size = (uint32_t)(at + part);
+    frame->data = data;
+    return true;
+}
+
 enum ppi_scan ppi_scan(struct ppi_scanner *scanner, const uint8_t *data, size_t size,
                        struct ppi_frame *frame)
 {
     if (size == 0)
         return PPI_SCAN_MORE;
+    if (scanner->element == 0 && quick_frame(data, size, scanner->frame_max, frame))
+        return PPI_SCAN_FRAME;
     if (scanner->element == 0 && begin_frame(scanner, data[0]) != PPI_SCAN_FRAME)
         return PPI_SCAN_ALIEN;
     while (scanner->element <= scanner->elements) {
@@ -327,22 +370,59 @@ enum ppi_scan ppi_scan(struct ppi_scanner *scanner, const uint8_t *data, size_t 
     return PPI_SCAN_FRAME;
 }
 
-struct ppi_value ppi_value_at(const uint8_t *data, size_t size)
+/* By the parser. */
+static struct ppi_value parse_value(const uint8_t *data, size_t size)
 {
     struct element_context context;
     struct ppi_value result = { 0 };
     size_t at = 0;
 
     element_init(&context);
-    if (size == 0 || element_execute(&context, (const char *)data, size, &at) != 1)
+    int ended = element_execute(&context, (const char *)data, size, &at);
+    if (ended == MSGPACK_UNPACK_NOMEM_ERROR)
+        result.depth = PPI_DEPTH_MAX + 1;
+    if (ended != 1)
         return result;
     result.kind = element_data(&context).kind;
     result.depth = element_data(&context).depth;
     result.size = at;
     result.number = context.user.number;
-    result.text = (const char *)data + context.user.text;
-    result.text_length = context.user.text_length;
+    result.text_length = result.kind == PPI_VALUE_TEXT ? context.user.text_length : 0;
+    result.text = (const char *)data + at - result.text_length;
     return result;
+}
+
+struct ppi_value ppi_value_at(const uint8_t *data, size_t size)
+{
+    struct ppi_value result = { 0 };
+
+    if (size == 0)
+        return result;
+    if ((result.size = ppi_skip_number(data, size, &result.number)) > 0) {
+        result.kind = PPI_VALUE_NUMBER;
+    } else if ((result.size = ppi_skip_text(data, size, &result.text_length)) > 0) {
+        result.kind = PPI_VALUE_TEXT;
+        result.text = (const char *)data + result.size - result.text_length;
+    } else if (ppi_skip_is_array(data[0]) &&
+               (result.size = ppi_skip(data, size, &result.depth)) > 0) {
+        result.kind = PPI_VALUE_ARRAY;
+    } else {
+        result = parse_value(data, size);
+    }
+    return result;
+}
+
+size_t ppi_array_at(const uint8_t *data, size_t size, unsigned *depth)
+{
+    if (size == 0 || !ppi_skip_is_array(data[0]))
+        return 0;
+
+    size_t quick = ppi_skip(data, size, depth);
+    if (quick > 0)
+        return quick;
+    struct ppi_value parsed = parse_value(data, size);
+    *depth = parsed.depth;
+    return parsed.size;
 }
 
 /* The head of an array: its size in bytes, and how many elements follow; 0: it is none. */

@@ -3,7 +3,8 @@
  * A frame is one MessagePack-RPC message: [0, id, subject, params], [1, id, error, result] or
  * [2, subject, params]. The scanner builds no objects and looks at each byte once, however the
  * bytes are cut: it is msgpack-c's parser template with callbacks that note the envelope's few
- * fields and the depth. Pure functions: no I/O, no allocation. */
+ * fields and the depth, and a shorter way for the frames that are whole. Pure functions: no I/O, no
+ * allocation. */
 #ifndef PPI_SCAN_H
 #define PPI_SCAN_H
 
@@ -72,8 +73,13 @@ struct ppi_value {
     size_t text_length;
     unsigned depth; /* nesting: 0 for a scalar, 1 for a flat array */
 };
-/* The first value of data[0 .. size). size 0 in the result: there is no whole one. */
+/* The first value of data[0 .. size). size 0 in the result: there is no whole one, or, if depth is
+ * above PPI_DEPTH_MAX, it nests too deep. */
 struct ppi_value ppi_value_at(const uint8_t *data, size_t size);
+
+/* The same for an array of which only this is wanted: its bytes, and how deep it nests: more than
+ * PPI_DEPTH_MAX if that cannot be told. 0: it is no array, or not whole. */
+size_t ppi_array_at(const uint8_t *data, size_t size, unsigned *depth);
 
 /* The first max elements of the array that a value is, each with its bytes; how many elements it
  * has, or -1: it is no array. */

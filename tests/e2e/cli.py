@@ -458,7 +458,8 @@ def _():
     service = broker.ready("serve", "s.body", "-n", "3", "the answer")
     assert expect(run("req", "s.body"), 0).out == b"the answer\n"
     assert expect(run("req", "s.body", "ignored"), 0).out == b"the answer\n"
-    assert lines_of_json(expect(run("req", "s.body", "--json"), 0).out) == [{"result": "the answer"}]
+    told = expect(run("req", "s.body", "--json"), 0).out
+    assert lines_of_json(told) == [{"result": "the answer"}]
     assert end_of(service).code == 0
 
 

@@ -148,6 +148,33 @@ static void a_held_up_publisher_can_still_answer_and_ping(void **state)
     close_three();
 }
 
+/* Goodbye is the last word, not the next one: what was published before it still goes out. */
+static void a_held_up_publisher_that_says_goodbye_loses_nothing(void **state)
+{
+    enum { COUNT = 560 };
+    struct ppi_buf all = { 0 };
+
+    (void)state;
+    open_three("queue_low = 65536;\nqueue_high = 262144;\nread_ahead = 4194304;\n", "{}");
+    pack_numbered(&all, 0, COUNT);
+    for (size_t at = 0, piece; at < ppi_buf_size(&all); at += piece) {
+        piece = ppi_buf_size(&all) - at < 8192 ? ppi_buf_size(&all) - at : 8192;
+        say_bytes(&publisher, ppi_buf_data(&all) + at, piece);
+    }
+    say(&publisher, "[0, 1, '$sync', []]");
+    say(&publisher, "[0, 2, '$bye', []]");
+    say(&publisher, "[2, 'data', ['it had promised to say no more']]");
+    say(&publisher, "[0, 3, '$ping', []]");
+    hear(&publisher, "[1, 3, null, null]"); /* a ping does not wait, the others do */
+    for (int i = 0; i < COUNT; i++)
+        assert_int_equal(next_number(&reader), i);
+    hear(&publisher, "[1, 1, null, null]");
+    hear(&publisher, "[1, 2, null, null]");
+    hear_nothing(&reader);
+    ppi_buf_deinit(&all);
+    close_three();
+}
+
 /* A reader that has stopped is cut after `stall`, and told why; its publisher goes on. */
 static void a_reader_that_has_stopped_is_cut_after_a_while(void **state)
 {
@@ -257,6 +284,7 @@ int flow_tests(void)
     const struct CMUnitTest tests[] = {
         BUS_TEST(a_slow_reader_holds_its_publisher_up_and_loses_nothing),
         BUS_TEST(a_held_up_publisher_can_still_answer_and_ping),
+        BUS_TEST(a_held_up_publisher_that_says_goodbye_loses_nothing),
         BUS_TEST(a_reader_that_has_stopped_is_cut_after_a_while),
         BUS_TEST(who_wants_to_be_cut_rather_than_hold_others_up_is),
         BUS_TEST(a_caller_that_does_not_read_its_answers_is_cut),

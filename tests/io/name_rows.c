@@ -49,6 +49,52 @@ static void row_79_a_killed_server_leaves_the_name_free(void **state)
     pp_close(listener);
 }
 
+static void write_file(const char *path, const char *text)
+{
+    FILE *file = fopen(path, "wb");
+
+    assert_non_null(file);
+    fputs(text, file);
+    fclose(file);
+}
+
+static bool file_has(const char *path, const char *text)
+{
+    char found[64] = "";
+    FILE *file = fopen(path, "rb");
+
+    if (file == NULL)
+        return false;
+    found[fread(found, 1, sizeof found - 1, file)] = '\0';
+    fclose(file);
+    return strcmp(found, text) == 0;
+}
+
+/* Somebody mistypes a path: nothing is changed, and nothing appears beside it. */
+static void row_79_a_file_of_somebody_elses_is_left_alone(void **state)
+{
+    const char *path = test_path();
+    char lock[PP_PATH_MAX];
+    pp_handle *listener;
+
+    (void)state;
+    only_on_linux("pipes of Windows are no files");
+    snprintf(lock, sizeof lock, "%s.lock", path);
+    write_file(path, "mine");
+    assert_int_equal(pp_listen(&listener, path, NULL), PP_EINUSE);
+    assert_true(file_has(path, "mine"));
+    assert_null(fopen(lock, "rb"));
+    remove(path);
+
+    write_file(lock, "[package]\nname = \"mine\"\n");
+    assert_int_equal(pp_listen(&listener, path, NULL), PP_EINUSE);
+    assert_true(file_has(lock, "[package]\nname = \"mine\"\n"));
+    write_file(lock, "123456\n"); /* as a killed server leaves it */
+    assert_int_equal(pp_listen(&listener, path, NULL), PP_OK);
+    pp_close(listener);
+    remove(lock);
+}
+
 static void row_80_many_clients_at_once_are_all_served(void **state)
 {
     enum { ACCEPTS = 4, CLIENTS = 50 };
@@ -431,6 +477,7 @@ int name_rows(void)
     const struct CMUnitTest tests[] = {
         TEST(row_79_a_name_has_one_server),
         TEST(row_79_a_killed_server_leaves_the_name_free),
+        TEST(row_79_a_file_of_somebody_elses_is_left_alone),
         TEST(row_80_many_clients_at_once_are_all_served),
         TEST(row_81_clients_that_come_before_the_accept_are_accepted),
         TEST(row_82_a_client_that_left_already_is_still_heard),

@@ -5,7 +5,7 @@
 
 #include <stdint.h>
 
-/* Calls of malloc, calloc and realloc so far, by all threads. */
+/* Calls of malloc, calloc and realloc so far, by all threads. 0: they cannot be counted here. */
 uint64_t allocations_counted(void);
 
 #endif

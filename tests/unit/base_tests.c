@@ -1,3 +1,4 @@
+/* base_tests.c: what everything else stands on: map, buf, status. */
 #include "support/random.h"
 #include "support/support.h"
 #include "unit/unit.h"

@@ -1,3 +1,4 @@
+/* outq_tests.c: the outgoing queue: its bytes and its accounts. */
 #include "support/random.h"
 #include "support/support.h"
 #include "unit/unit.h"

@@ -105,6 +105,29 @@ static void every_cut_gives_the_same_frames(void **state)
     ppi_buf_deinit(&buf);
 }
 
+/* What a half frame, or a held one, needed goes to whoever needs it next. */
+static void a_reader_keeps_memory_only_for_what_it_keeps(void **state)
+{
+    struct ppi_buf buf = { 0 };
+    struct seen seen;
+
+    (void)state;
+    sample_publish(&buf, "x", 30000);
+    seen_init(&seen, 1);
+    assert_int_equal(feed(&seen, ppi_buf_data(&buf), 20000), PPI_SCAN_MORE);
+    assert_int_equal(ppi_reader_bytes(&seen.reader), 20000);
+    assert_int_equal(feed(&seen, ppi_buf_data(&buf) + 20000, ppi_buf_size(&buf) - 20000),
+                     PPI_SCAN_MORE);
+    assert_null(seen.reader.half.memory);
+    assert_int_equal(feed(&seen, ppi_buf_data(&buf), ppi_buf_size(&buf)), PPI_SCAN_MORE);
+    assert_int_equal(ppi_reader_bytes(&seen.reader), ppi_buf_size(&buf)); /* held */
+    release(&seen);
+    assert_null(seen.reader.held.memory);
+    assert_int_equal(seen.count, 2);
+    seen_deinit(&seen);
+    ppi_buf_deinit(&buf);
+}
+
 static void random_pieces_give_the_same_frames(void **state)
 {
     struct ppi_buf buf = { 0 };
@@ -206,6 +229,7 @@ int reader_tests(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(every_cut_gives_the_same_frames),
+        TEST(a_reader_keeps_memory_only_for_what_it_keeps),
         TEST(random_pieces_give_the_same_frames),
         TEST(held_frames_come_later_in_order),
         TEST(memory_grows_with_what_comes_not_with_what_is_claimed),

@@ -1,3 +1,4 @@
+/* subject_tests.c: subjects, patterns, and which of them match. */
 #include "support/random.h"
 #include "support/support.h"
 #include "unit/unit.h"

@@ -4,6 +4,7 @@
 
 int base_tests(void);
 int scan_tests(void);
+int skip_tests(void);
 int subject_tests(void);
 int outq_tests(void);
 int reader_tests(void);

@@ -20,12 +20,14 @@
 extern "C" {
 #endif
 
+/* As pp_publish. */
 static inline int pp_publish_packed(pp_client *client, const char *subject,
                                     const msgpack_sbuffer *params)
 {
     return pp_publish(client, subject, params->data, params->size);
 }
 
+/* As pp_reply. */
 static inline int pp_reply_packed(pp_client *client, uint64_t call, const msgpack_sbuffer *result)
 {
     return pp_reply(client, call, result->data, result->size);
@@ -39,6 +41,7 @@ static inline int pp_message_unpack(const pp_message *message, msgpack_unpacked 
                                NULL) == MSGPACK_UNPACK_SUCCESS;
 }
 
+/* The same for the result of a call, or the server's error. */
 static inline int pp_answer_unpack(const pp_answer *answer, msgpack_unpacked *unpacked)
 {
     return msgpack_unpack_next(unpacked, (const char *)answer->data, answer->size, NULL) ==

@@ -134,11 +134,12 @@ enum {
  * each start, then pp_op_wait. Such an operation delivers no packet; its handle need not be
  * attached. It must be waited for to its end.
  *
- * pp_op_use_wait: PP_OK; PP_ESTATE in flight; PP_ENOMEM.
+ * pp_op_use_wait: PP_OK; PP_ESTATE in flight; PP_ELIMIT: no handle left to wait with.
  * pp_op_wait: 1 ended, the out fields are valid, op is idle; 0 timeout_ms (negative: none) is
  *   over and op is still in flight: pp_cancel it and wait again, never leave it;
  *   PP_ESTATE: was not started with pp_op_use_wait, or this thread is inside one of the client
- *   library's callbacks, where waiting could never end. */
+ *   library's callbacks, where waiting could never end; PP_ELIMIT: as above, but only on a thread
+ *   that never called pp_op_use_wait. */
 int pp_op_use_wait(pp_op *op);
 int pp_op_wait(pp_op *op, int timeout_ms);
 

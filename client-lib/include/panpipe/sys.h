@@ -4,8 +4,6 @@
 #ifndef PANPIPE_SYS_H
 #define PANPIPE_SYS_H
 
-#include <stdio.h>
-
 #include <panpipe/port.h>
 
 #ifdef __cplusplus
@@ -17,6 +15,7 @@ extern "C" {
 uint64_t pp_now_ns(void);
 uint64_t pp_cpu_ns(void);
 
+/* Not for waiting until something happens. */
 void pp_sleep_ms(unsigned milliseconds);
 
 /* A thread that runs run(argument). It must be joined, which frees it.
@@ -34,8 +33,11 @@ int pp_watch_for_end(void (*wish)(void *context, unsigned count), void *context)
  * beginning; they stay until the end. Elsewhere, and without memory, argv itself. */
 char **pp_arguments(int *argc, char **argv);
 
-/* fopen, with the path in UTF-8. */
-FILE *pp_file_open(const char *path, const char *mode);
+/* Files; the path is UTF-8. pp_file_read takes all of one, with a 0 behind it that is not counted;
+ * free it with pp_free. PP_OK; PP_ENOMEM; PP_ELIMIT: it has more than limit bytes; PP_EIO:
+ * pp_detail says why. pp_file_make makes an empty one. PP_OK; PP_EIO. */
+int pp_file_read(const char *path, size_t limit, void **data, size_t *size);
+int pp_file_make(const char *path);
 
 /* Standard input and output as bytes, without buffers and without translation of line ends.
  * pp_stdin_read: as soon as there is something: how many bytes; 0: the end; negative: a status.

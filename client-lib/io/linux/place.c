@@ -2,7 +2,8 @@
  *
  * A server holds a lock on a file beside its socket for as long as it lives; the kernel drops the
  * lock when the process ends, however it ends. The lock file is never removed: a second server
- * could hold the old one while a third makes a new one. Under the lock, a socket that refuses a
+ * could hold the old one while a third makes a new one; so it is made only beside a place that can
+ * be ours, and what is in a file of somebody else's stays. Under the lock, a socket that refuses a
  * connection was left by a process that was killed, and is replaced; one that takes it belongs to
  * a living server without our lock, and is not touched. */
 #define _GNU_SOURCE
@@ -118,28 +119,55 @@ static int open_folder(const struct place *place, int *fd)
     return PP_OK;
 }
 
+/* What lies there already may only be a socket. */
+static int look_at_target(const struct place *place, int folder_fd)
+{
+    struct stat info;
+
+    if (fstatat(folder_fd, place->file, &info, AT_SYMLINK_NOFOLLOW) != 0)
+        return errno == ENOENT ? PP_OK
+                               : ppi_fail(ppi_errno_status(errno), "%s/%s: %s", place->folder,
+                                          place->file, strerror(errno));
+    if (!S_ISSOCK(info.st_mode))
+        return ppi_fail(PP_EINUSE, "%s/%s exists and is not a socket: remove it", place->folder,
+                        place->file);
+    return PP_OK;
+}
+
+/* Is the text what a server leaves in its lock file: nothing yet, or a number and a newline? */
+static bool is_owner(const char *text, size_t length)
+{
+    size_t digits = strspn(text, "0123456789");
+
+    return length == 0 || (digits > 0 && digits + 1 == length && text[digits] == '\n');
+}
+
 /* Takes the lock beside the socket, and leaves the process id in it for people. */
 static int take_lock(const struct place *place, int folder_fd, int *fd)
 {
     char file[PP_PATH_MAX + 8], owner[32] = "";
 
     snprintf(file, sizeof file, "%s.lock", place->file);
-    *fd = openat(folder_fd, file, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    *fd = openat(folder_fd, file, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
     if (*fd < 0)
         return ppi_fail(ppi_errno_status(errno), "lock file %s/%s: %s", place->folder, file,
                         strerror(errno));
-    if (flock(*fd, LOCK_EX | LOCK_NB) != 0) {
-        if (errno != EWOULDBLOCK)
-            return ppi_fail(ppi_errno_status(errno), "lock file %s/%s: %s", place->folder, file,
-                            strerror(errno));
-        if (read(*fd, owner, sizeof owner - 1) > 0)
-            owner[strcspn(owner, "\n")] = '\0';
+    bool locked = flock(*fd, LOCK_EX | LOCK_NB) == 0;
+    if (!locked && errno != EWOULDBLOCK)
+        return ppi_fail(ppi_errno_status(errno), "lock file %s/%s: %s", place->folder, file,
+                        strerror(errno));
+    ssize_t length = read(*fd, owner, sizeof owner - 1);
+    if (!locked) {
+        owner[strcspn(owner, "\n")] = '\0';
         return ppi_fail(PP_EINUSE, "%s/%s is served by process %s", place->folder, place->file,
                         owner[0] != '\0' ? owner : "of another user");
     }
-    int length = snprintf(owner, sizeof owner, "%u\n", (unsigned)getpid());
+    if (length < 0 || !is_owner(owner, (size_t)length))
+        return ppi_fail(PP_EINUSE, "%s/%s exists and is not the lock of a server: remove it",
+                        place->folder, file);
+    int digits = snprintf(owner, sizeof owner, "%u\n", (unsigned)getpid());
     (void)!ftruncate(*fd, 0);
-    (void)!pwrite(*fd, owner, (size_t)length, 0);
+    (void)!pwrite(*fd, owner, (size_t)digits, 0);
     return PP_OK;
 }
 
@@ -164,9 +192,8 @@ static int remove_stale(const struct place *place, int folder_fd, const struct s
 
     if (fstatat(folder_fd, place->file, &info, AT_SYMLINK_NOFOLLOW) != 0)
         return errno == ENOENT ? PP_OK : ppi_fail(PP_EIO, "%s: %s", place->file, strerror(errno));
-    if (!S_ISSOCK(info.st_mode))
-        return ppi_fail(PP_EINUSE, "%s/%s exists and is not a socket: remove it", place->folder,
-                        place->file);
+    if (!S_ISSOCK(info.st_mode)) /* since we looked */
+        return ppi_fail(PP_EINUSE, "%s/%s is not a socket any more", place->folder, place->file);
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
         return ppi_fail(ppi_errno_status(errno), "socket: %s", strerror(errno));
@@ -211,6 +238,8 @@ int ppi_place_listen(pp_handle **out, const char *name, const pp_listen_config *
     int error = locate(&place, path, name, config);
     if (error == PP_OK)
         error = open_folder(&place, &os.folder_fd);
+    if (error == PP_OK)
+        error = look_at_target(&place, os.folder_fd);
     if (error == PP_OK)
         error = take_lock(&place, os.folder_fd, &os.lock_fd);
     if (error == PP_OK)

@@ -1,0 +1,56 @@
+/* route.h: what the index says about one subject: made once, kept by each worker until the index
+ * changes. */
+#ifndef ROUTE_H
+#define ROUTE_H
+
+#include "wire/subject.h"
+#include "worker.h"
+
+enum routed {
+    ROUTED,
+    ROUTED_LATER, /* a receiver has no room: hold it; the publisher is resumed when it has */
+    ROUTED_BAD,   /* the subject cannot be published to; why: pp_detail */
+    ROUTED_NOMEM
+};
+
+/* A receiver of a route's messages. Several plain subscriptions of one peer get one frame: the
+ * first delivers, the others are merged into it. */
+struct target {
+    struct sub *sub;
+    bool merged;
+    bool echo; /* one of the merged ones wants the peer's own messages */
+    /* For the run at hand: not for it (its own, over); or refused (closing, cut). */
+    bool skipped, refused;
+};
+
+/* The members of one queue group: a range of targets; one of them gets the message. */
+struct group {
+    size_t first, count;
+    unsigned turn;
+    struct sub *chosen; /* for the run at hand; NULL: nobody */
+};
+
+struct route {
+    uint64_t version; /* of the index; 0: never made */
+    uint64_t hash;
+    struct target *targets; /* `everybody` first, then the groups' members */
+    size_t target_count, target_capacity, everybody;
+    struct group *groups;
+    size_t group_count, group_capacity;
+    struct sub **servers;
+    size_t server_count, server_capacity;
+    unsigned server_turn;
+    bool single; /* messages are routed one by one: groups, or somebody's max */
+    bool no_memory;
+    uint8_t length;
+    char subject[PPI_SUBJECT_MAX];
+};
+
+/* The route of a subject; NULL: it is not one that can be used, or no memory: *result says. */
+struct route *route_of(struct worker *worker, const char *subject, size_t length,
+                       enum routed *result);
+
+/* Frees a worker's routes. */
+void routes_forget(struct worker *worker);
+
+#endif

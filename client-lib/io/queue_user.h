@@ -1,0 +1,27 @@
+/* queue_user.h: what the completion queue in user space consists of. See queue_user.c. */
+#ifndef PPI_QUEUE_USER_H
+#define PPI_QUEUE_USER_H
+
+#include "io/queue.h"
+#include "io/sys.h"
+#include "io/timers.h"
+
+struct waiter;
+
+struct ppi_queue {
+    struct ppi_mutex lock;
+    struct ppi_ops packets;
+    uint64_t packet_count;
+    struct waiter *parked; /* newest first */
+    uint32_t parked_count, active, polling;
+    uint32_t takes; /* since events were last looked for */
+    bool wake_sent; /* a poller is on its way out */
+    bool ended;
+    uint64_t wakeups;
+    struct ppi_timers timers;
+};
+
+/* Queues the packets of all timers that are due. With the lock. */
+void ppi_timers_run(pp_port *port);
+
+#endif
