@@ -257,6 +257,7 @@ int main(int argc, char **argv)
     static struct program program;
     pp_port_config config = PP_PORT_CONFIG_INIT;
 
+    ppi_fill_standard_streams();
     ppi_check_set_hook(ppi_check_abort);
     argv = pp_arguments(&argc, argv);
     int code = parse(&arguments, argc, argv);
@@ -268,17 +269,20 @@ int main(int argc, char **argv)
     ppi_cond_init(&program.changed);
     ppi_raise_handle_limit();
     ppi_watch_for_end(on_wish, &program);
+    log_open(); /* without its thread, too, lines are written */
     config.concurrency = program.settings.workers != 0 ? program.settings.workers : usual_workers();
     config.pool_count = BUFFERS;
     int status = pp_port_open(&program.port, &config);
     if (status != PP_OK) {
         fprintf(stderr, "panpiped: %s\n",
                 pp_detail()[0] != '\0' ? pp_detail() : pp_strerror(status));
+        log_close();
         return EXIT_FAILURE;
     }
     code = run(&program);
     pp_port_close(program.port);
     ppi_outq_trim();
     ppi_spare_trim();
+    log_close();
     return code;
 }

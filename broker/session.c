@@ -16,6 +16,9 @@
 #include "subs.h"
 #include "ticker.h"
 
+/* Receivers served for one connection before the others' turn. */
+enum { HANDED_MAX = 16384 };
+
 static struct peer *peer_of(struct ppi_link *link)
 {
     return PP_CONTAINER(link, struct peer, link);
@@ -118,6 +121,10 @@ static enum ppi_verdict publish(struct worker *worker, struct peer *peer,
         reply_note(worker, peer, "E_LIMIT", "a message's params are too large, or nested too deep");
         return PPI_NEXT;
     }
+    if (worker->handed > HANDED_MAX && router_flush(worker)) {
+        ppi_link_resume(&peer->link); /* after the others' turn */
+        return PPI_HOLD;
+    }
     switch (router_publish_frame(worker, peer, frame)) {
     case ROUTED: break;
     case ROUTED_LATER: return PPI_HOLD;
@@ -151,17 +158,9 @@ static bool is_control(const struct ppi_frame *frame)
     return frame->subject_length > 0 && ppi_frame_subject(frame)[0] == '$';
 }
 
-static enum ppi_verdict on_frame(struct ppi_link *link, const struct ppi_frame *frame)
+static enum ppi_verdict handle(struct worker *worker, struct peer *peer,
+                               const struct ppi_frame *frame)
 {
-    struct peer *peer = peer_of(link);
-    struct worker *worker = worker_self(peer->broker);
-
-    if (peer->bye)
-        return PPI_NEXT; /* it promised to say no more */
-    if (PPI_UNLIKELY(!peer->known) && !identify(worker, peer))
-        return PPI_STOP;
-    peer->frames_in++;
-    worker->counts.frames_in++;
     if (PPI_LIKELY(frame->type == PPI_NOTIFICATION && !is_control(frame)))
         return publish(worker, peer, frame);
     if (!router_flush(worker))
@@ -173,16 +172,42 @@ static enum ppi_verdict on_frame(struct ppi_link *link, const struct ppi_frame *
     return is_control(frame) ? control(worker, peer, frame) : request(worker, peer, frame);
 }
 
+/* One more, or one that comes again after all (-1). */
+static void count_frame(struct worker *worker, struct peer *peer, int count)
+{
+    peer->frames_in += (uint64_t)count;
+    worker->counts.frames_in += (uint64_t)count;
+}
+
+static enum ppi_verdict on_frame(struct ppi_link *link, const struct ppi_frame *frame)
+{
+    struct peer *peer = peer_of(link);
+    struct worker *worker = worker_self(peer->broker);
+
+    if (peer->bye)
+        return PPI_NEXT; /* it promised to say no more */
+    if (PPI_UNLIKELY(!peer->known) && !identify(worker, peer))
+        return PPI_STOP;
+    count_frame(worker, peer, 1);
+    enum ppi_verdict verdict = handle(worker, peer, frame);
+    if (verdict == PPI_HOLD)
+        count_frame(worker, peer, -1);
+    return verdict;
+}
+
 static bool on_urgent(struct ppi_link *link, const struct ppi_frame *frame)
 {
     struct peer *peer = peer_of(link);
     struct worker *worker = worker_self(peer->broker);
 
-    if (frame->type == PPI_ANSWER) {
-        calls_answer(worker, peer, frame);
+    if (peer->bye)
         return true;
-    }
-    return is_control(frame) && control_urgent(worker, peer, frame);
+    if (frame->type == PPI_ANSWER)
+        calls_answer(worker, peer, frame);
+    else if (!is_control(frame) || !control_urgent(worker, peer, frame))
+        return false;
+    count_frame(worker, peer, 1);
+    return true;
 }
 
 static void on_bad(struct ppi_link *link, enum ppi_scan what)
@@ -196,6 +221,7 @@ static void on_bad(struct ppi_link *link, enum ppi_scan what)
     struct worker *worker = worker_self(peer->broker);
 
     router_flush(worker);
+    ticker_wake(worker->broker); /* for who does not read its last words */
     if (what == PPI_SCAN_ALIEN) {
         log_event(LOG_WARN, "alien", "client=%" PRIu64, peer->id);
         if (peer->frames_in == 0)
@@ -212,10 +238,14 @@ static void on_bad(struct ppi_link *link, enum ppi_scan what)
 
 static void on_begin(struct ppi_link *link)
 {
-    worker_enter(worker_self(peer_of(link)->broker));
+    struct worker *worker = worker_self(peer_of(link)->broker);
+
+    worker_enter(worker);
+    worker->handed = 0;
 }
 
-/* Ends subscriptions that have had all the messages they wanted. */
+/* Ends subscriptions that have had all the messages they wanted. Somebody else may have ended one
+ * while this worker waited for the write section; then it was left to us to free. */
 static void end_the_over(struct worker *worker)
 {
     if (worker->over == NULL)
@@ -225,13 +255,12 @@ static void end_the_over(struct worker *worker)
         struct sub *sub = worker->over;
 
         worker->over = sub->next_over;
-        if (!sub->retired)
-            sub_end(sub);
+        sub_unlist(sub);
     }
     worker_write_end(worker);
 }
 
-static void on_end(struct ppi_link *link)
+static void on_batch(struct ppi_link *link)
 {
     struct peer *peer = peer_of(link);
     struct worker *worker = worker_self(peer->broker);
@@ -239,6 +268,12 @@ static void on_end(struct ppi_link *link)
     router_flush(worker);
     if (peer->bye && peer->closes_ns == 0 && !link->reader.holding)
         control_goodbye(worker, peer);
+}
+
+static void on_end(struct ppi_link *link)
+{
+    struct worker *worker = worker_self(peer_of(link)->broker);
+
     worker_send(worker);
     end_the_over(worker);
     worker_leave(worker);
@@ -306,6 +341,7 @@ static void on_closed(struct ppi_link *link, int why)
     leave_user(peer);
     bool last = broker->stopping && broker->peer_count == 0;
     ppi_link_deinit(link); /* what was queued is counted lost */
+    broker->gone_lost += peer->lost;
     worker_write_end(worker);
     worker_send(worker);
     worker_leave(worker);
@@ -319,6 +355,7 @@ static const struct ppi_link_events events = {
     .end = on_end,
     .frame = on_frame,
     .urgent = on_urgent,
+    .batch = on_batch,
     .bad = on_bad,
     .half = on_half,
     .sent = on_sent,

@@ -141,7 +141,11 @@ int settings_load(struct settings *settings, const char *path, char *problem, si
     pp_free(text);
     if (!good) {
         line = config_error_line(&file);
-        snprintf(problem, size, "%s:%d: %s", path, line, config_error_text(&file));
+        if (config_error_type(&file) == CONFIG_ERR_FILE_IO)
+            snprintf(problem, size, "%s cannot be read: is it a file, and may this user read it?",
+                     path);
+        else
+            snprintf(problem, size, "%s:%d: %s", path, line, config_error_text(&file));
         config_destroy(&file);
         return PP_EINVAL;
     }

@@ -32,11 +32,11 @@ struct sub {
     bool cut;         /* policy: a receiver that is too slow is cut; else its publishers wait */
     char *group;      /* owned; NULL: none */
     uint64_t max;     /* over after so many messages; 0: never */
-    atomic_bool over; /* it is; in a worker's list of those to end */
+    atomic_bool over; /* it is; in a worker's list of those to end, which frees it */
     struct sub *next_over;
     atomic_uint in_flight; /* calls that wait for this server's answer */
     uint32_t max_inflight; /* of them; 0: no limit */
-    bool retired;          /* unsubscribed; freed when nothing of it is queued */
+    bool retired;          /* unsubscribed; freed when nothing of it is queued, nor in a list */
     /* accepted = delivered + lost + merged + queued, always */
     atomic_uint_fast64_t accepted, merged;
     uint64_t delivered, lost; /* the peer's link lock */
@@ -49,7 +49,7 @@ struct sub {
  * `open` to false answers the caller, takes it out of both maps and frees it. Everybody else looks
  * at it only while holding the lock of a map in which it is. */
 struct call {
-    atomic_bool open;
+    atomic_bool open; /* not before it is in both maps */
     struct peer *caller, *server;
     uint64_t sid; /* the server's subscription that it came by; it may be gone meanwhile */
     uint32_t caller_id, server_id;
@@ -77,6 +77,7 @@ struct peer {
     struct ppi_list subs; /* write */
     struct ppi_map subs_by_id;
     uint64_t next_sid;
+    uint64_t lost; /* messages of all its subscriptions, ever; the link lock */
 
     struct ppi_mutex calls_lock; /* the two maps and next_server_id */
     struct ppi_map calls;        /* its own, by its ids */

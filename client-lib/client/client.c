@@ -239,8 +239,12 @@ static void on_bad(struct ppi_link *link, enum ppi_scan what)
 /* A pp_publish_start has gone out. */
 static void on_sent(struct ppi_link *link, void *tag, uint32_t count, bool lost)
 {
+    int why = link->why != PP_OK ? link->why : PP_ENOMEM;
+
     (void)count;
-    ppi_client_finish(client_of(link), tag, lost ? PP_EPEERCLOSED : PP_OK, 0);
+    if (why == PP_ECLOSED)
+        why = PP_ECANCELED;
+    ppi_client_finish(client_of(link), tag, lost ? why : PP_OK, 0);
 }
 
 static void on_room(struct ppi_link *link)

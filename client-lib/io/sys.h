@@ -79,6 +79,10 @@ bool ppi_user_is_own(const struct pp_peer *who);
  * other threads are started. PP_OK, PP_ENOMEM, PP_ELIMIT. */
 int ppi_watch_for_end(void (*wish)(void *context, unsigned count), void *context);
 
+/* Before anything is opened: standard streams that are closed become the null device, so that none
+ * of ours takes their place, and no words meant for people go into it. */
+void ppi_fill_standard_streams(void);
+
 /* Lets this process open as many handles as the system allows it. */
 void ppi_raise_handle_limit(void);
 
@@ -125,6 +129,10 @@ void ppi_sleep_ms(unsigned milliseconds);
 /* What tests must know to say why a row cannot be shown: is this Wine? Is it Linux? */
 bool ppi_on_wine(void);
 bool ppi_on_linux(void);
+
+/* Writes to standard error, past what the C library keeps for it; may block. false: nobody is
+ * there to read it. */
+bool ppi_errors_write(const void *data, size_t size);
 
 /* The environment's value, or NULL. */
 const char *ppi_environment(const char *name);

@@ -94,7 +94,7 @@ static bool sim_read(pp_handle *handle, pp_op *op)
         return end->ended;
     }
     if (op->priv_.kind == PPI_READ_POOLED &&
-        (buffer = ppi_pool_take(&handle->port->pool, handle)) == NULL)
+        ppi_pool_take(&handle->port->pool, handle, &buffer) != PP_OK)
         return false;
     size = at_most(at_most(size, op->priv_.length), world.script.read_max);
     memcpy(buffer, ppi_buf_data(&end->in), size);

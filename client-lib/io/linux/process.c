@@ -105,6 +105,17 @@ void ppi_temporary_folder(char *path, size_t size)
     snprintf(path, size, "%s", given != NULL && given[0] == '/' ? given : "/tmp");
 }
 
+void ppi_fill_standard_streams(void)
+{
+    int fd;
+
+    do
+        fd = open("/dev/null", O_RDWR);
+    while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd >= 0)
+        close(fd);
+}
+
 void ppi_raise_handle_limit(void)
 {
     struct rlimit limit;

@@ -47,7 +47,12 @@ uint64_t ppi_random(void)
 
 void ppi_mutex_init(struct ppi_mutex *mutex)
 {
-    pthread_mutex_init(&mutex->mutex, NULL);
+    pthread_mutexattr_t attributes;
+
+    pthread_mutexattr_init(&attributes);
+    pthread_mutexattr_settype(&attributes, PTHREAD_MUTEX_ADAPTIVE_NP);
+    pthread_mutex_init(&mutex->mutex, &attributes);
+    pthread_mutexattr_destroy(&attributes);
 }
 
 void ppi_mutex_deinit(struct ppi_mutex *mutex)
@@ -256,6 +261,18 @@ void ppi_sleep_ms(unsigned milliseconds)
     struct timespec time = { milliseconds / 1000, (long)(milliseconds % 1000) * PPI_NS_PER_MS };
 
     nanosleep(&time, NULL);
+}
+
+bool ppi_errors_write(const void *data, size_t size)
+{
+    for (size_t done = 0; done < size;) {
+        ssize_t n = write(STDERR_FILENO, (const char *)data + done, size - done);
+
+        if (n < 0 && errno != EINTR)
+            return false;
+        done += n > 0 ? (size_t)n : 0;
+    }
+    return true;
 }
 
 bool ppi_on_wine(void)

@@ -76,9 +76,9 @@ static DWORD read_pooled(pp_handle *handle, pp_op *op)
             return GetLastError();
         if (available == 0)
             return read_into(handle, op, &nothing, 0);
-        op->buffer = ppi_pool_take(&handle->port->pool, handle);
-        if (op->buffer == NULL)
-            return NO_BUFFER;
+        int status = ppi_pool_take(&handle->port->pool, handle, &op->buffer);
+        if (status != PP_OK)
+            return status == PP_EBUSY ? NO_BUFFER : ERROR_NOT_ENOUGH_MEMORY;
     }
     return read_into(handle, op, op->buffer, op->priv_.length);
 }

@@ -239,6 +239,11 @@ const char *ppi_program_path(void)
     return path;
 }
 
+void ppi_fill_standard_streams(void)
+{
+    /* handles have no small numbers that others would take */
+}
+
 void ppi_raise_handle_limit(void)
 {
     /* a process has millions of handles by itself */
