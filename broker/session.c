@@ -24,9 +24,9 @@ static struct peer *peer_of(struct ppi_link *link)
     return PP_CONTAINER(link, struct peer, link);
 }
 
-/* --- who it is -------------------------------------------------------------------------------
- *
- * Windows may tell a client's user only after something of the client was read. Until then it is
+/* --- who it is ------------------------------------------------------------------------------- */
+
+/* Windows may tell a client's user only after something of the client was read. Until then it is
  * counted by its process; nothing that it says is handled before its user is known. */
 
 static bool is_known(const pp_peer *who)

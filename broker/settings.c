@@ -1,10 +1,8 @@
 #include "settings.h"
 
-#include <errno.h>
 #include <libconfig.h>
 #include <stddef.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <panpipe/sys.h>
@@ -12,7 +10,7 @@
 #include "base/compiler.h"
 #include "wire/scan.h"
 
-enum { KIB = 1024, MIB = 1024 * 1024 };
+enum { KIB = 1024, MIB = 1024 * 1024, FILE_MAX = MIB };
 
 /* Every number a file may set, with its bounds. */
 static const struct setting {
@@ -126,41 +124,21 @@ static void take(struct settings *settings, const config_setting_t *line, char *
     }
 }
 
-/* All of a file as a text; NULL: why says why not. */
-static char *read_text(const char *path, const char **why)
-{
-    enum { FILE_MAX = 1024 * 1024 };
-    FILE *file = pp_file_open(path, "rb");
-    char *text = file != NULL ? malloc(FILE_MAX + 1) : NULL;
-    size_t length = text != NULL ? fread(text, 1, FILE_MAX + 1, file) : 0;
-    bool good = text != NULL && !ferror(file);
-
-    *why = good ? "the file is larger than 1 MiB" : strerror(errno);
-    if (file != NULL)
-        fclose(file);
-    if (good && length <= FILE_MAX) {
-        text[length] = '\0';
-        return text;
-    }
-    free(text);
-    return NULL;
-}
-
 int settings_load(struct settings *settings, const char *path, char *problem, size_t size)
 {
     config_t file;
     char wrong[160] = "";
-    const char *why;
-    char *text = read_text(path, &why);
-    int line = 0, status = PP_OK;
+    void *text;
+    size_t length;
+    int line = 0, status = pp_file_read(path, FILE_MAX, &text, &length);
 
-    if (text == NULL) {
-        snprintf(problem, size, "%s: %s", path, why);
+    if (status != PP_OK) {
+        snprintf(problem, size, "%s: %s", path, pp_detail());
         return PP_EINVAL;
     }
     config_init(&file);
     bool good = config_read_string(&file, text) == CONFIG_TRUE;
-    free(text);
+    pp_free(text);
     if (!good) {
         line = config_error_line(&file);
         if (config_error_type(&file) == CONFIG_ERR_FILE_IO)

@@ -1,6 +1,5 @@
 #include "body.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -26,21 +25,19 @@ int body_too_large(void)
 
 static int read_file(const char *path, struct bytes *given)
 {
-    char why[200];
-    FILE *file = pp_file_open(path, "rb");
-    size_t count = 1;
+    char why[400];
+    void *data = NULL;
+    size_t size = 0;
+    int status = pp_file_read(path, BODY_MAX, &data, &size);
 
-    while (file != NULL && count > 0 && given->size <= BODY_MAX) {
-        count = fread(bytes_room(given, READ_STEP), 1, READ_STEP, file);
-        given->size += count;
-    }
-    bool good = file != NULL && !ferror(file);
-    snprintf(why, sizeof why, "cannot read %.100s: %s", path, strerror(errno));
-    if (file != NULL)
-        fclose(file);
-    if (!good)
+    if (status == PP_ELIMIT)
+        return body_too_large();
+    snprintf(why, sizeof why, "cannot read %.100s: %.200s", path, pp_detail());
+    if (status != PP_OK)
         return error_say(EXIT_FAILED, "E_IO", why, "");
-    return given->size <= BODY_MAX ? GO_ON : body_too_large();
+    bytes_add(given, data, size);
+    pp_free(data);
+    return GO_ON;
 }
 
 static int read_input(struct bytes *given)

@@ -1,6 +1,5 @@
 #include "session.h"
 
-#include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -283,16 +282,14 @@ int session_open(struct session *session, const struct cli *cli)
 
 int session_ready(const struct session *session, const char *file)
 {
-    char why[200];
-    FILE *made = file != NULL ? pp_file_open(file, "wb") : NULL;
+    char why[400];
+    int status = file != NULL ? pp_file_make(file) : PP_OK;
 
-    if (made != NULL)
-        fclose(made);
     if (session->cli->verbose)
         fprintf(stderr, "panpipe: %s: ready\n", session->cli->command->name);
-    if (file == NULL || made != NULL)
+    if (status == PP_OK)
         return GO_ON;
-    snprintf(why, sizeof why, "cannot make %.100s: %s", file, strerror(errno));
+    snprintf(why, sizeof why, "cannot make %.100s: %.200s", file, pp_detail());
     return error_say(EXIT_FAILED, "E_IO", why, "");
 }
 

@@ -1,12 +1,15 @@
 /* sys.c: the parts of sys.h that are the same everywhere. */
 #include "io/sys.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <panpipe/sys.h>
 
+#include "base/buf.h"
 #include "base/status.h"
 
 uint64_t ppi_deadline_ns(int timeout_ms)
@@ -89,6 +92,52 @@ void pp_thread_join(pp_thread *thread)
 int pp_watch_for_end(void (*wish)(void *context, unsigned count), void *context)
 {
     return ppi_watch_for_end(wish, context);
+}
+
+/* What is left of an open file, at most limit bytes, appended to buf. */
+static int read_on(FILE *file, size_t limit, struct ppi_buf *buf)
+{
+    enum { STEP = 64 * 1024 };
+    size_t count = STEP;
+
+    while (count == STEP && ppi_buf_size(buf) <= limit) {
+        uint8_t *room = ppi_buf_room(buf, STEP);
+
+        if (room == NULL)
+            return ppi_fail_plain(PP_ENOMEM);
+        count = fread(room, 1, STEP, file);
+        ppi_buf_added(buf, count);
+    }
+    if (ferror(file))
+        return ppi_fail(PP_EIO, "%s", strerror(errno));
+    if (ppi_buf_size(buf) > limit)
+        return ppi_fail(PP_ELIMIT, "the file has more than %llu bytes", (unsigned long long)limit);
+    return ppi_buf_append(buf, "", 1) == PP_OK ? PP_OK : ppi_fail_plain(PP_ENOMEM);
+}
+
+int pp_file_read(const char *path, size_t limit, void **data, size_t *size)
+{
+    FILE *file = ppi_file_open(path, "rb");
+    struct ppi_buf buf = { 0 };
+
+    if (file == NULL)
+        return ppi_fail(PP_EIO, "%s", strerror(errno));
+    int status = read_on(file, limit, &buf);
+    fclose(file);
+    if (status != PP_OK) {
+        ppi_buf_deinit(&buf);
+        return status;
+    }
+    *data = buf.memory; /* nothing was consumed: it begins there */
+    *size = ppi_buf_size(&buf) - 1;
+    return PP_OK;
+}
+
+int pp_file_make(const char *path)
+{
+    FILE *file = ppi_file_open(path, "wb");
+
+    return file != NULL && fclose(file) == 0 ? PP_OK : ppi_fail(PP_EIO, "%s", strerror(errno));
 }
 
 void pp_free(void *memory)

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "sys_os.h"
 
@@ -99,6 +100,9 @@ uint64_t ppi_process_number(const struct ppi_process *process);
 
 /* The path of the program that runs, for tests that start themselves again. */
 const char *ppi_program_path(void);
+
+/* fopen, with the path in UTF-8. */
+FILE *ppi_file_open(const char *path, const char *mode);
 
 /* A folder for files that nobody will miss, without a slash at the end. */
 void ppi_temporary_folder(char *path, size_t size);

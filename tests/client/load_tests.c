@@ -247,6 +247,8 @@ static void without_memory_nothing_breaks(void **state)
     unsigned n = 0;
 
     (void)state;
+    only_on_linux("mingw allocates thread-local variables, and aborts when it cannot; with MSVC "
+                  "allocations cannot be made to fail");
     bus_open(&bus, NULL);
     config = config_for(&bus);
     config.name = "somebody";

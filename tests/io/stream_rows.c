@@ -43,6 +43,10 @@ static void row_63_ten_thousand_messages_use_one_read_and_no_memory(void **state
     }
     assert_int_equal(allocations_counted(), before);
     pair_close(&pair);
+    if (before == 0) {
+        print_message("# row 63: this linker cannot wrap malloc: nothing was counted\n");
+        skip();
+    }
 }
 
 static void release_discarded(void *context, const pp_packet *packet)

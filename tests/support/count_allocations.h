@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Calls of malloc, calloc and realloc so far, by all threads. */
+/* Calls of malloc, calloc and realloc so far, by all threads. 0: they cannot be counted here. */
 uint64_t allocations_counted(void);
 
 /* Blocks that are in use: what was allocated and not freed. */

@@ -4,8 +4,6 @@
 #ifndef PANPIPE_SYS_H
 #define PANPIPE_SYS_H
 
-#include <stdio.h>
-
 #include <panpipe/port.h>
 
 #ifdef __cplusplus
@@ -37,8 +35,11 @@ int pp_watch_for_end(void (*wish)(void *context, unsigned count), void *context)
  * memory, that is argv itself. */
 char **pp_program_begin(int *argc, char **argv);
 
-/* fopen, with the path in UTF-8. */
-FILE *pp_file_open(const char *path, const char *mode);
+/* Files; the path is UTF-8. pp_file_read takes all of one, with a 0 behind it that is not counted;
+ * free it with pp_free. PP_OK; PP_ENOMEM; PP_ELIMIT: it has more than limit bytes; PP_EIO:
+ * pp_detail says why. pp_file_make makes an empty one. PP_OK; PP_EIO. */
+int pp_file_read(const char *path, size_t limit, void **data, size_t *size);
+int pp_file_make(const char *path);
 
 /* Standard input and output as bytes, without buffers and without translation of line ends.
  * pp_stdin_read: as soon as there is something: how many bytes; 0: the end; negative: a status.

@@ -15,6 +15,7 @@
 
 #include "base/buf.h"
 #include "base/status.h"
+#include "io/sys.h"
 
 extern char **environ;
 
@@ -31,7 +32,7 @@ char **pp_program_begin(int *argc, char **argv)
     return argv;
 }
 
-FILE *pp_file_open(const char *path, const char *mode)
+FILE *ppi_file_open(const char *path, const char *mode)
 {
     return fopen(path, mode);
 }

@@ -5,9 +5,8 @@
 #include <stdio.h>
 #include <wchar.h>
 
-#include <panpipe/sys.h>
-
 #include "base/compiler.h"
+#include "io/sys.h"
 
 bool ppi_wide(const char *text, wchar_t *wide, size_t size)
 {
@@ -19,7 +18,7 @@ bool ppi_narrow(const wchar_t *wide, char *text, size_t size)
     return WideCharToMultiByte(CP_UTF8, 0, wide, -1, text, (int)size, NULL, NULL) > 0;
 }
 
-FILE *pp_file_open(const char *path, const char *mode)
+FILE *ppi_file_open(const char *path, const char *mode)
 {
     wchar_t wide_path[MAX_PATH], wide_mode[8];
 
