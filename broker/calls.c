@@ -37,7 +37,8 @@ static void call_free(struct worker *worker, struct call *call)
     worker->free_call_count++;
 }
 
-/* With the lock of a map in which call is. true: it is the caller's now to answer and to free. */
+/* With the lock of a map in which call is. true: it is the caller's now to answer and to free;
+ * false: somebody else's, or its request is not on its way yet. */
 static bool claim(struct call *call)
 {
     return atomic_exchange(&call->open, false);
@@ -122,11 +123,12 @@ static struct sub *choose(struct sub **servers, int count, unsigned turn)
     return best;
 }
 
-/* Sends the request to the server chosen, which has room reserved. */
-static void forward(struct worker *worker, const struct call *call, struct sub *serve,
+/* Sends the request to the server chosen, which has room reserved. From then on the call may end
+ * at any moment: its deadline, its caller, a stop; it is not looked at again. */
+static void forward(struct worker *worker, struct call *call, struct sub *serve,
                     const struct request *request, size_t reserved)
 {
-    struct ppi_link *link = &call->server->link;
+    struct ppi_link *link = &serve->peer->link;
     uint8_t head[PPI_HEAD_MAX];
     size_t head_size = serve->form == FORM_RICH
                            ? ppi_head_rich_call(head, call->server_id, call->sid)
@@ -134,9 +136,10 @@ static void forward(struct worker *worker, const struct call *call, struct sub *
 
     ppi_check(head_size + request->rest_size <= reserved);
     ppi_link_unreserve(link, reserved - head_size - request->rest_size);
-    worker_collect_frame(worker, link, head, head_size, request->rest, request->rest_size, NULL);
     atomic_fetch_add_explicit(&serve->in_flight, 1, memory_order_relaxed);
     worker->counts.calls++;
+    atomic_store(&call->open, true);
+    worker_collect_frame(worker, link, head, head_size, request->rest, request->rest_size, NULL);
 }
 
 /* Whom to send it to, with room reserved for the longest head. PPI_NEXT: *chosen, or it was
@@ -168,6 +171,7 @@ static enum ppi_verdict find_server(struct worker *worker, const struct request 
             return PPI_NEXT;
         }
         if (ppi_link_reserve(&best->peer->link, bytes)) {
+            ticker_watch(worker->broker, &best->peer->link);
             *chosen = best;
             return PPI_NEXT;
         }
@@ -183,8 +187,12 @@ enum ppi_verdict calls_request(struct worker *worker, const struct request *requ
     struct broker *broker = worker->broker;
     size_t bytes = request->rest_size + PPI_HEAD_MAX;
     struct sub *serve;
-    enum ppi_verdict verdict = find_server(worker, request, bytes, &serve);
 
+    if (request->caller->bye) { /* it was held when the caller left */
+        reply_error(worker, request->caller, request->id, "E_CANCELED the caller said $bye");
+        return PPI_NEXT;
+    }
+    enum ppi_verdict verdict = find_server(worker, request, bytes, &serve);
     if (verdict != PPI_NEXT || serve == NULL)
         return verdict;
     struct call *call = call_new(worker);
@@ -195,7 +203,7 @@ enum ppi_verdict calls_request(struct worker *worker, const struct request *requ
                                .sid = serve->sid,
                                .caller_id = request->id,
                                .deadline_ns = PPI_FOREVER };
-        atomic_init(&call->open, true);
+        atomic_init(&call->open, false);
         if (request->deadline_ms != 0)
             call->deadline_ns =
                 ppi_timer_now_ns(broker->port) + (uint64_t)request->deadline_ms * PPI_NS_PER_MS;
@@ -213,6 +221,8 @@ enum ppi_verdict calls_request(struct worker *worker, const struct request *requ
         call_free(worker, call);
     if (status == PP_EPROTO) {
         reply_bye(worker, request->caller, "E_PROTO", "a call with this id is still open");
+        worker_send(worker); /* before it finishes: then it takes nothing more */
+        ticker_wake(broker);
         ppi_link_finish(&request->caller->link, PP_EPROTO);
         return PPI_STOP;
     }
@@ -241,8 +251,11 @@ void calls_answer(struct worker *worker, struct peer *server, const struct ppi_f
     count_down(call);
     forget_at_caller(call);
     worker->counts.answers++;
-    reply_frame(worker, call->caller, head, ppi_head_answer(head, call->caller_id),
-                frame->data + frame->rest, frame->size - frame->rest);
+    size_t head_size = ppi_head_answer(head, call->caller_id), rest = frame->size - frame->rest;
+    if (head_size + rest <= worker->broker->settings.frame_max)
+        reply_frame(worker, call->caller, head, head_size, frame->data + frame->rest, rest);
+    else /* the caller's id may be longer than the broker's */
+        reply_error(worker, call->caller, call->caller_id, "E_LIMIT the answer is too large");
     call_free(worker, call);
 }
 

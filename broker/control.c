@@ -17,7 +17,7 @@
 #include "subs.h"
 #include "ticker.h"
 
-enum { PROTOCOL_VERSION = 1, CONTROL_BYTES_MAX = 64 * 1024, BYE_LINGER_MS = 2000 };
+enum { PROTOCOL_VERSION = 1, CONTROL_BYTES_MAX = 64 * 1024 };
 
 /* --- $hello ---------------------------------------------------------------------------------- */
 
@@ -225,8 +225,7 @@ void control_goodbye(struct worker *worker, struct peer *peer)
         sub_end(PP_CONTAINER(peer->subs.next, struct sub, in_peer));
     worker_write_end(worker);
     in_answer_nil(&in);
-    peer->closes_ns =
-        ppi_timer_now_ns(worker->broker->port) + (uint64_t)BYE_LINGER_MS * PPI_NS_PER_MS;
+    peer->closes_ns = ppi_timer_now_ns(worker->broker->port) + (uint64_t)LINGER_MS * PPI_NS_PER_MS;
     ticker_wake(worker->broker);
 }
 

@@ -48,6 +48,10 @@ static void enter_sub(const struct request_in *in, struct sub *sub)
 
     worker_write_begin(in->worker);
     int error = sub_enter(sub);
+    if (error == PP_OK) {
+        in_answer_number(in, sub->sid);
+        worker_send(in->worker); /* nobody can deliver before */
+    }
     worker_write_end(in->worker);
     if (error != PP_OK) {
         in_fail(in, error == PP_ENAME ? "E_NAMETAKEN" : "E_LIMIT",
@@ -60,7 +64,6 @@ static void enter_sub(const struct request_in *in, struct sub *sub)
     log_event(LOG_DEBUG, sub->serve ? "serve" : "sub",
               "client=%" PRIu64 " sid=%" PRIu64 " pattern=%s", in->peer->id, sub->sid,
               log_quote(quoted, sub->pattern, sub->pattern_length));
-    in_answer_number(in, sub->sid);
 }
 
 enum ppi_verdict control_subscribe(const struct request_in *in)

@@ -6,7 +6,7 @@
 #include "log.h"
 #include "session.h"
 
-enum { ACCEPTS = 8, PAUSE_MS = 100 };
+enum { ACCEPTS = 8, PAUSE_MS = 100, SILENT_MS = 10000 };
 
 struct acceptor {
     struct listener *listener;
@@ -19,15 +19,33 @@ struct listener {
     struct broker *broker;
     pp_handle *handle;
     struct acceptor acceptors[ACCEPTS];
-    atomic_bool closed;
+    struct ppi_mutex lock; /* of the handle, which closing frees */
+    bool closed;
+    atomic_bool paused;            /* it has been told that nobody can be accepted */
+    atomic_uint_fast64_t quiet_ns; /* until then it is not told again */
 };
 
 static void accept_next(struct acceptor *acceptor)
 {
     struct listener *listener = acceptor->listener;
 
-    if (!atomic_load(&listener->closed))
+    ppi_mutex_lock(&listener->lock);
+    if (!listener->closed)
         pp_accept(listener->handle, &acceptor->op, &acceptor->connection);
+    ppi_mutex_unlock(&listener->lock);
+}
+
+/* Told when it begins, and then now and then, not eight times in each pause. */
+static void tell_failure(struct listener *listener, const pp_op *op, uint64_t now_ns)
+{
+    uint64_t quiet_ns = atomic_load(&listener->quiet_ns);
+
+    if ((atomic_exchange(&listener->paused, true) && now_ns < quiet_ns) ||
+        !atomic_compare_exchange_strong(&listener->quiet_ns, &quiet_ns,
+                                        now_ns + (uint64_t)SILENT_MS * PPI_NS_PER_MS))
+        return;
+    log_event(LOG_ERROR, "accept", "why=\"%s\" os_error=%d pause_ms=%d", pp_strerror(op->status),
+              op->os_error, PAUSE_MS);
 }
 
 static void on_accept(pp_op *op)
@@ -36,13 +54,17 @@ static void on_accept(pp_op *op)
     struct broker *broker = acceptor->listener->broker;
 
     if (op->status == PP_OK) {
+        if (atomic_load(&acceptor->listener->paused) &&
+            atomic_exchange(&acceptor->listener->paused, false))
+            log_event(LOG_INFO, "accept", "why=\"goes on\"");
         session_open(worker_self(broker), acceptor->connection);
         accept_next(acceptor);
     } else if (op->status != PP_ECANCELED && op->status != PP_ECLOSED) {
-        log_event(LOG_ERROR, "accept", "why=\"%s\" os_error=%d pause_ms=%d",
-                  pp_strerror(op->status), op->os_error, PAUSE_MS);
+        uint64_t now_ns = ppi_timer_now_ns(broker->port);
+
+        tell_failure(acceptor->listener, op, now_ns);
         ppi_timer_start(&acceptor->pause, broker->port,
-                        ppi_timer_now_ns(broker->port) + (uint64_t)PAUSE_MS * PPI_NS_PER_MS);
+                        now_ns + (uint64_t)PAUSE_MS * PPI_NS_PER_MS);
     }
 }
 
@@ -59,12 +81,14 @@ int listener_open(struct broker *broker)
     if (listener == NULL)
         return PP_ENOMEM;
     listener->broker = broker;
+    ppi_mutex_init(&listener->lock);
     config.scope = broker->settings.system ? PP_SCOPE_SYSTEM : PP_SCOPE_USER;
     config.access = broker->settings.system ? PP_ACCESS_LOCAL : PP_ACCESS_OWNER;
     int error = pp_listen(&listener->handle, broker->settings.name, &config);
     if (error == PP_OK && (error = pp_port_attach(broker->port, listener->handle, 0)) != PP_OK)
         pp_close(listener->handle);
     if (error != PP_OK) {
+        ppi_mutex_deinit(&listener->lock);
         free(listener);
         return error;
     }
@@ -84,15 +108,22 @@ void listener_close(struct broker *broker)
 {
     struct listener *listener = broker->listener;
 
-    if (listener == NULL || atomic_exchange(&listener->closed, true))
+    if (listener == NULL)
         return;
-    for (int i = 0; i < ACCEPTS; i++)
+    ppi_mutex_lock(&listener->lock);
+    bool first = !listener->closed;
+    listener->closed = true;
+    if (first)
+        pp_close(listener->handle);
+    ppi_mutex_unlock(&listener->lock);
+    for (int i = 0; first && i < ACCEPTS; i++)
         ppi_timer_stop(&listener->acceptors[i].pause, broker->port);
-    pp_close(listener->handle);
 }
 
 void listener_free(struct broker *broker)
 {
+    if (broker->listener != NULL)
+        ppi_mutex_deinit(&broker->listener->lock);
     free(broker->listener);
     broker->listener = NULL;
 }

@@ -1,4 +1,8 @@
-/* log.h: one line per event on standard error: time, level, event, key=value ... */
+/* log.h: one line per event on standard error: time, level, event, key=value ...
+ *
+ * Whoever reads standard error may be slow, or stop: that must stop nobody who logs. So a thread of
+ * its own writes; what it cannot write in time is lost, and counted in the next line that goes out.
+ */
 #ifndef LOG_H
 #define LOG_H
 
@@ -8,6 +12,11 @@
 /* What is logged from now on. */
 void log_set_level(enum log_level level);
 bool log_wants(enum log_level level);
+
+/* Starts and ends the thread; without it, lines are written by who logs. log_close waits for a
+ * moment for what is still to be written. PP_OK, PP_ENOMEM, PP_ELIMIT. */
+int log_open(void);
+void log_close(void);
 
 /* fields: "key=value key=value", without what an untrusted peer wrote unless it went through
  * log_quote. Any thread; a line is written as a whole. */

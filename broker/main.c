@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <panpipe/sys.h>
+
 #include "base/check.h"
 #include "base/compiler.h"
 #include "broker.h"
@@ -256,6 +258,7 @@ int main(int argc, char **argv)
     pp_port_config config = PP_PORT_CONFIG_INIT;
 
     ppi_check_set_hook(ppi_check_abort);
+    argv = pp_program_begin(&argc, argv);
     int code = parse(&arguments, argc, argv);
     if (code < 0)
         code = settle(&program.settings, &arguments);
@@ -265,17 +268,20 @@ int main(int argc, char **argv)
     ppi_cond_init(&program.changed);
     ppi_raise_handle_limit();
     ppi_watch_for_end(on_wish, &program);
+    log_open(); /* without its thread, too, lines are written */
     config.concurrency = program.settings.workers != 0 ? program.settings.workers : usual_workers();
     config.pool_count = BUFFERS;
     int status = pp_port_open(&program.port, &config);
     if (status != PP_OK) {
         fprintf(stderr, "panpiped: %s\n",
                 pp_detail()[0] != '\0' ? pp_detail() : pp_strerror(status));
+        log_close();
         return EXIT_FAILURE;
     }
     code = run(&program);
     pp_port_close(program.port);
     ppi_outq_trim();
     ppi_spare_trim();
+    log_close();
     return code;
 }

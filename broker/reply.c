@@ -14,9 +14,8 @@ void reply_frame(struct worker *worker, struct peer *peer, const void *head, siz
 {
     if (!ppi_link_charge(&peer->link, head_size + rest_size))
         ppi_link_close(&peer->link, PP_ESLOW);
-    else if (atomic_load_explicit(&peer->link.load, memory_order_relaxed) >
-             worker->broker->limits.queue_high)
-        ticker_wake(worker->broker);
+    else
+        ticker_watch(worker->broker, &peer->link);
     worker_collect_frame(worker, &peer->link, head, head_size, rest, rest_size, NULL);
 }
 

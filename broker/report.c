@@ -65,6 +65,7 @@ static void add_up(const struct broker *broker, struct counts *sum)
 void report_stats(msgpack_packer *packer, struct broker *broker)
 {
     uint64_t bytes_in = broker->gone_bytes_in, bytes_out = broker->gone_bytes_out, queued = 0;
+    uint64_t lost = broker->gone_lost;
     char id[24];
     pp_port_stats port = { .size = sizeof port };
     struct counts sum;
@@ -77,6 +78,7 @@ void report_stats(msgpack_packer *packer, struct broker *broker)
         bytes_in += atomic_load(&link->read_bytes);
         bytes_out += atomic_load(&link->taken_bytes);
         queued += atomic_load(&link->load);
+        lost += PP_CONTAINER(at, struct peer, in_broker)->lost;
     }
     snprintf(id, sizeof id, "%016" PRIx64, broker->id);
     msgpack_pack_map(packer, 24);
@@ -100,7 +102,7 @@ void report_stats(msgpack_packer *packer, struct broker *broker)
     pack_number(packer, "deliveries", sum.delivered_messages);
     pack_number(packer, "no_receiver", sum.no_receiver);
     pack_number(packer, "refused", sum.refused);
-    pack_number(packer, "lost", broker->gone_lost);
+    pack_number(packer, "lost", lost);
     pack_number(packer, "calls", sum.calls);
     pack_number(packer, "answers", sum.answers);
     pack_number(packer, "late_answers", sum.late_answers);

@@ -7,10 +7,14 @@
 #include "base/status.h"
 #include "subjects.h"
 
-enum { ROUTES = 1024 /* kept by each worker, by hash of the subject */ };
+enum {
+    ROUTES = 1024,              /* kept by each worker, by hash of the subject */
+    CACHED_TARGETS = 256 * 1024 /* of them all: many subjects times many receivers */
+};
 
 struct route_cache {
     struct route routes[ROUTES];
+    size_t targets; /* of all routes made since they were emptied */
 };
 
 static uint64_t hash_of(const char *subject, size_t length)
@@ -78,20 +82,11 @@ static int compare(const void *left, const void *right)
 
 static void merge_plain(struct route *route)
 {
-    struct target *first = NULL;
+    for (size_t i = 1; i < route->everybody; i++) {
+        const struct sub *sub = route->targets[i].sub, *before = route->targets[i - 1].sub;
 
-    for (size_t i = 0; i < route->everybody; i++) {
-        struct target *target = &route->targets[i];
-        bool merged = first != NULL && target->sub->form == FORM_PLAIN &&
-                      first->sub->peer == target->sub->peer;
-
-        target->echo = target->sub->echo;
-        if (merged) {
-            target->merged = true;
-            first->echo = first->echo || target->echo;
-        } else {
-            first = target->sub->form == FORM_PLAIN ? target : NULL;
-        }
+        route->targets[i].merged =
+            sub->form == FORM_PLAIN && before->form == FORM_PLAIN && sub->peer == before->peer;
     }
 }
 
@@ -109,6 +104,18 @@ static void find_groups(struct route *route)
         else
             route->no_memory = true;
     }
+}
+
+/* Forgets all routes. */
+static void empty(struct route_cache *cache)
+{
+    for (size_t i = 0; i < ROUTES; i++) {
+        free(cache->routes[i].targets);
+        free(cache->routes[i].groups);
+        free(cache->routes[i].servers);
+        cache->routes[i] = (struct route){ 0 };
+    }
+    cache->targets = 0;
 }
 
 static void make_route(struct worker *worker, struct route *route, uint64_t hash,
@@ -156,7 +163,10 @@ struct route *route_of(struct worker *worker, const char *subject, size_t length
         return NULL;
     }
     ppi_check(worker->run.route != route); /* it was flushed before another subject is looked up */
+    if (worker->routes->targets > CACHED_TARGETS)
+        empty(worker->routes);
     make_route(worker, route, hash, subject, length);
+    worker->routes->targets += route->target_count + route->server_count;
     if (route->no_memory)
         *result = ROUTED_NOMEM;
     return route->no_memory ? NULL : route;
@@ -164,11 +174,8 @@ struct route *route_of(struct worker *worker, const char *subject, size_t length
 
 void routes_forget(struct worker *worker)
 {
-    for (size_t i = 0; worker->routes != NULL && i < ROUTES; i++) {
-        free(worker->routes->routes[i].targets);
-        free(worker->routes->routes[i].groups);
-        free(worker->routes->routes[i].servers);
-    }
+    if (worker->routes != NULL)
+        empty(worker->routes);
     free(worker->routes);
     worker->routes = NULL;
 }

@@ -13,13 +13,13 @@ enum routed {
     ROUTED_NOMEM
 };
 
-/* A receiver of a route's messages. Several plain subscriptions of one peer get one frame: the
- * first delivers, the others are merged into it. */
+/* A receiver of a route's messages. Several plain subscriptions of one peer are neighbours and get
+ * one frame: the first that wants it delivers, the others are merged into it. */
 struct target {
     struct sub *sub;
-    bool merged;
-    bool echo; /* one of the merged ones wants the peer's own messages */
-    /* For the run at hand: not for it (its own, over); or refused (closing, cut). */
+    bool merged; /* with the one before */
+    /* For the run at hand and the first of merged ones: nobody wants it (its own, over), or it was
+     * refused (closing, cut). */
     bool skipped, refused;
 };
 

@@ -50,7 +50,7 @@ static size_t bytes_for(const struct run *run, const struct sub *sub)
 enum room { ROOM, ROOM_LATER, ROOM_NEVER };
 
 /* Reserves for one receiver, or cuts it if that is its policy, or has the publisher wait. */
-static enum room reserve(struct peer *from, struct sub *sub, size_t bytes)
+static enum room reserve(struct peer *from, const struct sub *sub, size_t bytes)
 {
     struct ppi_link *link = &sub->peer->link;
 
@@ -65,12 +65,40 @@ static enum room reserve(struct peer *from, struct sub *sub, size_t bytes)
         if (ppi_link_is_closing(link))
             return ROOM_NEVER;
     }
+    ticker_watch(from->broker, link);
     return ROOM;
 }
 
 static bool is_over(const struct sub *sub)
 {
     return sub->max != 0 && atomic_load(&sub->accepted) >= sub->max;
+}
+
+/* Its peer's own messages are for those that say so; who has had all it wanted gets no more. */
+static bool wants(const struct sub *sub, const struct run *run)
+{
+    return (sub->peer != run->from || sub->echo) && !is_over(sub);
+}
+
+/* Counts the run in; false: it has had all it wanted, as other workers see it, too. */
+static bool accept(struct sub *sub, const struct run *run)
+{
+    uint_fast64_t had = 0;
+
+    if (sub->max == 0) {
+        atomic_fetch_add_explicit(&sub->accepted, run->count, memory_order_relaxed);
+        return true;
+    }
+    while (had < sub->max) /* such a run is one message */
+        if (atomic_compare_exchange_weak(&sub->accepted, &had, had + 1))
+            return true;
+    return false;
+}
+
+/* After accept, that it was not. */
+static void unaccept(struct sub *sub, const struct run *run)
+{
+    atomic_fetch_sub_explicit(&sub->accepted, run->count, memory_order_relaxed);
 }
 
 /* The member of a group that gets the message: the next in turn that has room, else the one whose
@@ -84,24 +112,42 @@ static enum room choose(struct route *route, struct group *group, const struct r
         size_t at = (group->turn + i) % group->count;
         struct sub *sub = route->targets[group->first + at].sub;
 
-        if ((sub->peer == run->from && !sub->echo) || ppi_link_is_closing(&sub->peer->link) ||
-            is_over(sub))
+        if (!wants(sub, run) || ppi_link_is_closing(&sub->peer->link) || !accept(sub, run))
             continue;
-        full = full != NULL ? full : sub;
         if (ppi_link_reserve(&sub->peer->link, bytes_for(run, sub))) {
+            ticker_watch(run->from->broker, &sub->peer->link);
             group->turn = (unsigned)(at + 1);
             group->chosen = sub;
             return ROOM;
         }
+        unaccept(sub, run);
+        full = full != NULL ? full : sub;
     }
-    enum room room = full != NULL ? reserve(run->from, full, bytes_for(run, full)) : ROOM_NEVER;
-    group->chosen = room == ROOM ? full : NULL;
+    if (full == NULL || !accept(full, run))
+        return ROOM_NEVER;
+    enum room room = reserve(run->from, full, bytes_for(run, full));
+    if (room == ROOM)
+        group->chosen = full;
+    else
+        unaccept(full, run);
     return room;
 }
 
 static void unreserve(const struct run *run, const struct sub *sub)
 {
     ppi_link_unreserve(&sub->peer->link, bytes_for(run, sub));
+}
+
+/* Does one of the plain subscriptions that are merged at target, or the single one, want it? */
+static bool one_wants(const struct route *route, const struct target *target, const struct run *run)
+{
+    const struct target *end = route->targets + route->everybody;
+
+    do
+        if (wants(target->sub, run))
+            return true;
+    while (++target < end && target->merged);
+    return false;
 }
 
 /* Reserves for everybody and for one of each group, all or nothing. */
@@ -116,8 +162,7 @@ static bool reserve_all(struct route *route, const struct run *run)
         struct target *target = &route->targets[i];
 
         target->refused = false;
-        target->skipped = target->merged || (target->sub->peer == run->from && !target->echo) ||
-                          is_over(target->sub);
+        target->skipped = target->merged || !one_wants(route, target, run);
         if (target->skipped)
             continue;
         room = reserve(run->from, target->sub, bytes_for(run, target->sub));
@@ -130,8 +175,10 @@ static bool reserve_all(struct route *route, const struct run *run)
         if (!route->targets[i].skipped)
             unreserve(run, route->targets[i].sub);
     while (g-- > 0)
-        if (route->groups[g].chosen != NULL)
+        if (route->groups[g].chosen != NULL) {
             unreserve(run, route->groups[g].chosen);
+            unaccept(route->groups[g].chosen, run);
+        }
     return false;
 }
 
@@ -180,18 +227,24 @@ static void render_rich(struct worker *worker, const struct sub *sub, struct ren
     add_sizes(worker, form, head_size);
 }
 
-/* Collects the run for one receiver. forms holds what was rendered already. */
+/* Has the subscription ended with the packet if it is over. */
+static void list_if_over(struct worker *worker, struct sub *sub)
+{
+    if (is_over(sub) && !atomic_exchange(&sub->over, true)) {
+        sub->next_over = worker->over;
+        worker->over = sub;
+    }
+}
+
+/* Collects the run for one receiver, which has accepted it. forms holds what was rendered already.
+ */
 static void collect(struct worker *worker, struct sub *sub, struct rendered *forms)
 {
     const struct run *run = &worker->run;
     uint64_t sid = sub->form == FORM_RICH ? sub->sid : 0;
     struct rendered *form = &forms[sid % RENDERED_MAX];
 
-    atomic_fetch_add_explicit(&sub->accepted, run->count, memory_order_relaxed);
-    if (is_over(sub) && !atomic_exchange(&sub->over, true)) {
-        sub->next_over = worker->over;
-        worker->over = sub;
-    }
+    list_if_over(worker, sub);
     if (run->loose || (sid != 0 && run->bytes > SMALL_FRAME_BYTES && run->count == 1)) {
         uint8_t head[PPI_HEAD_MAX];
 
@@ -215,16 +268,32 @@ static void collect(struct worker *worker, struct sub *sub, struct rendered *for
     worker_collect(worker, &sub->peer->link, &parcel);
 }
 
-static void count_merged(const struct route *route, const struct run *run)
+/* Delivers to the first of the merged ones at target that wants it, and counts it for the others.
+ * false: nobody did any more. */
+static bool deliver_merged(struct worker *worker, const struct target *target,
+                           struct rendered *forms)
 {
-    for (size_t i = 0; i < route->everybody; i++) {
-        const struct target *target = &route->targets[i];
+    const struct run *run = &worker->run;
+    const struct target *end = run->route->targets + run->route->everybody, *at = target;
+    struct sub *first = NULL;
 
-        if (!target->merged || (target->sub->peer == run->from && !target->echo))
+    do {
+        struct sub *sub = at->sub;
+
+        if (!wants(sub, run) || !accept(sub, run))
             continue;
-        atomic_fetch_add_explicit(&target->sub->accepted, run->count, memory_order_relaxed);
-        atomic_fetch_add_explicit(&target->sub->merged, run->count, memory_order_relaxed);
-    }
+        if (first == NULL) {
+            first = sub;
+            continue;
+        }
+        atomic_fetch_add_explicit(&sub->merged, run->count, memory_order_relaxed);
+        list_if_over(worker, sub);
+    } while (++at < end && at->merged);
+    if (first != NULL)
+        collect(worker, first, forms);
+    else
+        unreserve(run, target->sub);
+    return first != NULL;
 }
 
 /* Routes the run; false: somebody has no room, and nothing was done. */
@@ -243,10 +312,8 @@ static bool deliver(struct worker *worker, struct receipt *receipt)
         struct target *target = &route->targets[i];
 
         receipt->refused += target->refused;
-        if (target->skipped)
-            continue;
-        receipt->queued++;
-        collect(worker, target->sub, forms);
+        if (!target->skipped)
+            receipt->queued += deliver_merged(worker, target, forms);
     }
     for (size_t g = 0; g < route->group_count; g++) {
         if (route->groups[g].chosen == NULL)
@@ -254,8 +321,8 @@ static bool deliver(struct worker *worker, struct receipt *receipt)
         receipt->queued++;
         collect(worker, route->groups[g].chosen, forms);
     }
-    count_merged(route, run);
     receipt->matched = receipt->queued + receipt->refused;
+    worker->handed += receipt->queued;
     run->from->published += run->count;
     worker->counts.published += run->count;
     worker->counts.delivered_messages += (uint64_t)run->count * receipt->queued;
@@ -275,6 +342,8 @@ bool router_flush(struct worker *worker)
     if (run->route == NULL || deliver(worker, &receipt))
         return true;
     run->route = NULL;
+    run->from->frames_in -= run->count; /* they come again */
+    worker->counts.frames_in -= run->count;
     if (ppi_reader_unread(&run->from->link.reader, run->data, run->bytes) != PP_OK)
         ppi_link_close(&run->from->link, PP_ENOMEM);
     return false;

@@ -9,7 +9,6 @@
 #include "base/status.h"
 #include "calls.h"
 #include "control.h"
-#include "io/handle.h"
 #include "io/timer.h"
 #include "log.h"
 #include "reply.h"
@@ -17,9 +16,93 @@
 #include "subs.h"
 #include "ticker.h"
 
+/* Receivers served for one connection before the others' turn. */
+enum { HANDED_MAX = 16384 };
+
 static struct peer *peer_of(struct ppi_link *link)
 {
     return PP_CONTAINER(link, struct peer, link);
+}
+
+/* --- who it is -------------------------------------------------------------------------------
+ *
+ * Windows may tell a client's user only after something of the client was read. Until then it is
+ * counted by its process; nothing that it says is handled before its user is known. */
+
+static bool is_known(const pp_peer *who)
+{
+    return (who->flags & (PP_PEER_SID | PP_PEER_UID)) != 0;
+}
+
+static void leave_user(struct peer *peer)
+{
+    if (peer->user != NULL && --peer->user->connections == 0) {
+        ppi_list_remove(&peer->user->in_broker);
+        free(peer->user);
+    }
+    peer->user = NULL;
+}
+
+static void name_user(const pp_peer *who, char *name, size_t size)
+{
+    if ((who->flags & PP_PEER_SID) != 0)
+        snprintf(name, size, "%s", who->sid);
+    else if ((who->flags & PP_PEER_UID) != 0)
+        snprintf(name, size, "%u", who->uid);
+    else
+        snprintf(name, size, "pid %" PRIu64, who->pid);
+}
+
+/* The user's record, counted; NULL: *why. */
+static struct user *enter_user(struct broker *broker, const pp_peer *who, const char **why)
+{
+    char name[sizeof((struct user *)NULL)->name];
+    struct user *user = NULL;
+
+    name_user(who, name, sizeof name);
+    for (struct ppi_list *at = broker->users.next; at != &broker->users && user == NULL;
+         at = at->next)
+        if (strcmp(PP_CONTAINER(at, struct user, in_broker)->name, name) == 0)
+            user = PP_CONTAINER(at, struct user, in_broker);
+    if (user != NULL && user->connections >= broker->settings.connections_user) {
+        *why = "E_QUOTA connections_user: too many connections of this user\n";
+        return NULL;
+    }
+    if (user == NULL && (user = calloc(1, sizeof *user)) != NULL) {
+        memcpy(user->name, name, sizeof name);
+        ppi_list_append(&broker->users, &user->in_broker);
+    }
+    *why = "E_LIMIT the broker is out of memory\n";
+    if (user != NULL)
+        user->connections++;
+    return user;
+}
+
+/* The first message is there. false: the client must go, and was told. */
+static bool identify(struct worker *worker, struct peer *peer)
+{
+    const char *why = "E_PERM the system does not say whose connection this is\n";
+    pp_peer who = { .size = sizeof who };
+
+    pp_peer_get(peer->link.pipe, &who);
+    worker_write_begin(worker);
+    leave_user(peer);
+    if (is_known(&who)) {
+        peer->who = who;
+        peer->user = enter_user(worker->broker, &who, &why);
+    }
+    peer->known = peer->user != NULL;
+    worker_write_end(worker);
+    log_event(peer->known ? LOG_INFO : LOG_WARN, peer->known ? "identify" : "refuse",
+              "client=%" PRIu64 " %s=\"%.*s\"", peer->id, peer->known ? "user" : "why",
+              (int)strcspn(peer->known ? peer->user->name : why, "\n"),
+              peer->known ? peer->user->name : why);
+    if (peer->known)
+        return true;
+    reply_text(worker, peer, why);
+    worker_send(worker);
+    ppi_link_finish(&peer->link, PP_EACCESS);
+    return false;
 }
 
 /* --- frames ---------------------------------------------------------------------------------- */
@@ -37,6 +120,10 @@ static enum ppi_verdict publish(struct worker *worker, struct peer *peer,
     if (!may_be_routed(worker->broker, frame)) {
         reply_note(worker, peer, "E_LIMIT", "a message's params are too large, or nested too deep");
         return PPI_NEXT;
+    }
+    if (worker->handed > HANDED_MAX && router_flush(worker)) {
+        ppi_link_resume(&peer->link); /* after the others' turn */
+        return PPI_HOLD;
     }
     switch (router_publish_frame(worker, peer, frame)) {
     case ROUTED: break;
@@ -71,15 +158,9 @@ static bool is_control(const struct ppi_frame *frame)
     return frame->subject_length > 0 && ppi_frame_subject(frame)[0] == '$';
 }
 
-static enum ppi_verdict on_frame(struct ppi_link *link, const struct ppi_frame *frame)
+static enum ppi_verdict handle(struct worker *worker, struct peer *peer,
+                               const struct ppi_frame *frame)
 {
-    struct peer *peer = peer_of(link);
-    struct worker *worker = worker_self(peer->broker);
-
-    if (peer->bye)
-        return PPI_NEXT; /* it promised to say no more */
-    peer->frames_in++;
-    worker->counts.frames_in++;
     if (PPI_LIKELY(frame->type == PPI_NOTIFICATION && !is_control(frame)))
         return publish(worker, peer, frame);
     if (!router_flush(worker))
@@ -91,16 +172,42 @@ static enum ppi_verdict on_frame(struct ppi_link *link, const struct ppi_frame *
     return is_control(frame) ? control(worker, peer, frame) : request(worker, peer, frame);
 }
 
+/* One more, or one that comes again after all (-1). */
+static void count_frame(struct worker *worker, struct peer *peer, int count)
+{
+    peer->frames_in += (uint64_t)count;
+    worker->counts.frames_in += (uint64_t)count;
+}
+
+static enum ppi_verdict on_frame(struct ppi_link *link, const struct ppi_frame *frame)
+{
+    struct peer *peer = peer_of(link);
+    struct worker *worker = worker_self(peer->broker);
+
+    if (peer->bye)
+        return PPI_NEXT; /* it promised to say no more */
+    if (PPI_UNLIKELY(!peer->known) && !identify(worker, peer))
+        return PPI_STOP;
+    count_frame(worker, peer, 1);
+    enum ppi_verdict verdict = handle(worker, peer, frame);
+    if (verdict == PPI_HOLD)
+        count_frame(worker, peer, -1);
+    return verdict;
+}
+
 static bool on_urgent(struct ppi_link *link, const struct ppi_frame *frame)
 {
     struct peer *peer = peer_of(link);
     struct worker *worker = worker_self(peer->broker);
 
-    if (frame->type == PPI_ANSWER) {
-        calls_answer(worker, peer, frame);
+    if (peer->bye)
         return true;
-    }
-    return is_control(frame) && control_urgent(worker, peer, frame);
+    if (frame->type == PPI_ANSWER)
+        calls_answer(worker, peer, frame);
+    else if (!is_control(frame) || !control_urgent(worker, peer, frame))
+        return false;
+    count_frame(worker, peer, 1);
+    return true;
 }
 
 static void on_bad(struct ppi_link *link, enum ppi_scan what)
@@ -114,6 +221,7 @@ static void on_bad(struct ppi_link *link, enum ppi_scan what)
     struct worker *worker = worker_self(peer->broker);
 
     router_flush(worker);
+    ticker_wake(worker->broker); /* for who does not read its last words */
     if (what == PPI_SCAN_ALIEN) {
         log_event(LOG_WARN, "alien", "client=%" PRIu64, peer->id);
         if (peer->frames_in == 0)
@@ -130,10 +238,14 @@ static void on_bad(struct ppi_link *link, enum ppi_scan what)
 
 static void on_begin(struct ppi_link *link)
 {
-    worker_enter(worker_self(peer_of(link)->broker));
+    struct worker *worker = worker_self(peer_of(link)->broker);
+
+    worker_enter(worker);
+    worker->handed = 0;
 }
 
-/* Ends subscriptions that have had all the messages they wanted. */
+/* Ends subscriptions that have had all the messages they wanted. Somebody else may have ended one
+ * while this worker waited for the write section; then it was left to us to free. */
 static void end_the_over(struct worker *worker)
 {
     if (worker->over == NULL)
@@ -143,13 +255,12 @@ static void end_the_over(struct worker *worker)
         struct sub *sub = worker->over;
 
         worker->over = sub->next_over;
-        if (!sub->retired)
-            sub_end(sub);
+        sub_unlist(sub);
     }
     worker_write_end(worker);
 }
 
-static void on_end(struct ppi_link *link)
+static void on_batch(struct ppi_link *link)
 {
     struct peer *peer = peer_of(link);
     struct worker *worker = worker_self(peer->broker);
@@ -157,6 +268,12 @@ static void on_end(struct ppi_link *link)
     router_flush(worker);
     if (peer->bye && peer->closes_ns == 0 && !link->reader.holding)
         control_goodbye(worker, peer);
+}
+
+static void on_end(struct ppi_link *link)
+{
+    struct worker *worker = worker_self(peer_of(link)->broker);
+
     worker_send(worker);
     end_the_over(worker);
     worker_leave(worker);
@@ -187,15 +304,6 @@ void session_end(struct worker *worker, struct peer *peer, int why, const char *
     reply_bye(worker, peer, name, text);
     worker_send(worker);
     ppi_link_close(&peer->link, why);
-}
-
-static void leave_user(struct peer *peer)
-{
-    if (peer->user != NULL && --peer->user->connections == 0) {
-        ppi_list_remove(&peer->user->in_broker);
-        free(peer->user);
-    }
-    peer->user = NULL;
 }
 
 static void peer_free(struct peer *peer)
@@ -233,6 +341,7 @@ static void on_closed(struct ppi_link *link, int why)
     leave_user(peer);
     bool last = broker->stopping && broker->peer_count == 0;
     ppi_link_deinit(link); /* what was queued is counted lost */
+    broker->gone_lost += peer->lost;
     worker_write_end(worker);
     worker_send(worker);
     worker_leave(worker);
@@ -246,6 +355,7 @@ static const struct ppi_link_events events = {
     .end = on_end,
     .frame = on_frame,
     .urgent = on_urgent,
+    .batch = on_batch,
     .bad = on_bad,
     .half = on_half,
     .sent = on_sent,
@@ -253,41 +363,6 @@ static const struct ppi_link_events events = {
 };
 
 /* --- its beginning --------------------------------------------------------------------------- */
-
-static void name_user(const pp_peer *who, char *name, size_t size)
-{
-    if ((who->flags & PP_PEER_SID) != 0)
-        snprintf(name, size, "%s", who->sid);
-    else if ((who->flags & PP_PEER_UID) != 0)
-        snprintf(name, size, "%u", who->uid);
-    else
-        snprintf(name, size, "unidentified");
-}
-
-/* The user's record, counted; NULL: *why. */
-static struct user *enter_user(struct broker *broker, const pp_peer *who, const char **why)
-{
-    char name[sizeof((struct user *)NULL)->name];
-    struct user *user = NULL;
-
-    name_user(who, name, sizeof name);
-    for (struct ppi_list *at = broker->users.next; at != &broker->users && user == NULL;
-         at = at->next)
-        if (strcmp(PP_CONTAINER(at, struct user, in_broker)->name, name) == 0)
-            user = PP_CONTAINER(at, struct user, in_broker);
-    if (user != NULL && user->connections >= broker->settings.connections_user) {
-        *why = "E_QUOTA connections_user: too many connections of this user\n";
-        return NULL;
-    }
-    if (user == NULL && (user = calloc(1, sizeof *user)) != NULL) {
-        memcpy(user->name, name, sizeof name);
-        ppi_list_append(&broker->users, &user->in_broker);
-    }
-    *why = "E_LIMIT the broker is out of memory\n";
-    if (user != NULL)
-        user->connections++;
-    return user;
-}
 
 static struct peer *peer_new(struct broker *broker, const pp_peer *who)
 {
@@ -299,6 +374,7 @@ static struct peer *peer_new(struct broker *broker, const pp_peer *who)
     snprintf(name, sizeof name, "pid-%" PRIu64, who->pid);
     peer->broker = broker;
     peer->who = *who;
+    peer->known = is_known(who);
     peer->name = sub_copy_text(name);
     peer->next_sid = 1;
     peer->next_server_id = 1;
@@ -341,6 +417,37 @@ static const char *admit(struct broker *broker, struct peer *peer, pp_handle *co
     return why;
 }
 
+/* A connection that is not admitted is told why, and then closed. */
+struct refusal {
+    pp_op op;
+    pp_handle *connection;
+};
+
+static void on_told(pp_op *op)
+{
+    struct refusal *refusal = PP_CONTAINER(op, struct refusal, op);
+
+    pp_close(refusal->connection);
+    free(refusal);
+}
+
+static void refuse(struct broker *broker, pp_handle *connection, const char *why)
+{
+    struct refusal *refusal = calloc(1, sizeof *refusal);
+    int result = PP_ENOMEM;
+
+    if (refusal != NULL) {
+        refusal->connection = connection;
+        refusal->op.priv_.handler = on_told;
+        pp_port_attach(broker->port, connection, 0); /* it may be already */
+        result = pp_write(connection, &refusal->op, why, strlen(why));
+    }
+    if (result == PP_PENDING)
+        return;
+    pp_close(connection);
+    free(refusal);
+}
+
 void session_open(struct worker *worker, pp_handle *connection)
 {
     struct broker *broker = worker->broker;
@@ -358,11 +465,9 @@ void session_open(struct worker *worker, pp_handle *connection)
     worker_leave(worker);
     if (refused == NULL)
         return;
-    const pp_piece line = { refused, strlen(refused) };
     log_event(LOG_WARN, "refuse", "pid=%" PRIu64 " why=\"%.*s\"", who.pid,
               (int)strcspn(refused, "\n"), refused);
-    ppi_handle_try_write(connection, &line, 1);
-    pp_close(connection);
+    refuse(broker, connection, refused);
     if (peer != NULL)
         peer_free(peer);
 }

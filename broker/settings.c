@@ -1,9 +1,13 @@
 #include "settings.h"
 
+#include <errno.h>
 #include <libconfig.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+#include <panpipe/sys.h>
 
 #include "base/compiler.h"
 #include "wire/scan.h"
@@ -122,16 +126,48 @@ static void take(struct settings *settings, const config_setting_t *line, char *
     }
 }
 
+/* All of a file as a text; NULL: why says why not. */
+static char *read_text(const char *path, const char **why)
+{
+    enum { FILE_MAX = 1024 * 1024 };
+    FILE *file = pp_file_open(path, "rb");
+    char *text = file != NULL ? malloc(FILE_MAX + 1) : NULL;
+    size_t length = text != NULL ? fread(text, 1, FILE_MAX + 1, file) : 0;
+    bool good = text != NULL && !ferror(file);
+
+    *why = good ? "the file is larger than 1 MiB" : strerror(errno);
+    if (file != NULL)
+        fclose(file);
+    if (good && length <= FILE_MAX) {
+        text[length] = '\0';
+        return text;
+    }
+    free(text);
+    return NULL;
+}
+
 int settings_load(struct settings *settings, const char *path, char *problem, size_t size)
 {
     config_t file;
     char wrong[160] = "";
+    const char *why;
+    char *text = read_text(path, &why);
     int line = 0, status = PP_OK;
 
+    if (text == NULL) {
+        snprintf(problem, size, "%s: %s", path, why);
+        return PP_EINVAL;
+    }
     config_init(&file);
-    if (config_read_file(&file, path) != CONFIG_TRUE) {
+    bool good = config_read_string(&file, text) == CONFIG_TRUE;
+    free(text);
+    if (!good) {
         line = config_error_line(&file);
-        snprintf(problem, size, "%s:%d: %s", path, line, config_error_text(&file));
+        if (config_error_type(&file) == CONFIG_ERR_FILE_IO)
+            snprintf(problem, size, "%s cannot be read: is it a file, and may this user read it?",
+                     path);
+        else
+            snprintf(problem, size, "%s:%d: %s", path, line, config_error_text(&file));
         config_destroy(&file);
         return PP_EINVAL;
     }

@@ -1,11 +1,11 @@
 /* state.h: what the broker knows: the structs that its files share, and nothing that acts.
  *
  * Who may touch what:
- *   view   while a worker is in its view (worker.h) the structure stands still: peers,
- * subscriptions and the index are neither added nor freed. Every packet is handled in a view. write
- * the structure changes only in the write section, when no worker is in a view. So a pointer found
- * in a view is good until the view is left, and needs no count. lock   what changes while messages
- * flow has a lock of its own, named with it, or is atomic. */
+ *   - view: while a worker is in its view (worker.h) the structure stands still: peers,
+ *     subscriptions and the index are neither added nor freed. Every packet is handled in a view.
+ *   - write: the structure changes only in the write section, when no worker is in a view. So a
+ *     pointer found in a view is good until the view is left, and needs no count.
+ *   - lock: what changes while messages flow has a lock of its own, named with it, or is atomic. */
 #ifndef STATE_H
 #define STATE_H
 
@@ -32,11 +32,11 @@ struct sub {
     bool cut;         /* policy: a receiver that is too slow is cut; else its publishers wait */
     char *group;      /* owned; NULL: none */
     uint64_t max;     /* over after so many messages; 0: never */
-    atomic_bool over; /* it is; in a worker's list of those to end */
+    atomic_bool over; /* it is; in a worker's list of those to end, which frees it */
     struct sub *next_over;
     atomic_uint in_flight; /* calls that wait for this server's answer */
     uint32_t max_inflight; /* of them; 0: no limit */
-    bool retired;          /* unsubscribed; freed when nothing of it is queued */
+    bool retired;          /* unsubscribed; freed when nothing of it is queued, nor in a list */
     /* accepted = delivered + lost + merged + queued, always */
     atomic_uint_fast64_t accepted, merged;
     uint64_t delivered, lost; /* the peer's link lock */
@@ -49,7 +49,7 @@ struct sub {
  * `open` to false answers the caller, takes it out of both maps and frees it. Everybody else looks
  * at it only while holding the lock of a map in which it is. */
 struct call {
-    atomic_bool open;
+    atomic_bool open; /* not before it is in both maps */
     struct peer *caller, *server;
     uint64_t sid; /* the server's subscription that it came by; it may be gone meanwhile */
     uint32_t caller_id, server_id;
@@ -64,7 +64,8 @@ struct peer {
     struct ppi_list in_broker;
     uint64_t id;
     pp_peer who;
-    struct user *user; /* counted; NULL: not known yet */
+    bool known;        /* whose it is; else its first message will tell */
+    struct user *user; /* counted; while not known, of its process */
     char *name;        /* as $hello gave it, or "pid-N"; owned */
     bool hello;        /* can be told things */
     bool bye;          /* said $bye; bye_id is its call, answered at the end */
@@ -76,6 +77,7 @@ struct peer {
     struct ppi_list subs; /* write */
     struct ppi_map subs_by_id;
     uint64_t next_sid;
+    uint64_t lost; /* messages of all its subscriptions, ever; the link lock */
 
     struct ppi_mutex calls_lock; /* the two maps and next_server_id */
     struct ppi_map calls;        /* its own, by its ids */
@@ -93,7 +95,7 @@ struct peer {
 /* Connections of one user. */
 struct user {
     struct ppi_list in_broker;
-    char name[192]; /* a uid or a SID */
+    char name[192]; /* a uid or a SID; "pid N" of clients not known yet */
     uint32_t connections;
 };
 

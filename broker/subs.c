@@ -80,6 +80,11 @@ uint64_t sub_queued(const struct sub *sub)
     return atomic_load(&sub->accepted) - atomic_load(&sub->merged) - sub->delivered - sub->lost;
 }
 
+static bool is_free_to_go(const struct sub *sub)
+{
+    return sub->retired && sub_queued(sub) == 0 && !atomic_load(&sub->over);
+}
+
 void sub_end(struct sub *sub)
 {
     struct broker *broker = sub->peer->broker;
@@ -91,15 +96,25 @@ void sub_end(struct sub *sub)
     broker->version++;
     ppi_mutex_lock(&sub->peer->link.lock);
     sub->retired = true;
-    bool over = sub_queued(sub) == 0;
+    bool free_now = is_free_to_go(sub);
     ppi_mutex_unlock(&sub->peer->link.lock);
-    if (over)
+    if (free_now)
+        sub_discard(sub);
+}
+
+void sub_unlist(struct sub *sub)
+{
+    atomic_store(&sub->over, false);
+    if (!sub->retired)
+        sub_end(sub);
+    else if (is_free_to_go(sub)) /* its peer may be gone */
         sub_discard(sub);
 }
 
 void sub_sent(struct sub *sub, uint32_t count, bool lost)
 {
     *(lost ? &sub->lost : &sub->delivered) += count;
-    if (sub->retired && sub_queued(sub) == 0)
+    sub->peer->lost += lost ? count : 0;
+    if (is_free_to_go(sub))
         sub_discard(sub);
 }

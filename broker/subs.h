@@ -16,6 +16,10 @@ int sub_enter(struct sub *sub);
 /* Takes it out of the index (write section). Freed at once, or with what of it is still queued. */
 void sub_end(struct sub *sub);
 
+/* A worker's list of those to end has it no more (write section): ends it, unless that was done
+ * meanwhile. */
+void sub_unlist(struct sub *sub);
+
 /* A copy of a text for a group or a name, freed with free; NULL: no memory. */
 char *sub_copy_text(const char *text);
 

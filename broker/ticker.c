@@ -12,13 +12,14 @@ struct ticker {
     struct ppi_timer timer;
     struct broker *broker;
     atomic_bool armed, stopped;
+    atomic_bool looking; /* somebody does; what a tick notes about a peer has no lock */
 };
 
 void ticker_wake(struct broker *broker)
 {
     struct ticker *ticker = broker->ticker;
 
-    if (atomic_load_explicit(&ticker->armed, memory_order_relaxed) ||
+    if (atomic_load(&ticker->armed) || /* in order with what the caller changed before */
         atomic_exchange(&ticker->armed, true))
         return;
     if (atomic_load(&ticker->stopped) ||
@@ -26,6 +27,12 @@ void ticker_wake(struct broker *broker)
                         ppi_timer_now_ns(broker->port) + (uint64_t)TICK_MS * PPI_NS_PER_MS) !=
             PP_OK)
         atomic_store(&ticker->armed, false);
+}
+
+void ticker_watch(struct broker *broker, const struct ppi_link *link)
+{
+    if (atomic_load_explicit(&link->load, memory_order_relaxed) > broker->limits.queue_high)
+        ticker_wake(broker);
 }
 
 static uint64_t ms(uint64_t milliseconds)
@@ -86,12 +93,20 @@ static bool watch_slow(struct worker *worker, struct peer *peer, uint64_t now_ns
     return true;
 }
 
-/* A client that said goodbye gets its queue, and then two seconds to close. */
-static bool watch_bye(struct peer *peer, uint64_t now_ns)
+/* A client that said goodbye, or was told it, gets its queue, and then two seconds to close; also
+ * one that does not read has an end. */
+static bool watch_end(struct worker *worker, struct peer *peer, uint64_t now_ns)
 {
-    if (peer->closes_ns == 0)
-        return false;
-    if (now_ns >= peer->closes_ns && atomic_load(&peer->link.load) == 0)
+    uint64_t closes_ns = atomic_load(&peer->closes_ns);
+
+    if (closes_ns == 0) {
+        if (!ppi_link_is_closing(&peer->link))
+            return false;
+        atomic_store(&peer->closes_ns, now_ns + ms(LINGER_MS));
+        return true;
+    }
+    if (now_ns >= closes_ns && (atomic_load(&peer->link.load) == 0 ||
+                                now_ns >= closes_ns + ms(worker->broker->settings.stall_ms)))
         ppi_link_close(&peer->link, PP_EPEERCLOSED);
     return true;
 }
@@ -101,7 +116,7 @@ static bool watch(struct worker *worker, struct peer *peer, uint64_t now_ns)
     bool more = watch_half(worker, peer, now_ns);
 
     more = watch_slow(worker, peer, now_ns) || more;
-    more = watch_bye(peer, now_ns) || more;
+    more = watch_end(worker, peer, now_ns) || more;
     calls_expire(worker, peer, now_ns);
     return atomic_load(&peer->next_deadline_ns) != PPI_FOREVER || more;
 }
@@ -116,12 +131,17 @@ static void on_tick(pp_op *op)
     atomic_store(&ticker->armed, false);
     if (atomic_load(&ticker->stopped))
         return;
+    if (atomic_exchange(&ticker->looking, true)) { /* for longer than a tick */
+        ticker_wake(broker);
+        return;
+    }
     worker_enter(worker);
     bool more = broker->stopping && stop_watch(worker, now_ns);
     for (struct ppi_list *at = broker->peers.next; at != &broker->peers; at = at->next)
         more = watch(worker, PP_CONTAINER(at, struct peer, in_broker), now_ns) || more;
     worker_send(worker);
     worker_leave(worker);
+    atomic_store(&ticker->looking, false);
     if (more)
         ticker_wake(broker);
 }

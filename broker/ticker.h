@@ -6,13 +6,16 @@
 
 #include "state.h"
 
-enum { TICK_MS = 100 };
+enum { TICK_MS = 100, LINGER_MS = 2000 };
 
 /* PP_OK, PP_ENOMEM. */
 int ticker_open(struct broker *broker);
 
 /* There is something to watch. Cheap; any worker. */
 void ticker_wake(struct broker *broker);
+
+/* The same, if that link is above queue_high. */
+void ticker_watch(struct broker *broker, const struct ppi_link *link);
 
 /* Stops it; its packet may still be on its way. */
 void ticker_stop(struct broker *broker);

@@ -164,14 +164,23 @@ static void send_boxes(struct worker *worker)
     worker->box_count = 0;
 }
 
-void worker_collect(struct worker *worker, struct ppi_link *link, const struct ppi_parcel *parcel)
+/* Collects parcels that must go out in one send: another worker may send to the link between two.
+ */
+static void collect(struct worker *worker, struct ppi_link *link, const struct ppi_parcel *parcels,
+                    int count)
 {
     if (worker->box_count == BOXES)
         send_boxes(worker);
     struct box *box = box_for(worker, link);
-    if (box->count == BOX_PARCELS)
+    if (count > BOX_PARCELS - box->count)
         send_box(box);
-    box->parcels[box->count++] = *parcel;
+    for (int i = 0; i < count; i++)
+        box->parcels[box->count++] = parcels[i];
+}
+
+void worker_collect(struct worker *worker, struct ppi_link *link, const struct ppi_parcel *parcel)
+{
+    collect(worker, link, parcel, 1);
 }
 
 void worker_collect_frame(struct worker *worker, struct ppi_link *link, const void *head,
@@ -185,13 +194,11 @@ void worker_collect_frame(struct worker *worker, struct ppi_link *link, const vo
     memcpy(copy, head, head_size);
     if (small && rest_size > 0)
         memcpy(copy + head_size, rest, rest_size);
-    const struct ppi_parcel first = { copy, head_size + (small ? rest_size : 0), tag, sizes, 1 };
-    worker_collect(worker, link, &first);
-    if (!small) {
-        const struct ppi_parcel second = { rest, rest_size, NULL, NULL, 0 };
-
-        worker_collect(worker, link, &second);
-    }
+    const struct ppi_parcel parcels[] = {
+        { copy, head_size + (small ? rest_size : 0), tag, sizes, 1 },
+        { rest, rest_size, NULL, NULL, 0 }, /* its bytes are in the first one's sizes */
+    };
+    collect(worker, link, parcels, small ? 1 : 2);
 }
 
 void worker_send(struct worker *worker)

@@ -67,6 +67,7 @@ struct worker {
     uint64_t sends; /* times the arena and the sizes were emptied */
 
     struct run run;
+    size_t handed;              /* receivers served in this packet */
     struct route_cache *routes; /* owned, router.c */
     struct sub *over;           /* subscriptions that have had their max; ended with the packet */
     struct call *free_calls;    /* for the next ones */

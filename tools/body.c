@@ -27,7 +27,7 @@ int body_too_large(void)
 static int read_file(const char *path, struct bytes *given)
 {
     char why[200];
-    FILE *file = fopen(path, "rb");
+    FILE *file = pp_file_open(path, "rb");
     size_t count = 1;
 
     while (file != NULL && count > 0 && given->size <= BODY_MAX) {

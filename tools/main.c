@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <panpipe/sys.h>
+
 #include "bytes.h"
 #include "commands.h"
 #include "error.h"
@@ -198,6 +200,7 @@ static int run(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
+    argv = pp_program_begin(&argc, argv);
     interrupt_watch();
     for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
         cli.json = cli.json || strcmp(argv[i], "--json") == 0; /* for what is wrong before it */

@@ -284,7 +284,7 @@ int session_open(struct session *session, const struct cli *cli)
 int session_ready(const struct session *session, const char *file)
 {
     char why[200];
-    FILE *made = file != NULL ? fopen(file, "wb") : NULL;
+    FILE *made = file != NULL ? pp_file_open(file, "wb") : NULL;
 
     if (made != NULL)
         fclose(made);

@@ -29,8 +29,7 @@ enum {
     OWN_PORT_BUFFERS = 4
 };
 
-/* --- making and freeing
- * ----------------------------------------------------------------------------- */
+/* --- making and freeing ---------------------------------------------------------------------- */
 
 static char *copy_text(const char *text)
 {
@@ -159,8 +158,7 @@ int pp_client_new(pp_client **out, const pp_client_config *config)
     return PP_OK;
 }
 
-/* --- the link's events
- * ------------------------------------------------------------------------------ */
+/* --- the link's events ----------------------------------------------------------------------- */
 
 static pp_client *client_of(struct ppi_link *link)
 {
@@ -239,8 +237,12 @@ static void on_bad(struct ppi_link *link, enum ppi_scan what)
 /* A pp_publish_start has gone out. */
 static void on_sent(struct ppi_link *link, void *tag, uint32_t count, bool lost)
 {
+    int why = link->why != PP_OK ? link->why : PP_ENOMEM;
+
     (void)count;
-    ppi_client_finish(client_of(link), tag, lost ? PP_EPEERCLOSED : PP_OK, 0);
+    if (why == PP_ECLOSED)
+        why = PP_ECANCELED;
+    ppi_client_finish(client_of(link), tag, lost ? why : PP_OK, 0);
 }
 
 static void on_room(struct ppi_link *link)
@@ -263,8 +265,7 @@ const struct ppi_link_events ppi_client_events = {
     .closed = ppi_client_on_link_closed,
 };
 
-/* --- connecting
- * ------------------------------------------------------------------------------------- */
+/* --- connecting ------------------------------------------------------------------------------ */
 
 void ppi_client_end_connect(pp_client *client, int status, enum ppi_client_state state)
 {

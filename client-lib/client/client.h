@@ -4,6 +4,7 @@
  *   ending.c   drained, closed
  *   sender.c   what goes out: gathering
  *   pending.c  requests that wait for an answer, and their operations
+ *   replies.c  what services answer
  *   inbox.c    what comes in: messages, calls
  *
  * lock protects everything that is not said otherwise; it is never held across a system call or a
@@ -149,6 +150,10 @@ void ppi_client_on_bye(pp_client *client);
 int ppi_client_send(pp_client *client, const pp_piece *pieces, int count);
 int ppi_client_send_request(pp_client *client, enum ppi_request_kind kind, const pp_piece *pieces,
                             int count);
+
+/* Writes one frame, in two pieces; op ends when the system has taken it.
+ * PP_PENDING; PP_ESTATE: op is in flight; PP_ECLOSED. */
+int ppi_client_send_op(pp_client *client, pp_op *op, const pp_piece pieces[2]);
 
 /* Can it be published, or called? PP_OK, PP_EINVAL, PP_ELIMIT. */
 int ppi_client_check(const char *subject, const void *params, size_t size);

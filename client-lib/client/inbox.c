@@ -17,8 +17,7 @@ struct waiting {
     uint32_t subject_length, params_size;
 };
 
-/* --- from the wire
- * -------------------------------------------------------------------------------- */
+/* --- from the wire --------------------------------------------------------------------------- */
 
 /* The bytes of a number, and of a text: the broker passes on what others wrote, who may have used
  * an unusual form. 0: it is something else. */
@@ -202,8 +201,7 @@ void ppi_client_on_cancel(pp_client *client, const struct ppi_frame *frame)
     ppi_leave_callback(before);
 }
 
-/* --- subscribing and serving
- * ---------------------------------------------------------------------- */
+/* --- subscribing and serving ----------------------------------------------------------------- */
 
 /* What a subscribe or serve request says; packed, it has WISH_BYTES at most. */
 enum { WISH_BYTES = 512 };
@@ -377,8 +375,7 @@ void ppi_sub_free(pp_sub *sub, int status)
     free(sub);
 }
 
-/* --- taking messages
- * ------------------------------------------------------------------------------ */
+/* --- taking messages ------------------------------------------------------------------------- */
 
 int pp_receive(pp_sub *sub, pp_op *op)
 {
@@ -447,49 +444,4 @@ int pp_next(pp_sub *sub, pp_message *message)
                              head.call };
     sub->read_size = sizeof head + head.subject_length + head.params_size;
     return 1;
-}
-
-/* --- answering
- * ------------------------------------------------------------------------------------ */
-
-/* The call is answered: nobody need be told that it is canceled. */
-static void forget_call(pp_client *client, uint64_t call)
-{
-    ppi_mutex_lock(&client->lock);
-    if (client->serving.count > 0)
-        ppi_map_remove(&client->serving, call);
-    ppi_mutex_unlock(&client->lock);
-}
-
-int pp_reply(pp_client *client, uint64_t call, const void *result, size_t size)
-{
-    uint8_t head[PPI_HEAD_MAX];
-
-    if (client == NULL || call == 0 || call > (uint64_t)UINT32_MAX + 1 || result == NULL)
-        return ppi_fail(PP_EINVAL, "client, call and result must be set");
-    struct ppi_value value = ppi_value_at(result, size);
-    if (size > PPI_FRAME_MAX - PPI_FRAME_RESERVE || value.depth > PPI_PARAMS_DEPTH_MAX)
-        return ppi_fail(PP_ELIMIT, "a result is at most 16 MiB - 4 KiB and nests 28 deep");
-    if (value.size != size || size == 0)
-        return ppi_fail(PP_EINVAL, "a result is one MessagePack value");
-    forget_call(client, call);
-    size_t head_size = ppi_head_answer(head, (uint32_t)(call - 1));
-    head[head_size++] = 0xC0; /* no error */
-    const pp_piece pieces[] = { { head, head_size }, { result, size } };
-    return ppi_client_send(client, pieces, 2);
-}
-
-int pp_reply_error(pp_client *client, uint64_t call, const char *text)
-{
-    struct ppi_buf buf = { 0 };
-
-    if (client == NULL || call == 0 || call > (uint64_t)UINT32_MAX + 1 || text == NULL)
-        return ppi_fail(PP_EINVAL, "client, call and text must be set");
-    forget_call(client, call);
-    int status = ppi_pack_error(&buf, (uint32_t)(call - 1), "%s", text);
-    const pp_piece piece = { ppi_buf_data(&buf), ppi_buf_size(&buf) };
-    if (status == PP_OK)
-        status = ppi_client_send(client, &piece, 1);
-    ppi_buf_deinit(&buf);
-    return status;
 }

@@ -209,6 +209,27 @@ void ppi_sender_deinit(pp_client *client)
     free(client->sender.spare);
 }
 
+int ppi_client_send_op(pp_client *client, pp_op *op, const pp_piece pieces[2])
+{
+    const struct ppi_sizes sizes = { (uint32_t)(pieces[0].length + pieces[1].length), 1 };
+    const struct ppi_parcel parcels[] = { { pieces[0].data, pieces[0].length, op, &sizes, 1 },
+                                          { pieces[1].data, pieces[1].length, NULL, NULL, 0 } };
+    int status = ppi_client_claim(client, op);
+
+    if (status != PP_OK)
+        return status;
+    ppi_mutex_lock(&client->lock);
+    take_turn(client); /* what was sent before goes before */
+    bool open = client->state == PPI_CLIENT_OPEN;
+    if (open)
+        write_parcels(client, parcels, 2); /* op ends from here on */
+    ppi_mutex_unlock(&client->lock);
+    if (open)
+        return PP_PENDING;
+    ppi_client_revoke(client, op);
+    return ppi_fail(PP_ECLOSED, "the client is not connected");
+}
+
 /* --- publishing ----------------------------------------------------------------------------------
  */
 
@@ -317,23 +338,9 @@ int pp_publish_start(pp_client *client, pp_op *op, const char *subject, const vo
     if (client == NULL || op == NULL)
         return ppi_fail(PP_EINVAL, "client and op must be set");
     int status = ppi_client_check(subject, params, size);
-    if (status == PP_OK)
-        status = ppi_client_claim(client, op);
     if (status != PP_OK)
         return status;
-    size_t head_size = ppi_head_publish(head, subject, strlen(subject));
-    struct ppi_sizes sizes = { (uint32_t)(head_size + size), 1 };
-    const struct ppi_parcel parcels[] = { { head, head_size, op, &sizes, 1 },
-                                          { params, size, NULL, NULL, 0 } };
-
-    ppi_mutex_lock(&client->lock);
-    take_turn(client); /* what was published before goes before */
-    bool open = client->state == PPI_CLIENT_OPEN;
-    if (open)
-        write_parcels(client, parcels, 2); /* op ends from here on */
-    ppi_mutex_unlock(&client->lock);
-    if (open)
-        return PP_PENDING;
-    ppi_client_revoke(client, op);
-    return ppi_fail(PP_ECLOSED, "the client is not connected");
+    const pp_piece pieces[] = { { head, ppi_head_publish(head, subject, strlen(subject)) },
+                                { params, size } };
+    return ppi_client_send_op(client, op, pieces);
 }

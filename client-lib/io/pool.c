@@ -55,19 +55,20 @@ static void *take_free(struct ppi_pool *pool)
     return header + 1;
 }
 
-void *ppi_pool_take(struct ppi_pool *pool, pp_handle *handle)
+int ppi_pool_take(struct ppi_pool *pool, pp_handle *handle, void **buffer)
 {
     ppi_mutex_lock(&pool->lock);
-    void *buffer = handle->granted;
+    *buffer = handle->granted;
     handle->granted = NULL;
-    if (buffer == NULL && ppi_list_empty(&pool->waiters))
-        buffer = take_free(pool);
-    if (buffer == NULL && ppi_list_empty(&handle->in_pool)) {
+    if (*buffer == NULL && ppi_list_empty(&pool->waiters))
+        *buffer = take_free(pool);
+    int status = *buffer != NULL ? PP_OK : pool->count == 0 ? PP_ENOMEM : PP_EBUSY;
+    if (status == PP_EBUSY && ppi_list_empty(&handle->in_pool)) {
         ppi_list_append(&pool->waiters, &handle->in_pool);
         ppi_handle_ref(handle);
     }
     ppi_mutex_unlock(&pool->lock);
-    return buffer;
+    return status;
 }
 
 void ppi_pool_return(struct ppi_pool *pool, void *buffer)

@@ -28,9 +28,10 @@ void ppi_pool_init(struct ppi_pool *pool, uint32_t count_max, uint32_t buffer_by
 /* Every buffer must be back. */
 void ppi_pool_deinit(struct ppi_pool *pool);
 
-/* A buffer for the handle, whose lock is held. NULL: there is none now; when there is one,
- * ppi_handle_retry is called for its lane PPI_IN. ppi_pool_forget takes that back. */
-void *ppi_pool_take(struct ppi_pool *pool, pp_handle *handle);
+/* A buffer for the handle, whose lock is held. PP_OK; PP_EBUSY: there is none now; when one comes
+ * back, ppi_handle_retry is called for its lane PPI_IN, and ppi_pool_forget takes that back;
+ * PP_ENOMEM: there is none, and none is in use that could come back. */
+int ppi_pool_take(struct ppi_pool *pool, pp_handle *handle, void **buffer);
 void ppi_pool_forget(struct ppi_pool *pool, pp_handle *handle);
 
 /* Gives a buffer back that was taken and not used. Locks of handles may be held; after the last

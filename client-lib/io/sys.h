@@ -122,6 +122,10 @@ void ppi_sleep_ms(unsigned milliseconds);
 bool ppi_on_wine(void);
 bool ppi_on_linux(void);
 
+/* Writes to standard error, past what the C library keeps for it; may block. false: nobody is
+ * there to read it. */
+bool ppi_errors_write(const void *data, size_t size);
+
 /* The environment's value, or NULL. */
 const char *ppi_environment(const char *name);
 

@@ -112,11 +112,16 @@ static void end_batch(struct ppi_link *link, enum ppi_scan result)
 
     if (bad)
         link->events->bad(link, result);
+    else if (link->events->batch != NULL)
+        link->events->batch(link);
     link->events->end(link);
-    if (bad)
-        ppi_link_finish(link, PP_EPROTO);
-    else if (result == PPI_SCAN_FRAME && is_open(link))
+    if (result == PPI_SCAN_FRAME && is_open(link))
         ppi_link_close(link, PP_ENOMEM); /* the owner did not stop the reader: memory did */
+    if (!bad)
+        return;
+    link->events->begin(link); /* after the last words were sent */
+    ppi_link_finish(link, PP_EPROTO);
+    link->events->end(link);
 }
 
 /* Starts the next read, unless enough is held back, or the link ends. With the turn. */
@@ -377,6 +382,7 @@ static void on_close(pp_op *op)
     struct ppi_link *link = PP_CONTAINER(op, struct ppi_link, close_op);
 
     link->events->begin(link);
+    ppi_link_wake_waiters(link); /* here, where they cannot be freed meanwhile */
     link->events->end(link);
     leave(link);
 }
@@ -395,7 +401,6 @@ void ppi_link_close(struct ppi_link *link, int why)
     if (!first)
         return;
     ppi_handle_retire(link->pipe);
-    ppi_link_wake_waiters(link);
     ppi_port_post(link->port, &link->close_op);
 }
 
@@ -411,6 +416,8 @@ void ppi_link_finish(struct ppi_link *link, int why)
     ppi_mutex_unlock(&link->lock);
     if (idle)
         ppi_link_close(link, why);
+    else
+        ppi_link_wake_waiters(link); /* nobody need wait for a link that takes nothing more */
 }
 
 int ppi_link_open(struct ppi_link *link, pp_handle *pipe, pp_port *port,

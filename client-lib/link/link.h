@@ -37,13 +37,15 @@ struct ppi_link;
 
 /* Called on the worker that handles one of the link's packets. */
 struct ppi_link_events {
-    /* Around everything else of a packet. end: send what was collected. */
+    /* Around everything else of a packet, or of a part of it. end: send what was collected. */
     void (*begin)(struct ppi_link *link);
     void (*end)(struct ppi_link *link);
     /* A frame. PPI_HOLD: ppi_link_resume must follow. */
     enum ppi_verdict (*frame)(struct ppi_link *link, const struct ppi_frame *frame);
     /* A frame that comes while others are held: is it urgent, and handled? */
     bool (*urgent)(struct ppi_link *link, const struct ppi_frame *frame);
+    /* All frames that have come were handed on; before end, with the turn. May be NULL. */
+    void (*batch)(struct ppi_link *link);
     /* What came is no frame. Say last words, if any; the link is closed after end. */
     void (*bad)(struct ppi_link *link, enum ppi_scan what);
     /* Frames of a mark's tag have gone out, or are lost. The lock is held: only count. */

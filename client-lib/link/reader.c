@@ -24,15 +24,15 @@ static int hold(struct ppi_reader *reader, const uint8_t *data, size_t size)
 static enum ppi_verdict hand_on(struct ppi_reader *reader, const struct ppi_sink *sink,
                                 const struct ppi_frame *frame)
 {
-    if (reader->holding && sink->urgent(sink->context, frame))
-        return PPI_NEXT;
     if (!reader->holding) {
         enum ppi_verdict verdict = sink->frame(sink->context, frame);
 
         if (verdict != PPI_HOLD)
             return verdict;
-        reader->holding = true;
+        reader->holding = true; /* for this frame, or for others that it found waiting */
     }
+    if (sink->urgent(sink->context, frame))
+        return PPI_NEXT;
     return hold(reader, frame->data, frame->size) == PP_OK ? PPI_NEXT : PPI_STOP;
 }
 

@@ -21,7 +21,7 @@ enum ppi_verdict {
 struct ppi_sink {
     void *context;
     enum ppi_verdict (*frame)(void *context, const struct ppi_frame *frame);
-    /* While frames are held: is this one urgent? Then it was handled. */
+    /* While frames are held, or this one is to be: is it urgent? Then it was handled. */
     bool (*urgent)(void *context, const struct ppi_frame *frame);
 };
 

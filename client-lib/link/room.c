@@ -4,13 +4,16 @@
 bool ppi_link_reserve(struct ppi_link *link, size_t bytes)
 {
     const struct ppi_link_limits *limits = link->limits;
-    size_t before = atomic_fetch_add_explicit(&link->load, bytes, memory_order_acq_rel);
+    size_t before = atomic_load_explicit(&link->load, memory_order_relaxed);
 
-    if (before <= limits->queue_high &&
-        (before <= limits->queue_low || before + bytes <= limits->queue_hard))
-        return true;
-    ppi_link_unreserve(link, bytes);
-    return false;
+    /* never added and taken back: what cannot be refused (charge) would be refused meanwhile */
+    do
+        if (before > limits->queue_high ||
+            (before > limits->queue_low && before + bytes > limits->queue_hard))
+            return false;
+    while (!atomic_compare_exchange_weak_explicit(&link->load, &before, before + bytes,
+                                                  memory_order_acq_rel, memory_order_relaxed));
+    return true;
 }
 
 bool ppi_link_charge(struct ppi_link *link, size_t bytes)

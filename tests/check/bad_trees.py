@@ -57,7 +57,7 @@ BAD_TREES = {
     ],
     "public_headers_need_nothing_but_c_and_each_other": [
         {PUBLIC: HEADER % '#include "base/buf.h"'},
-        {PUBLIC: HEADER % "#include <stdio.h>"},
+        {PUBLIC: HEADER % "#include <stdlib.h>"},
         {PUBLIC: HEADER % "#include <msgpack.h>"},
     ],
     "public_headers_compile_alone_as_c_and_as_cpp": [

@@ -197,7 +197,7 @@ static void there_is_a_limit_of_connections_and_a_line_that_says_so(void **state
     (void)state;
     open_watched("connections = 2;\n");
     raw_open(&third, &bus);
-    HEAR_BYTES(&third, "E_QUOTA connections");
+    HEAR_BYTES(&third, "E_QUOTA connections:");
     skip_to_end(&third);
     raw_close(&third);
     raw_close(&good);
@@ -205,6 +205,26 @@ static void there_is_a_limit_of_connections_and_a_line_that_says_so(void **state
                bus_log_has(&bus, "disconnect client=3"));
     raw_open(&good, &bus);
     hear_nothing(&good);
+    close_watched();
+}
+
+/* It may be known only after a message, as in the simulator; or be refused before. */
+static void there_is_a_limit_of_connections_for_each_user(void **state)
+{
+    static const char ping[] = "\x94\x00\x01\xA5$ping\x90";
+    struct raw third;
+    pp_op op = PP_OP_INIT;
+
+    (void)state;
+    open_watched("connections_user = 2;\n");
+    assert_nobody_noticed(); /* both have spoken */
+    raw_open(&third, &bus);
+    pp_op_use_wait(&op);
+    if (pp_write(third.pipe, &op, ping, sizeof ping - 1) == PP_PENDING)
+        wait_for(&op);
+    HEAR_BYTES(&third, "E_QUOTA connections_user");
+    skip_to_end(&third);
+    raw_close(&third);
     close_watched();
 }
 
@@ -218,6 +238,7 @@ int bad_input_tests(void)
         BUS_TEST(who_connects_and_leaves_at_once_is_no_trouble),
         BUS_TEST(a_thousand_who_say_nothing_are_no_trouble),
         BUS_TEST(there_is_a_limit_of_connections_and_a_line_that_says_so),
+        BUS_TEST(there_is_a_limit_of_connections_for_each_user),
     };
     int failures = 0;
 

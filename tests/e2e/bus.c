@@ -82,7 +82,7 @@ static void keep_in_mind(struct bus *bus)
             bus->running = true;
             return;
         }
-    fail_msg("more brokers in one test than %zu", PPI_COUNT(open_ones));
+    fail_msg("more brokers in one test than %d", (int)PPI_COUNT(open_ones));
 }
 
 static void forget(struct bus *bus)

@@ -186,15 +186,46 @@ static void an_id_that_is_still_open_breaks_the_protocol(void **state)
     (void)state;
     open_service(NULL, "{}");
     raw_open(&other, &bus);
+    say(&caller, "[0, 8, '$hello', [{'v': 1}]]"); /* so that it can be told */
+    hear(&caller, "[1, 8, null, '?']");
     say(&caller, "[0, 9, 'svc.a', []]");
     hear(&server, "[0, 1, 'svc.a', []]");
     say(&caller, "[0, 9, 'svc.a', []]");
+    hear(&caller, "[2, '$bye', ['E_PROTO', '?', '?']]");
     hear_end(&caller);
     hear(&server, "[2, '$cancel', [1]]"); /* its caller is gone */
     say(&other, "[0, 9, 'svc.a', []]");   /* nobody else is touched */
     hear(&server, "[0, 2, 'svc.a', []]");
     raw_close(&other);
     hear(&server, "[2, '$cancel', [2]]");
+    close_service();
+}
+
+/* An answer goes on under the caller's id, which may take more bytes than the broker's. */
+static void an_answer_may_not_become_too_large_on_its_way(void **state)
+{
+    enum { FRAME_MAX = 8192 };
+    struct ppi_buf answer = { 0 };
+    const uint8_t head[] = { 0x94, 0x01, 0x01, 0xC0, 0xC5, 0, 0 };
+
+    (void)state;
+    open_service("frame_max = 8192;\n", "{}");
+    for (unsigned over = 0; over < 2; over++) { /* 4 bytes more in front are just right, and not */
+        unsigned filling = FRAME_MAX - (unsigned)sizeof head - 4 + over;
+
+        say(&caller, "[0, 4000000000, 'svc.a', []]");
+        hear(&server, over ? "[0, 2, 'svc.a', []]" : "[0, 1, 'svc.a', []]");
+        ppi_buf_clear(&answer);
+        ppi_buf_append(&answer, head, sizeof head);
+        memset(ppi_buf_room(&answer, filling), 0, filling);
+        ppi_buf_added(&answer, filling);
+        ppi_buf_data(&answer)[2] = (uint8_t)(1 + over);
+        ppi_buf_data(&answer)[5] = (uint8_t)(filling >> 8);
+        ppi_buf_data(&answer)[6] = (uint8_t)filling;
+        say_bytes(&server, ppi_buf_data(&answer), ppi_buf_size(&answer));
+        hear(&caller, over ? "[1, 4000000000, 'E_LIMIT *', null]" : "[1, 4000000000, null, '?']");
+    }
+    ppi_buf_deinit(&answer);
     close_service();
 }
 
@@ -335,6 +366,7 @@ int call_tests(void)
         BUS_TEST(the_brokers_own_deadline_holds_for_every_call),
         BUS_TEST(a_canceled_call_ends_at_once_and_the_server_is_told),
         BUS_TEST(an_id_that_is_still_open_breaks_the_protocol),
+        BUS_TEST(an_answer_may_not_become_too_large_on_its_way),
         BUS_TEST(open_calls_have_a_limit),
         BUS_TEST(a_server_takes_as_many_calls_as_it_says),
         BUS_TEST(an_exclusive_service_has_no_rival),

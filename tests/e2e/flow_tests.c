@@ -195,6 +195,118 @@ static void a_reader_that_has_stopped_is_cut_after_a_while(void **state)
     close_three();
 }
 
+/* Fills the reader's queue from feed until its publisher is held up. */
+static void hold_up(struct feed *feed, int count)
+{
+    pack_numbered(&feed->bytes, 0, count);
+    assert_false(feed_on(feed));
+}
+
+/* A reader that is told to go, and does not read that either, frees its publishers at once. */
+static void a_slow_reader_that_breaks_the_protocol_holds_nobody_up(void **state)
+{
+    struct feed feed = { .raw = &publisher };
+
+    (void)state;
+    if (bus_is_simulated())
+        skip(); /* its clock would run on until the reader is cut */
+    open_three("queue_low = 65536;\nqueue_high = 262144;\nstall_ms = 3600000;\n", "{}");
+    hold_up(&feed, 1500);
+    SAY_BYTES(&reader, "\xC1");
+    EVENTUALLY(feed_on(&feed));
+    say(&publisher, "[0, 5, '$pub', ['data', []]]"); /* it is there still, but refuses */
+    hear(&publisher, "[1, 5, null, {'q': 0}]");
+    ppi_buf_deinit(&feed.bytes);
+    close_three();
+}
+
+static void who_does_not_read_its_last_words_is_closed_all_the_same(void **state)
+{
+    struct feed feed = { .raw = &publisher };
+
+    (void)state;
+    if (bus_is_simulated())
+        skip(); /* its clock would run on until the reader is cut */
+    open_three(small_queues, "{}");
+    hold_up(&feed, 1500);
+    SAY_BYTES(&reader, "\xC1");
+    EVENTUALLY(feed_on(&feed));
+    EVENTUALLY(bus_log_has(&bus, "name=\"reader\" why="));
+    ppi_buf_deinit(&feed.bytes);
+    close_three();
+}
+
+/* A call that was held with them was open when $bye was said, and ends as such calls do. */
+static void a_held_up_call_ends_with_bye(void **state)
+{
+    enum { COUNT = 1500 };
+    struct ppi_buf all = { 0 };
+
+    (void)state;
+    open_three("queue_low = 65536;\nqueue_high = 262144;\nread_ahead = 4194304;\n", "{}");
+    say(&other, "[0, 1, '$serve', ['q']]");
+    hear(&other, "[1, 1, null, 1]");
+    pack_numbered(&all, 0, COUNT);
+    for (size_t at = 0, piece; at < ppi_buf_size(&all); at += piece) {
+        piece = ppi_buf_size(&all) - at < 8192 ? ppi_buf_size(&all) - at : 8192;
+        say_bytes(&publisher, ppi_buf_data(&all) + at, piece);
+    }
+    say(&publisher, "[0, 5, 'q', []]");
+    say(&publisher, "[0, 6, '$bye', []]");
+    for (int i = 0; i < COUNT; i++)
+        assert_int_equal(next_number(&reader), i);
+    hear(&publisher, "[1, 5, 'E_CANCELED *', null]");
+    hear(&publisher, "[1, 6, null, null]");
+    hear_end(&publisher);
+    ppi_buf_deinit(&all);
+    close_three();
+}
+
+/* Also the answer because of which the broker looks at the publish before it. */
+static void an_answer_does_not_wait_for_the_publish_before_it(void **state)
+{
+    struct feed feed = { .raw = &other };
+    struct raw caller;
+
+    (void)state;
+    if (bus_is_simulated())
+        skip(); /* its clock would run on until the reader is cut */
+    open_three("queue_low = 65536;\nqueue_high = 262144;\nstall_ms = 3600000;\n", "{}");
+    raw_open(&caller, &bus);
+    say(&publisher, "[0, 1, '$serve', ['q']]");
+    hear(&publisher, "[1, 1, null, 1]");
+    say(&caller, "[0, 1, 'q', []]");
+    hear(&publisher, "[0, 1, 'q', []]");
+    hold_up(&feed, 1500);
+    SAY_BYTES(&publisher, "\x93\x02\xA4"
+                          "data\x91\x01"
+                          "\x94\x01\x01\xC0\x2A");
+    hear(&caller, "[1, 1, null, 42]");
+    ppi_buf_deinit(&feed.bytes);
+    raw_close(&caller);
+    close_three();
+}
+
+static void who_reads_a_little_and_then_no_more_is_cut_too(void **state)
+{
+    enum { A_LITTLE = 220 * 1024 }; /* all that a pipe holds, not all that is queued */
+    struct feed feed = { .raw = &publisher };
+
+    (void)state;
+    if (bus_is_simulated())
+        skip(); /* its clock would run on until the reader is cut for not reading at all */
+    open_three("queue_low = 4096;\nqueue_high = 262144;\nstall_ms = 1000;\n", "{}");
+    hold_up(&feed, 1500);
+    for (size_t had = 0; had < A_LITTLE; ppi_buf_clear(&reader.in)) { /* below queue_high */
+        assert_true(raw_receive(&reader));
+        had += ppi_buf_size(&reader.in);
+    }
+    EVENTUALLY(bus_log_has(&bus, "text=\"stall_rate:"));
+    EVENTUALLY(feed_on(&feed));
+    ppi_buf_deinit(&feed.bytes);
+    close_three();
+}
+
 static void who_wants_to_be_cut_rather_than_hold_others_up_is(void **state)
 {
     struct ppi_buf all = { 0 };
@@ -286,6 +398,11 @@ int flow_tests(void)
         BUS_TEST(a_held_up_publisher_can_still_answer_and_ping),
         BUS_TEST(a_held_up_publisher_that_says_goodbye_loses_nothing),
         BUS_TEST(a_reader_that_has_stopped_is_cut_after_a_while),
+        BUS_TEST(a_slow_reader_that_breaks_the_protocol_holds_nobody_up),
+        BUS_TEST(who_does_not_read_its_last_words_is_closed_all_the_same),
+        BUS_TEST(a_held_up_call_ends_with_bye),
+        BUS_TEST(an_answer_does_not_wait_for_the_publish_before_it),
+        BUS_TEST(who_reads_a_little_and_then_no_more_is_cut_too),
         BUS_TEST(who_wants_to_be_cut_rather_than_hold_others_up_is),
         BUS_TEST(a_caller_that_does_not_read_its_answers_is_cut),
         BUS_TEST(a_message_that_is_begun_must_be_continued),

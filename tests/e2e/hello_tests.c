@@ -110,6 +110,35 @@ static void bye_sends_what_is_queued_and_closes(void **state)
     bus_close(&bus);
 }
 
+/* Those that need no answer may be said without asking for one. */
+static void some_methods_may_be_notifications(void **state)
+{
+    struct raw raw, other;
+
+    (void)state;
+    bus_open(&bus, NULL);
+    raw_open(&raw, &bus);
+    raw_open(&other, &bus);
+    say(&raw, "[0, 1, '$sub', ['a']]");
+    hear(&raw, "[1, 1, null, 1]");
+    say(&raw, "[2, '$ping', []]");
+    say(&raw, "[2, '$unsub', [1]]");
+    hear_nothing(&raw);
+    say(&other, "[0, 1, '$pub', ['a', []]]");
+    hear(&other, "[1, 1, null, {'m': 0, 'q': 0, 'd': 0}]");
+    say(&raw, "[2, '$bye', []]");
+    hear_end(&raw);
+    say(&other, "[0, 2, '$hello', [{'v': 1}]]");
+    hear(&other, "[1, 2, null, '?']");
+    say(&other, "[2, '$sub', ['a']]"); /* its id would be known to nobody */
+    hear(&other, "[2, '$note', ['E_ARG', '?', {}]]");
+    say(&other, "[2, '$call', ['a', []]]");
+    hear(&other, "[2, '$note', ['E_ARG', '?', {}]]");
+    raw_close(&raw);
+    raw_close(&other);
+    bus_close(&bus);
+}
+
 static void the_broker_tells_what_it_knows(void **state)
 {
     struct raw raw, other;
@@ -171,6 +200,7 @@ int hello_tests(void)
         BUS_TEST(unknown_methods_are_told_and_unknown_notifications_ignored),
         BUS_TEST(ping_is_answered),
         BUS_TEST(bye_sends_what_is_queued_and_closes),
+        BUS_TEST(some_methods_may_be_notifications),
         BUS_TEST(the_broker_tells_what_it_knows),
         BUS_TEST(stopping_tells_everybody_and_answers_calls),
     };

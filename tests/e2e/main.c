@@ -19,6 +19,6 @@ int main(int argc, char **argv)
     int failures =
         hello_tests() + publish_tests() + call_tests() + flow_tests() + bad_input_tests();
     if (!simulated)
-        failures += process_tests();
+        failures += storm_tests() + process_tests();
     return failures == 0 ? 0 : 1;
 }

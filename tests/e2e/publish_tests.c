@@ -287,6 +287,43 @@ static void after_unsub_nothing_arrives(void **state)
     close_two(&publisher, &subscriber);
 }
 
+/* Several plain subscriptions share a message; one that has had its last leaves it to the others,
+ * also in the middle of what came at once. */
+static void one_subscription_that_is_over_takes_nothing_from_another(void **state)
+{
+    struct raw publisher, subscriber;
+
+    (void)state;
+    open_two(&publisher, &subscriber, NULL);
+    for (int sid = 1; sid <= 3; sid++) {
+        char answer[32];
+
+        say(&subscriber, "[0, %d, '$sub', ['a']]", sid);
+        snprintf(answer, sizeof answer, "[1, %d, null, %d]", sid, sid);
+        hear(&subscriber, answer);
+    }
+    say(&subscriber, "[0, 4, '$unsub', [1, {'max': 2}]]");
+    hear(&subscriber, "[1, 4, null, '?']");
+    say(&subscriber, "[0, 5, '$unsub', [2, {'max': 4}]]");
+    hear(&subscriber, "[1, 5, null, '?']");
+    SAY_BYTES(&publisher, "\x93\x02\xA1"
+                          "a\x91\x01\x93\x02\xA1"
+                          "a\x91\x02\x93\x02\xA1"
+                          "a\x91\x03\x93\x02\xA1"
+                          "a\x91\x04\x93\x02\xA1"
+                          "a\x91\x05");
+    for (int i = 1; i <= 5; i++) {
+        char message[32];
+
+        snprintf(message, sizeof message, "[2, 'a', [%d]]", i);
+        hear(&subscriber, message);
+    }
+    say(&publisher, "[0, 1, '$sys.subs', []]");
+    hear(&publisher, "[1, 1, null, [{'sid': 3, 'accepted': 5}]]");
+    hear_nothing(&subscriber);
+    close_two(&publisher, &subscriber);
+}
+
 static void unsub_with_a_maximum_ends_by_itself(void **state)
 {
     struct raw publisher, subscriber;
@@ -429,6 +466,7 @@ int publish_tests(void)
         BUS_TEST(a_bad_publish_is_noted_and_harmless),
         BUS_TEST(after_unsub_nothing_arrives),
         BUS_TEST(unsub_with_a_maximum_ends_by_itself),
+        BUS_TEST(one_subscription_that_is_over_takes_nothing_from_another),
         BUS_TEST(one_connections_publishes_arrive_in_order),
         BUS_TEST(large_messages_arrive_whole),
         BUS_TEST(what_nests_too_deep_to_be_routed_is_refused),

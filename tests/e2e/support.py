@@ -106,6 +106,14 @@ def native(name):
     return "Z:" + name.replace("/", "\\") if ON_WINE else name
 
 
+def command(*words):
+    """A command line for the system's shell that runs panpipe."""
+    if not ON_WINE:
+        return "exec " + shlex.join(PANPIPE + list(words))
+    program = native(os.path.abspath(PANPIPE[-1]))
+    return " ".join(f'"{word}"' for word in (program, *words))
+
+
 def file_with(data):
     name = path()
     with open(name, "wb") as file:

@@ -7,6 +7,7 @@ int publish_tests(void);
 int call_tests(void);
 int flow_tests(void);
 int bad_input_tests(void);
-int process_tests(void); /* real brokers only */
+int storm_tests(void);   /* real brokers only */
+int process_tests(void); /* these too */
 
 #endif

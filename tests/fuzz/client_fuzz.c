@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include <panpipe/client.h>
+#include <panpipe/pack.h>
 
 #include "fuzz/fuzz.h"
 #include "fuzz/world.h"
@@ -67,7 +68,13 @@ static void check_message(const pp_message *message)
 {
     struct ppi_value params = ppi_value_at(message->params, message->params_size);
 
+    msgpack_unpacked unpacked;
+
     FUZZ_CHECK(params.size == message->params_size && params.kind == PPI_VALUE_ARRAY);
+    msgpack_unpacked_init(&unpacked);
+    FUZZ_CHECK(pp_message_unpack(message, &unpacked) == 1);
+    FUZZ_CHECK(unpacked.data.type == MSGPACK_OBJECT_ARRAY);
+    msgpack_unpacked_destroy(&unpacked);
     FUZZ_CHECK(message->subject_length == 0 || message->subject[message->subject_length - 1] != 1 ||
                message->sub != NULL);
 }
@@ -82,8 +89,9 @@ static void on_call(void *context, const pp_message *message)
 {
     (void)context;
     check_message(message);
+    msgpack_sbuffer result = { 1, (char *)(uintptr_t) "\xC0", 1 };
     if (message->params_size % 2 == 0)
-        pp_reply(client, message->call, "\xC0", 1);
+        pp_reply_packed(client, message->call, &result);
     else
         pp_reply_error(client, message->call, "E_ARG no");
 }
@@ -152,7 +160,8 @@ static void use_client(void)
     sub.on_message = on_message;
     serve.on_call = on_call;
     serve.on_cancel = on_cancel;
-    pp_publish(client, "a", "\x90", 1);
+    const msgpack_sbuffer params = { 1, (char *)(uintptr_t) "\x90", 1 };
+    pp_publish_packed(client, "a", &params);
     expect(pp_subscribe(client, next_op(), "a.>", &sub, &subs[0]));
     expect(pp_subscribe(client, next_op(), "b.*", &waiting, &subs[1]));
     expect(pp_serve(client, next_op(), "c", &serve, &subs[2]));
@@ -189,6 +198,19 @@ static void end_things(uint8_t habits)
         pp_call_cancel(client, &ops[4].op);
 }
 
+/* What came as an answer is one value. */
+static void check_answer(const pp_answer *answer)
+{
+    msgpack_unpacked unpacked;
+
+    if (answer->data == NULL)
+        return;
+    msgpack_unpacked_init(&unpacked);
+    FUZZ_CHECK(ppi_value_at(answer->data, answer->size).size == answer->size);
+    FUZZ_CHECK(pp_answer_unpack(answer, &unpacked) == 1);
+    msgpack_unpacked_destroy(&unpacked);
+}
+
 static void close_world(bool drain)
 {
     bare_turn(&broker);
@@ -207,8 +229,10 @@ static void close_world(bool drain)
     FUZZ_CHECK(pp_port_shutdown(port, PP_SHUT_FAST, 1000, NULL, NULL) == PP_OK);
     pp_port_close(port);
     pp_close(listener);
-    for (int i = 0; i < 2; i++)
+    for (int i = 0; i < 2; i++) {
+        check_answer(&answers[i]);
         pp_answer_free(&answers[i]);
+    }
     sim_end();
 }
 

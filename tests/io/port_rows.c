@@ -327,6 +327,19 @@ static void row_24_every_packet_of_a_batch_has_its_status(void **state)
     pair_close(&one);
 }
 
+/* Only who lent a port of the system's own has foreign packets to ask about. */
+static void nothing_can_be_claimed_without_a_native_port(void **state)
+{
+    pp_packet packet;
+    pp_port *port;
+
+    (void)state;
+    only_on_linux("Windows has native ports");
+    assert_int_equal(pp_port_open(&port, NULL), PP_OK);
+    assert_int_equal(pp_port_claim(port, &packet, 1, 0, &packet), PP_ENOTSUP);
+    pp_port_close(port);
+}
+
 int port_rows(void)
 {
     const struct CMUnitTest tests[] = {
@@ -337,6 +350,7 @@ int port_rows(void)
         TEST(row_05_a_handle_is_attached_once),
         TEST(row_07_keys_are_never_interpreted),
         TEST(row_09_the_port_may_be_closed_before_its_streams),
+        TEST(nothing_can_be_claimed_without_a_native_port),
         TEST(row_14_get_waits_as_long_as_it_was_told),
         TEST(row_15_a_packet_has_bytes_key_and_operation),
         TEST(row_16_outcomes_need_no_decoding),

@@ -396,6 +396,33 @@ static void row_78_the_end_comes_after_the_data_and_stays(void **state)
     pair_close(&pair);
 }
 
+static void row_87_each_end_knows_who_is_at_the_other(void **state)
+{
+    struct streams streams;
+    pp_handle *ends[2];
+    pp_peer peer = { 0 };
+    char byte;
+
+    (void)state;
+    streams_open(&streams);
+    ends[0] = streams.client;
+    ends[1] = streams.server;
+    write_all(streams.client, "x", 1); /* on Windows a client is known after its first byte */
+    assert_true(read_all(streams.server, &byte, 1));
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(pp_peer_get(ends[i], &peer), PP_EINVAL); /* no size */
+        peer.size = sizeof peer;
+        assert_int_equal(pp_peer_get(ends[i], &peer), PP_OK);
+        assert_true(peer.flags & (PP_PEER_UID | PP_PEER_SID));
+        if (peer.flags & PP_PEER_PID)
+            assert_int_equal(peer.pid, ppi_process_id());
+        peer.size = 0;
+    }
+    peer.size = sizeof peer;
+    assert_int_equal(pp_peer_get(streams.listener, &peer), PP_ESTATE);
+    streams_close(&streams);
+}
+
 int stream_rows(void)
 {
     const struct CMUnitTest tests[] = {
@@ -411,6 +438,7 @@ int stream_rows(void)
         TEST(row_70_queued_writes_neither_interleave_nor_overtake),
         TEST(row_70_a_gathered_write_is_one_write),
         TEST(row_76_77_empty_transfers_are_refused),
+        TEST(row_87_each_end_knows_who_is_at_the_other),
         TEST(row_78_the_end_comes_after_the_data_and_stays),
     };
     int failures = 0;

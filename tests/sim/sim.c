@@ -21,6 +21,7 @@ struct end {
     pp_handle *handle; /* NULL: released */
     struct end *peer;  /* the other end; NULL: gone, or a listener */
     bool ended;        /* nothing more will come */
+    bool heard;        /* something was read */
     struct ppi_buf in; /* bytes that came, not read yet */
     struct ppi_list in_world;
     struct ppi_list in_events; /* something may have become possible */
@@ -93,11 +94,12 @@ static bool sim_read(pp_handle *handle, pp_op *op)
         return end->ended;
     }
     if (op->priv_.kind == PPI_READ_POOLED &&
-        (buffer = ppi_pool_take(&handle->port->pool, handle)) == NULL)
+        ppi_pool_take(&handle->port->pool, handle, &buffer) != PP_OK)
         return false;
     size = at_most(at_most(size, op->priv_.length), world.script.read_max);
     memcpy(buffer, ppi_buf_data(&end->in), size);
     ppi_buf_consume(&end->in, size);
+    end->heard = true;
     ppi_op_result(op, PP_OK, 0, size);
     op->buffer = op->priv_.kind == PPI_READ_POOLED ? buffer : NULL;
     notify(end->peer); /* there is room again */
@@ -220,11 +222,14 @@ static bool sim_wait(pp_handle *handle, pp_op *op, struct ppi_event *event, uint
     return sim_step();
 }
 
+/* As Windows does, it tells the user only after something was read. */
 static int sim_peer(pp_handle *handle, pp_peer *peer)
 {
-    (void)handle;
-    peer->flags = PP_PEER_PID | PP_PEER_UID | PP_PEER_SID;
+    peer->flags = PP_PEER_PID;
     peer->pid = 1;
+    if (!end_of(handle)->heard)
+        return PP_OK;
+    peer->flags |= PP_PEER_UID | PP_PEER_SID;
     strcpy(peer->sid, "S-1-5-18"); /* root, in the words of either system */
     return PP_OK;
 }

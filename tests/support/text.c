@@ -48,7 +48,7 @@ void text_pack(struct ppi_buf *buf, const char *text)
     strcpy(json, text);
     for (char *at = json; (at = strchr(at, '\'')) != NULL;)
         *at = '"';
-    json_t *value = json_loads(json, 0, &error);
+    json_t *value = json_loads(json, JSON_DECODE_ANY, &error);
     if (value == NULL)
         print_error("no JSON: %s: %s\n", text, error.text);
     assert_non_null(value);

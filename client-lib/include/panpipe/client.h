@@ -7,12 +7,15 @@
  *   op on your port          a packet with the client's key, when it has ended
  *   op with pp_op_use_call   a function of yours is called instead of a packet
  *   op with pp_op_use_wait   wait for it with pp_op_wait
- *   NULL                     the call itself waits, and returns how it ended. Not inside a
- *                            callback (PP_ESTATE), and not on the only thread of your own port
- * The start functions return PP_PENDING, or why nothing was started (PP_EINVAL, PP_ESTATE,
- * PP_ECLOSED: not connected any more, PP_ENOMEM, PP_ELIMIT). op->status then tells the rest: PP_OK,
- * PP_EPEERCLOSED: the connection ended first, or the status that stands for the broker's or the
- * server's error. pp_client_error has its words.
+ *   NULL                     the call itself waits, and returns how it ended. PP_ESTATE inside a
+ *                            callback, and on a thread that takes the port's packets
+ * The start functions return PP_PENDING, or why nothing was started: PP_EINVAL; PP_ESTATE: op is in
+ * flight; PP_ECLOSED: not connected yet, or not any more; PP_ENOMEM; PP_ELIMIT. op->status then
+ * tells the rest: PP_OK; PP_ECANCELED: this client was closed or aborted first; PP_EPEERCLOSED, or
+ * the status of on_closed: the connection ended first; PP_ENOMEM; or the status that stands for the
+ * broker's or the server's error (panpipe/port.h). pp_client_error has its words.
+ * Until then op belongs to the library, and so does where results go: receipts, answers, *sub.
+ * Params and texts are copied, or sent, before the start function returns.
  *
  * Messages: a subject, "ui.tick", and params: one MessagePack array, as bytes. The library passes
  * bytes through as they are, and builds no objects; panpipe/pack.h has helpers for who wants
@@ -23,8 +26,11 @@
  * Gathering: a message after a pause goes out at once. In a burst, messages that are published
  * while others are being written go out together with the next write; nothing waits for a timer.
  *
- * Threads: every function may be called from any thread. Callbacks run on the thread that takes
- * the port's packets, one at a time for one client; they may publish, call and reply, not wait.
+ * Threads: every function may be called from any thread, but nothing may be called for a client
+ * that another thread closes, and pp_next for one subscription by one thread at a time. Callbacks
+ * run on a thread that takes the port's packets: on_message, on_call, on_cancel and on_note of one
+ * client one at a time; functions of operations like any packet of the port, on a port of yours
+ * perhaps at the same time. They may do all but wait.
  *
  * The library never aborts, never writes to standard error, and starts one thread at most. */
 #ifndef PANPIPE_CLIENT_H
@@ -44,12 +50,12 @@ typedef struct pp_sub pp_sub; /* a subscription, or a service */
 
 typedef struct pp_client_config {
     uint32_t size;        /* sizeof(pp_client_config) */
-    const char *name;     /* what others see, 1 to 64 bytes; NULL: "pid-N" */
+    const char *name;     /* what others see, 1 to 64 bytes of UTF-8; NULL: "pid-N" */
     const char *broker;   /* name or path; NULL: PANPIPE in the environment, or "default" */
     uint32_t scope;       /* PP_SCOPE_..., for a name */
     const char *server;   /* who must own the broker, see pp_dial_config; NULL: own user, root */
     int32_t connect_ms;   /* tries to connect for so long; 0: 5,000; negative: for ever */
-    int32_t drain_ms;     /* pp_client_close waits for so long; 0: 2,000 */
+    int32_t drain_ms;     /* pp_client_close drains for so long; 0: 2,000; negative: for ever */
     pp_port *port;        /* yours; NULL: the client makes one, with a thread */
     uintptr_t key;        /* of the client's packets on your port */
     uint32_t queue_bytes; /* what may wait to be written; 0: 4 MiB */
@@ -57,9 +63,12 @@ typedef struct pp_client_config {
 
     /* Called from the port's thread; each may be NULL. */
     void *context;
-    /* The connection ended: why is a status. The last callback of all. */
+    /* The connection ended; once, if there was one. Every operation has ended before: the last
+     * callback of all. why: PP_ECLOSED: drained, closed or aborted by this side; PP_EPEERCLOSED;
+     * PP_EPROTO; PP_ENOMEM; or what the broker said at last: PP_ESHUTDOWN, PP_ESLOW ... */
     void (*on_closed)(void *context, pp_client *client, int why);
-    /* The broker says something: a name of an error, "E_ARG", and its words. */
+    /* The broker says something, about a publish that it cannot take, say, or why it closes the
+     * connection: a name of an error, "E_ARG", and its words. */
     void (*on_note)(void *context, pp_client *client, const char *name, const char *text);
 } pp_client_config;
 #define PP_CLIENT_CONFIG_INIT                                                                      \
@@ -68,35 +77,43 @@ typedef struct pp_client_config {
     }
 
 /* Makes a client that is not connected yet; config is copied, its texts too. NULL: all defaults.
- * PP_OK; PP_EINVAL; PP_ENOMEM; PP_ELIMIT. */
+ * PP_OK; PP_EINVAL: size, or the name; PP_ENOMEM; PP_ELIMIT: no thread or handle left. */
 int pp_client_new(pp_client **out, const pp_client_config *config);
 
-/* Connects, once in a client's life: tries from the first attempt on until connect_ms is over, so
- * the broker may be started second.
+/* Connects: tries from the first attempt on until connect_ms is over, so the broker may be started
+ * second. Once in a client's life; it may be repeated if nobody was reached.
  * Ends with PP_OK; PP_ETIMEDOUT: no broker came; PP_EBUSY; PP_EACCESS; PP_EUNTRUSTED: somebody
- * else's broker; PP_EVERSION; PP_EPEERCLOSED; PP_ECANCELED. */
+ * else's broker; PP_EVERSION; PP_EPROTO: no broker at all; PP_EPEERCLOSED; PP_ECANCELED: closed
+ * meanwhile; PP_ENOMEM; PP_ELIMIT; PP_EIO. Returns PP_EINVAL for a bad name of the broker. */
 int pp_client_connect(pp_client *client, pp_op *op);
 
-/* Both in one, waiting: for a client without a port of yours. *out is set only with PP_OK. */
+/* Both in one, waiting: for a client without a port of yours. *out is set only with PP_OK; else
+ * nothing is left, and pp_detail says what was wrong. */
 int pp_client_open(pp_client **out, const pp_client_config *config);
 
 /* Says goodbye: what was published goes out, open calls of this client end with PP_ECANCELED,
- * subscriptions end. Ends with PP_OK when the broker has confirmed it: nothing of what was
- * published before is lost on the way to the broker. Then only pp_client_close is left. */
+ * subscriptions end, what was not answered yet is not any more. From now on everything else is
+ * PP_ECLOSED, in callbacks too. Ends with PP_OK when the broker has confirmed it: nothing of what
+ * was published before is lost on the way to the broker. It takes as long as that takes. Then only
+ * pp_client_close is left. */
 int pp_client_drain(pp_client *client, pp_op *op);
 
 /* Ends the client and frees it, with its subscriptions. If it is still connected it drains first,
- * for at most drain_ms.
- * A client with its own thread: waits until that is done; inside a callback PP_ESTATE.
+ * for at most drain_ms, and whatever has not ended then ends with PP_ECANCELED.
+ * A client with its own thread: waits until that is done and the last callback has returned.
+ * PP_OK; PP_ESTATE: inside a callback, of whichever client; nothing was done.
  * A client on your port: does not wait; what is in flight still delivers its packets, and the
- * client frees itself after the last one. Do not touch it any more. NULL is ignored. */
+ * client frees itself after the last one. So go on taking packets, until on_closed at least, or
+ * shut the port down. Do not touch the client any more; on_closed may. PP_OK.
+ * NULL is ignored. */
 int pp_client_close(pp_client *client);
 
-/* As pp_client_close, without draining: what was not written yet is lost. */
+/* As pp_client_close, without draining: what was not written yet is lost. Also ends a drain. */
 int pp_client_abort(pp_client *client);
 
-/* The words of the last error that the broker, or a server, has answered to this client; copied
- * into text[0 .. size), terminated. Returns text. */
+/* The words of the last error that the broker, or a server, has answered to this client, or of why
+ * there is no connection; copied into text[0 .. size), terminated. "" if it had none: an error may
+ * be any MessagePack value. Returns text. */
 const char *pp_client_error(pp_client *client, char *text, size_t size);
 
 /* --- publishing ------------------------------------------------------------------------------ */
@@ -104,14 +121,17 @@ const char *pp_client_error(pp_client *client, char *text, size_t size);
 /* Publishes: PP_OK means queued, nothing more; it is lost if the connection ends before it is
  * written. If queue_bytes are waiting already, waits for room; inside a callback, and on a port of
  * yours, returns PP_EBUSY instead.
- * PP_OK; PP_EBUSY; PP_EINVAL: subject, or params, are none; PP_ELIMIT: too large; PP_ECLOSED. */
+ * PP_OK; PP_EBUSY; PP_EINVAL: subject, or params, are none; PP_ELIMIT: params are too large, or
+ * nest too deep; PP_ECLOSED. */
 int pp_publish(pp_client *client, const char *subject, const void *params, size_t size);
 
-/* The same as an operation, which ends when the system has taken all of it. */
+/* The same as an operation, which ends when the system has taken all of it. Never waits, and does
+ * not look at queue_bytes, like all that follows: do not start without end. op must not be NULL. */
 int pp_publish_start(pp_client *client, pp_op *op, const char *subject, const void *params,
                      size_t size);
 
-/* Publishes and is told what became of it. *receipt is valid with PP_OK. */
+/* Publishes and is told what became of it. *receipt is valid with PP_OK; with matched 0 nobody
+ * has subscribed. */
 typedef struct pp_receipt {
     uint32_t matched; /* receivers: queued + refused */
     uint32_t queued;
@@ -120,7 +140,8 @@ typedef struct pp_receipt {
 int pp_publish_confirmed(pp_client *client, pp_op *op, const char *subject, const void *params,
                          size_t size, pp_receipt *receipt);
 
-/* Ends with PP_OK when the broker has handled everything that was published before. */
+/* Ends with PP_OK when the broker has handled everything that was published before: it is queued
+ * for its receivers, or has none. */
 int pp_client_flush(pp_client *client, pp_op *op);
 
 /* Writes what was gathered now. For a handler on your own port that goes on working after a burst:
@@ -146,7 +167,7 @@ typedef struct pp_sub_config {
     uint32_t flags;    /* PP_SUB_... */
     /* Called for each message; NULL: they wait for pp_receive and pp_next. */
     void (*on_message)(void *context, const pp_message *message);
-    void *context;
+    void *context; /* must live until it is unsubscribed, or the client closed */
 } pp_sub_config;
 #define PP_SUB_CONFIG_INIT                                                                         \
     {                                                                                              \
@@ -158,7 +179,10 @@ enum {
 };
 
 /* Subscribes; active when it ends with PP_OK. *sub is set then, and lives until it is
- * unsubscribed, or the client closed. Pattern: "*" is one token, ">" the rest. */
+ * unsubscribed, or the client closed. Pattern: "*" is one token, ">" the rest. config NULL: all
+ * defaults. Messages may come before op has ended.
+ * PP_EINVAL: the pattern, or the group, is none (1 to 64 bytes of UTF-8). Ends with PP_ELIMIT too:
+ * more subscriptions than the broker allows. */
 int pp_subscribe(pp_client *client, pp_op *op, const char *pattern, const pp_sub_config *config,
                  pp_sub **sub);
 
@@ -166,8 +190,9 @@ typedef struct pp_serve_config {
     uint32_t size;         /* sizeof(pp_serve_config) */
     uint32_t flags;        /* PP_SERVE_... */
     uint32_t max_inflight; /* calls at once, more are refused as busy; 0: no limit */
-    void (*on_call)(void *context, const pp_message *message);
-    /* The caller of message.call does not want its answer any more; NULL: never mind. */
+    void (*on_call)(void *context, const pp_message *message); /* NULL: calls wait for pp_next */
+    /* The caller of message.call does not want its answer any more; NULL: never mind. An answer is
+     * then ignored. */
     void (*on_cancel)(void *context, uint64_t call);
     void *context;
 } pp_serve_config;
@@ -177,23 +202,33 @@ typedef struct pp_serve_config {
     }
 enum { PP_SERVE_EXCLUSIVE = 1u }; /* nobody else may serve the pattern: E_NAMETAKEN */
 
-/* Serves calls. Each must be answered once, from any thread, now or later. */
+/* Serves calls: as pp_subscribe. Each must be answered once, from any thread, now or later, also
+ * after pp_unsubscribe. Ends with PP_ENAME too: served exclusively. */
 int pp_serve(pp_client *client, pp_op *op, const char *pattern, const pp_serve_config *config,
              pp_sub **service);
 
 /* Answers a call: result is one MessagePack value. An answer that comes too late is ignored by the
  * broker. PP_OK: queued; PP_EINVAL; PP_ELIMIT; PP_ECLOSED. */
 int pp_reply(pp_client *client, uint64_t call, const void *result, size_t size);
-/* With an error, a text that begins with a name: "E_ARG no such user". */
+/* The same as an operation, which ends when the system has taken all of it; only while connected
+ * and not draining. */
+int pp_reply_start(pp_client *client, pp_op *op, uint64_t call, const void *result, size_t size);
+/* With an error, a text that begins with a name: "E_ARG no such user". Of a name that
+ * panpipe/port.h has the caller gets the status, of any other PP_EREMOTE. At most 399 bytes are
+ * sent. */
 int pp_reply_error(pp_client *client, uint64_t call, const char *text);
 
 /* For subscriptions without a callback: ends when at least one message waits; take all of them
- * with pp_next before the next pp_receive. One at a time for each subscription. */
+ * with pp_next before the next pp_receive. One at a time for each subscription, else PP_ESTATE.
+ * When inbox_bytes wait, the client reads no further: nothing is lost, its publishers are held up
+ * (or it is cut, PP_SUB_CUT), but its other subscriptions and its answers wait too. So do not wait
+ * for anything while messages lie there. */
 int pp_receive(pp_sub *sub, pp_op *op);
 /* 1: *message is the next one; 0: none waits. The one taken before is gone. */
 int pp_next(pp_sub *sub, pp_message *message);
 
-/* Ends it: after PP_OK nothing of it arrives, and sub is gone. */
+/* Ends it: after PP_OK nothing of it arrives, and sub is gone, with the messages that wait; a
+ * pp_receive ends with PP_ECANCELED. PP_ESTATE: it is being unsubscribed already. */
 int pp_unsubscribe(pp_sub *sub, pp_op *op);
 
 /* --- calling --------------------------------------------------------------------------------- */
@@ -210,21 +245,25 @@ void pp_answer_free(pp_answer *answer);
 
 typedef struct pp_call_config {
     uint32_t size;        /* sizeof(pp_call_config) */
-    uint32_t deadline_ms; /* PP_ETIMEDOUT after that; 0: the broker's own, 60 s if not set */
+    uint32_t deadline_ms; /* PP_ETIMEDOUT after that; 0: the broker's own, 60 s if not set. The
+                             broker watches it; for its control methods there is none */
 } pp_call_config;
 #define PP_CALL_CONFIG_INIT                                                                        \
     {                                                                                              \
         sizeof(pp_call_config), 0                                                                  \
     }
 
-/* Calls a service; or the broker itself, if the subject is a control method ("$sys.stats").
+/* Calls a service; or the broker itself, if the subject is a control method ("$sys.stats"); not
+ * one that this library itself uses ("$sub", "$bye").
  * Ends with PP_OK; PP_ENORESP: nobody serves it; PP_EGONE: the server went away; PP_ETIMEDOUT;
- * PP_EBUSY; PP_EREMOTE: the server's own error; another error of the broker's. */
+ * PP_EBUSY: it has max_inflight calls; PP_ECANCELED; PP_ELIMIT: too many calls are open;
+ * PP_EREMOTE: the server's own error; PP_EMETHOD, PP_EARG, PP_EPERM ...: another one with a name.
+ */
 int pp_call(pp_client *client, pp_op *op, const char *subject, const void *params, size_t size,
             const pp_call_config *config, pp_answer *answer);
 
 /* Asks an open call to end; op then ends with PP_ECANCELED, or with its answer if that was faster.
- * PP_OK; PP_ENOTFOUND: op is no open call of this client. */
+ * PP_OK; PP_EINVAL; PP_ENOTFOUND: op is no open call of this client; PP_ECLOSED. */
 int pp_call_cancel(pp_client *client, pp_op *op);
 
 #ifdef __cplusplus

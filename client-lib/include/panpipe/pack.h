@@ -34,7 +34,8 @@ static inline int pp_reply_packed(pp_client *client, uint64_t call, const msgpac
 }
 
 /* The params of a message, or an answer, as objects in *unpacked: initialise it before with
- * msgpack_unpacked_init, and destroy it after. 1, or 0: no memory. */
+ * msgpack_unpacked_init, and destroy it after. Texts and bytes in it point into the message or the
+ * answer. 1, or 0: no memory, or an answer without data. */
 static inline int pp_message_unpack(const pp_message *message, msgpack_unpacked *unpacked)
 {
     return msgpack_unpack_next(unpacked, (const char *)message->params, message->params_size,
@@ -44,8 +45,9 @@ static inline int pp_message_unpack(const pp_message *message, msgpack_unpacked 
 /* The same for the result of a call, or the server's error. */
 static inline int pp_answer_unpack(const pp_answer *answer, msgpack_unpacked *unpacked)
 {
-    return msgpack_unpack_next(unpacked, (const char *)answer->data, answer->size, NULL) ==
-           MSGPACK_UNPACK_SUCCESS;
+    return answer->data != NULL &&
+           msgpack_unpack_next(unpacked, (const char *)answer->data, answer->size, NULL) ==
+               MSGPACK_UNPACK_SUCCESS;
 }
 
 #ifdef __cplusplus

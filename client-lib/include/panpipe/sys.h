@@ -4,6 +4,8 @@
 #ifndef PANPIPE_SYS_H
 #define PANPIPE_SYS_H
 
+#include <stdio.h>
+
 #include <panpipe/port.h>
 
 #ifdef __cplusplus
@@ -29,15 +31,21 @@ void pp_thread_join(pp_thread *thread);
  * Programs that are started later are not affected. PP_OK; PP_ENOMEM; PP_ELIMIT. */
 int pp_watch_for_end(void (*wish)(void *context, unsigned count), void *context);
 
+/* Readies a program, before it opens anything, once: standard streams that are closed become the
+ * null device, so that nothing else takes their place. Returns the arguments of main as UTF-8, for
+ * the program's life: on Windows the C library has them in another code. Elsewhere, and without
+ * memory, that is argv itself. */
+char **pp_program_begin(int *argc, char **argv);
+
+/* fopen, with the path in UTF-8. */
+FILE *pp_file_open(const char *path, const char *mode);
+
 /* Standard input and output as bytes, without buffers and without translation of line ends.
  * pp_stdin_read: as soon as there is something: how many bytes; 0: the end; negative: a status.
  * pp_stdout_write: all of it. PP_OK; PP_EPEERCLOSED: nobody reads any more; PP_EIO (a full disk,
  * say: pp_detail). */
 int64_t pp_stdin_read(void *buffer, size_t size);
 int pp_stdout_write(const void *data, size_t size);
-
-/* Is stream (0, 1, 2) a terminal? */
-int pp_is_terminal(int stream);
 
 /* Runs a command line with the system's shell, input as its standard input, and waits for its end.
  * *output is what it wrote to standard output, at most limit bytes; free it with pp_free. *code is

@@ -88,9 +88,14 @@ static bool receive(pp_handle *handle, struct ppi_lane *lane, pp_op *op, void *b
 static bool receive_pooled(pp_handle *handle, struct ppi_lane *lane, pp_op *op)
 {
     struct ppi_pool *pool = &handle->port->pool;
-    void *buffer = ppi_pool_take(pool, handle);
+    void *buffer;
+    int status = ppi_pool_take(pool, handle, &buffer);
 
-    if (buffer == NULL) {
+    if (status == PP_ENOMEM) {
+        ppi_op_result(op, PP_ENOMEM, 0, 0);
+        return true;
+    }
+    if (status != PP_OK) {
         lane->ready = true; /* it is not the socket that must be waited for: the pool will retry */
         return false;
     }

@@ -263,6 +263,18 @@ void ppi_sleep_ms(unsigned milliseconds)
     nanosleep(&time, NULL);
 }
 
+bool ppi_errors_write(const void *data, size_t size)
+{
+    for (size_t done = 0; done < size;) {
+        ssize_t n = write(STDERR_FILENO, (const char *)data + done, size - done);
+
+        if (n < 0 && errno != EINTR)
+            return false;
+        done += n > 0 ? (size_t)n : 0;
+    }
+    return true;
+}
+
 bool ppi_on_wine(void)
 {
     return false;

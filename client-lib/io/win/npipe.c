@@ -76,9 +76,9 @@ static DWORD read_pooled(pp_handle *handle, pp_op *op)
             return GetLastError();
         if (available == 0)
             return read_into(handle, op, &nothing, 0);
-        op->buffer = ppi_pool_take(&handle->port->pool, handle);
-        if (op->buffer == NULL)
-            return NO_BUFFER;
+        int status = ppi_pool_take(&handle->port->pool, handle, &op->buffer);
+        if (status != PP_OK)
+            return status == PP_EBUSY ? NO_BUFFER : ERROR_NOT_ENOUGH_MEMORY;
     }
     return read_into(handle, op, op->buffer, op->priv_.length);
 }
@@ -273,6 +273,15 @@ static bool npipe_begin(pp_handle *handle, pp_op *op)
     return resume(handle, op);
 }
 
+/* There is no gather write, and a write that does not fit cannot be taken back. */
+static int64_t npipe_try_write(pp_handle *handle, const pp_piece *pieces, int count)
+{
+    (void)handle;
+    (void)pieces;
+    (void)count;
+    return 0;
+}
+
 static bool npipe_cancel(pp_handle *handle, pp_op *op)
 {
     pp_handle *owner = op->priv_.kind == PPI_ACCEPT ? ppi_listener_first(handle) : handle;
@@ -368,6 +377,7 @@ const struct ppi_pipe_driver ppi_npipe_driver = {
     .attach = npipe_attach,
     .begin = npipe_begin,
     .connect = npipe_connect,
+    .try_write = npipe_try_write,
     .cancel = npipe_cancel,
     .abort = npipe_abort,
     .release = npipe_release,

@@ -1,15 +1,13 @@
-/* process.c: other processes, and what this one uses.
+/* process.c: other processes.
  *
  * A child inherits its three standard handles and nothing else: they are named in a list, since
  * other threads may have made inheritable handles of their own. It gets a process group, so that
  * Ctrl-Break can be sent to it alone. */
 #include "io/win/win.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <psapi.h>
-#include <winternl.h>
 
 #include "base/buf.h"
 #include "base/status.h"
@@ -70,8 +68,7 @@ static wchar_t *command_line(const char *const *arguments, int *error)
     return wide;
 }
 
-/* A handle that the child may inherit: a file, or this process's own. NULL: it has none. */
-static HANDLE standard_handle(const char *file, DWORD number)
+HANDLE ppi_standard_handle(const char *file, DWORD number)
 {
     SECURITY_ATTRIBUTES inherited = { sizeof inherited, NULL, TRUE };
     HANDLE self = GetCurrentProcess(), own, handle = NULL;
@@ -100,11 +97,11 @@ static bool open_handles(const struct ppi_stdio *stdio, HANDLE handles[3])
 
     if (stdio == NULL)
         stdio = &own;
-    handles[0] = standard_handle(stdio->input, STD_INPUT_HANDLE);
+    handles[0] = ppi_standard_handle(stdio->input, STD_INPUT_HANDLE);
     if (handles[0] != INVALID_HANDLE_VALUE)
-        handles[1] = standard_handle(stdio->output, STD_OUTPUT_HANDLE);
+        handles[1] = ppi_standard_handle(stdio->output, STD_OUTPUT_HANDLE);
     if (handles[0] != INVALID_HANDLE_VALUE && handles[1] != INVALID_HANDLE_VALUE)
-        handles[2] = standard_handle(stdio->errors, STD_ERROR_HANDLE);
+        handles[2] = ppi_standard_handle(stdio->errors, STD_ERROR_HANDLE);
     return handles[0] != INVALID_HANDLE_VALUE && handles[1] != INVALID_HANDLE_VALUE &&
            handles[2] != INVALID_HANDLE_VALUE;
 }
@@ -116,8 +113,7 @@ static void close_handles(HANDLE handles[3])
             CloseHandle(handles[i]);
 }
 
-/* Starts line with the handles that are not NULL; 0 or the error's number. */
-static DWORD create(struct ppi_process *process, wchar_t *line, HANDLE handles[3])
+DWORD ppi_create_process(struct ppi_process *process, wchar_t *line, HANDLE handles[3], DWORD flags)
 {
     STARTUPINFOEXW startup = { 0 };
     PROCESS_INFORMATION info;
@@ -146,9 +142,9 @@ static DWORD create(struct ppi_process *process, wchar_t *line, HANDLE handles[3
         !UpdateProcThreadAttribute(startup.lpAttributeList, 0, PROC_THREAD_ATTRIBUTE_HANDLE_LIST,
                                    inherited, count * sizeof *inherited, NULL, NULL))
         error = GetLastError();
-    if (error == 0 && !CreateProcessW(NULL, line, NULL, NULL, count > 0,
-                                      CREATE_NEW_PROCESS_GROUP | EXTENDED_STARTUPINFO_PRESENT, NULL,
-                                      NULL, &startup.StartupInfo, &info))
+    if (error == 0 &&
+        !CreateProcessW(NULL, line, NULL, NULL, count > 0, flags | EXTENDED_STARTUPINFO_PRESENT,
+                        NULL, NULL, &startup.StartupInfo, &info))
         error = GetLastError();
     DeleteProcThreadAttributeList(startup.lpAttributeList);
     free(startup.lpAttributeList);
@@ -168,7 +164,9 @@ int ppi_process_start(struct ppi_process *process, const char *const *arguments,
 
     if (line == NULL)
         return status;
-    DWORD error = open_handles(stdio, handles) ? create(process, line, handles) : GetLastError();
+    DWORD error = open_handles(stdio, handles)
+                      ? ppi_create_process(process, line, handles, CREATE_NEW_PROCESS_GROUP)
+                      : GetLastError();
     close_handles(handles);
     free(line);
     switch (error) {
@@ -181,6 +179,13 @@ int ppi_process_start(struct ppi_process *process, const char *const *arguments,
     return ppi_fail(status, "%s: Windows error %lu", arguments[0], error);
 }
 
+/* Wine 8 has no Ctrl-Break; there Ctrl-C comes to a group too, if it did not switch it off. */
+static bool send_break(DWORD group)
+{
+    return GenerateConsoleCtrlEvent(CTRL_BREAK_EVENT, group) ||
+           GenerateConsoleCtrlEvent(CTRL_C_EVENT, group);
+}
+
 int ppi_process_signal(struct ppi_process *process, enum ppi_signal signal)
 {
     static const int numbers[] = { [PPI_INTERRUPT] = SIGNAL_INTERRUPT,
@@ -191,7 +196,7 @@ int ppi_process_signal(struct ppi_process *process, enum ppi_signal signal)
         return ppi_fail_plain(PP_ENOTFOUND);
     process->signaled = numbers[signal];
     if (signal == PPI_KILL ? TerminateProcess(process->handle, SIGNAL_BASE + SIGNAL_KILL)
-                           : GenerateConsoleCtrlEvent(CTRL_BREAK_EVENT, process->id))
+                           : send_break(process->id))
         return PP_OK;
     return ppi_fail(PP_EIO, "process %lu: Windows error %lu", process->id, GetLastError());
 }
@@ -239,70 +244,13 @@ void ppi_raise_handle_limit(void)
     /* a process has millions of handles by itself */
 }
 
-uint64_t ppi_process_id(void)
+void ppi_temporary_folder(char *path, size_t size)
 {
-    return GetCurrentProcessId();
-}
+    wchar_t wide[MAX_PATH + 1];
+    DWORD length = GetTempPathW(PPI_COUNT(wide), wide);
 
-uint32_t ppi_process_generation(void)
-{
-    return 0; /* a process is never forked */
-}
-
-/* What SystemExtendedHandleInformation is about: every handle of every process. */
-enum { ALL_HANDLES = 64, LIST_BYTES_MIN = 256 * 1024, LIST_BYTES_MAX = 64 * 1024 * 1024 };
-struct all_handles {
-    ULONG_PTR count, reserved;
-    struct {
-        void *object;
-        ULONG_PTR process, handle;
-        ULONG access;
-        USHORT trace, type;
-        ULONG attributes, reserved;
-    } handles[1]; /* count of them */
-};
-
-/* Wine 8 has GetProcessHandleCount, which finds 0; but there the list of all handles knows. */
-uint64_t ppi_process_handles(void)
-{
-    DWORD count = 0;
-    ULONG needed;
-
-    if (GetProcessHandleCount(GetCurrentProcess(), &count) && count > 0)
-        return count;
-    for (ULONG size = LIST_BYTES_MIN; count == 0 && size <= LIST_BYTES_MAX; size *= 2) {
-        struct all_handles *all = malloc(size);
-
-        if (all == NULL)
-            break;
-        if (NtQuerySystemInformation((SYSTEM_INFORMATION_CLASS)ALL_HANDLES, all, size, &needed) ==
-            0)
-            for (ULONG_PTR i = 0; i < all->count; i++)
-                count += all->handles[i].process == GetCurrentProcessId();
-        free(all);
-    }
-    return count;
-}
-
-uint64_t ppi_process_memory(void)
-{
-    PROCESS_MEMORY_COUNTERS counters = { .cb = sizeof counters };
-
-    return K32GetProcessMemoryInfo(GetCurrentProcess(), &counters, sizeof counters)
-               ? counters.WorkingSetSize
-               : 0;
-}
-
-static uint64_t duration_ns(const FILETIME *time)
-{
-    return ((uint64_t)time->dwHighDateTime << 32 | time->dwLowDateTime) * 100;
-}
-
-uint64_t ppi_process_cpu_ns(void)
-{
-    FILETIME created, ended, kernel, user;
-
-    if (!GetProcessTimes(GetCurrentProcess(), &created, &ended, &kernel, &user))
-        return 0;
-    return duration_ns(&kernel) + duration_ns(&user);
+    while (length > 0 && length < PPI_COUNT(wide) && wide[length - 1] == L'\\')
+        wide[--length] = L'\0';
+    if (length == 0 || length >= PPI_COUNT(wide) || !ppi_narrow(wide, path, size))
+        snprintf(path, size, ".");
 }

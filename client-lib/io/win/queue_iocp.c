@@ -293,6 +293,11 @@ bool ppi_queue_drop(pp_port *port, pp_packet *packet, uint64_t deadline_ns)
     return false;
 }
 
+bool ppi_queue_is_worker(const pp_port *port)
+{
+    return seat.port == port;
+}
+
 void ppi_queue_detach(pp_port *port)
 {
     if (port == NULL || seat.port == port)

@@ -112,14 +112,23 @@ bool ppi_pipe_owner(HANDLE pipe, char owner[PPI_SID_MAX])
            sid_text(sid, owner);
 }
 
+static const char system_user[] = "S-1-5-18", administrators[] = "S-1-5-32-544";
+
+bool ppi_user_is_own(const struct pp_peer *who)
+{
+    const char *own = ppi_own_sid();
+
+    return (who->flags & PP_PEER_SID) != 0 && own != NULL &&
+           (strcmp(who->sid, own) == 0 || strcmp(who->sid, system_user) == 0);
+}
+
 bool ppi_owner_expected(const char *owner, const char *expected)
 {
-    static const char system[] = "S-1-5-18", administrators[] = "S-1-5-32-544";
     const char *own = ppi_own_sid();
 
     if (expected[0] != '\0')
         return _stricmp(owner, expected) == 0;
-    return (own != NULL && strcmp(owner, own) == 0) || strcmp(owner, system) == 0 ||
+    return (own != NULL && strcmp(owner, own) == 0) || strcmp(owner, system_user) == 0 ||
            strcmp(owner, administrators) == 0;
 }
 

@@ -176,6 +176,13 @@ void ppi_sleep_ms(unsigned milliseconds)
     Sleep(milliseconds);
 }
 
+bool ppi_errors_write(const void *data, size_t size)
+{
+    DWORD written = 0;
+
+    return WriteFile(GetStdHandle(STD_ERROR_HANDLE), data, (DWORD)size, &written, NULL) != 0;
+}
+
 bool ppi_on_wine(void)
 {
     HMODULE ntdll = GetModuleHandleW(L"ntdll.dll");

@@ -80,6 +80,17 @@ pp_handle *ppi_listener_first(const pp_handle *handle);
 /* Gives the first instance, which is connected, away; another listens before. PP_OK or why not. */
 int ppi_listener_take(pp_handle *handle, pp_handle **connection);
 
+/* --- process.c ----------------------------------------------------------------------------- */
+
+/* A handle that a child may inherit: a file (NULL: this process's own). NULL: it has none;
+ * INVALID_HANDLE_VALUE: GetLastError. */
+HANDLE ppi_standard_handle(const char *file, DWORD number);
+
+/* Starts a command line, which may be written to, with those standard handles that are not NULL.
+ * 0 or the number of the error. */
+DWORD ppi_create_process(struct ppi_process *process, wchar_t *line, HANDLE handles[3],
+                         DWORD flags);
+
 /* --- place.c ------------------------------------------------------------------------------- */
 
 /* Takes the name of a pipe for this process. PP_OK; PP_EINUSE, PP_EUNTRUSTED ... */
