@@ -5,10 +5,17 @@
 
 #include <stdio.h>
 
+/* As many idle connections of one user are more than the broker takes if not told so. */
 static pid_t start(const struct variant *variant)
 {
-    const char *path = run_path(variant, "sock");
-    const char *const arguments[] = { "", "-b", path, "--log-level", "error", NULL };
+    const char *path = run_path(variant, "sock"), *settings = run_path(variant, "config");
+    const char *const arguments[] = { "",       "-b",          path,    "--config",
+                                      settings, "--log-level", "error", NULL };
+    FILE *file = fopen(settings, "w");
+
+    must(file != NULL);
+    fputs("connections_user = 8192\n", file);
+    fclose(file);
     pid_t process = start_server(variant, arguments);
 
     wait_for_server(path);
