@@ -50,7 +50,7 @@ static void enter_sub(const struct request_in *in, struct sub *sub)
     int error = sub_enter(sub);
     if (error == PP_OK) {
         in_answer_number(in, sub->sid);
-        worker_send(in->worker); /* nobody can deliver before */
+        worker_cork(in->worker, &in->peer->link); /* nobody can deliver before */
     }
     worker_write_end(in->worker);
     if (error != PP_OK) {

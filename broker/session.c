@@ -17,7 +17,7 @@
 #include "ticker.h"
 
 /* Receivers served for one connection before the others' turn. */
-enum { HANDED_MAX = 16384 };
+enum { HANDED_MAX = 4096 };
 
 static struct peer *peer_of(struct ppi_link *link)
 {

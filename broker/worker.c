@@ -5,6 +5,8 @@
 
 #include "base/check.h"
 
+static void hand_over(struct worker *worker);
+
 /* --- views ------------------------------------------------------------------------------------ */
 
 static _Thread_local struct {
@@ -63,7 +65,7 @@ void worker_enter(struct worker *worker)
 
 void worker_leave(struct worker *worker)
 {
-    ppi_check(worker->box_count == 0 && worker->run.route == NULL);
+    ppi_check(worker->box_count == 0 && worker->run.route == NULL && worker->corked == NULL);
     ppi_mutex_unlock(&worker->view);
 }
 
@@ -91,7 +93,7 @@ void broker_write_end(struct broker *broker)
 
 void worker_write_begin(struct worker *worker)
 {
-    worker_send(worker);
+    hand_over(worker);
     ppi_mutex_unlock(&worker->view);
     broker_write_begin(worker->broker);
 }
@@ -154,6 +156,13 @@ static void send_box(struct box *box)
     box->count = 0;
 }
 
+void worker_cork(struct worker *worker, struct ppi_link *link)
+{
+    if (worker->corked == NULL && ppi_link_cork(link))
+        worker->corked = link;
+    hand_over(worker);
+}
+
 /* Sends every box; the arena and the sizes stay, for who is still writing into them. */
 static void send_boxes(struct worker *worker)
 {
@@ -201,12 +210,23 @@ void worker_collect_frame(struct worker *worker, struct ppi_link *link, const vo
     collect(worker, link, parcels, small ? 1 : 2);
 }
 
-void worker_send(struct worker *worker)
+/* Gives all that was collected to the links, which a corked one does not write yet. */
+static void hand_over(struct worker *worker)
 {
     send_boxes(worker);
     worker->arena_used = 0;
     worker->size_count = 0;
     worker->sends++;
+}
+
+void worker_send(struct worker *worker)
+{
+    struct ppi_link *corked = worker->corked;
+
+    hand_over(worker);
+    worker->corked = NULL;
+    if (corked != NULL)
+        ppi_link_uncork(corked);
 }
 
 void worker_free(struct worker *worker)

@@ -68,6 +68,7 @@ struct worker {
 
     struct run run;
     size_t handed;              /* receivers served in this packet */
+    struct ppi_link *corked;    /* that of the peer whose packet it is; NULL: none */
     struct route_cache *routes; /* owned, router.c */
     struct sub *over;           /* subscriptions that have had their max; ended with the packet */
     struct call *free_calls;    /* for the next ones */
@@ -105,6 +106,10 @@ void worker_collect(struct worker *worker, struct ppi_link *link, const struct p
  * one must stay where it is until the next send. tag as in ppi_parcel. */
 void worker_collect_frame(struct worker *worker, struct ppi_link *link, const void *head,
                           size_t head_size, const void *rest, size_t rest_size, void *tag);
+
+/* In the write section, for the link whose packet is handled: what was collected so far goes out
+ * before anything that others send, but not before worker_send: no system call here. */
+void worker_cork(struct worker *worker, struct ppi_link *link);
 
 /* Sends all that was collected. The arena is empty then. */
 void worker_send(struct worker *worker);

@@ -375,6 +375,25 @@ void ppi_link_send(struct ppi_link *link, const struct ppi_parcel *parcels, int 
         ppi_link_close(link, error);
 }
 
+bool ppi_link_cork(struct ppi_link *link)
+{
+    ppi_mutex_lock(&link->lock);
+    bool mine = link->state == PPI_LINK_OPEN && !link->writing;
+    if (mine) {
+        link->writing = true;
+        link->pending++;
+    }
+    ppi_mutex_unlock(&link->lock);
+    return mine;
+}
+
+void ppi_link_uncork(struct ppi_link *link)
+{
+    ppi_mutex_lock(&link->lock);
+    if (pump(link))
+        leave_later(link);
+}
+
 /* --- beginning and ending -------------------------------------------------------------------- */
 
 static void on_close(pp_op *op)

@@ -122,6 +122,11 @@ bool ppi_link_charge(struct ppi_link *link, size_t bytes);
  * closing they are counted lost. Not inside events->sent. */
 void ppi_link_send(struct ppi_link *link, const struct ppi_parcel *parcels, int count);
 
+/* Until ppi_link_uncork what anybody sends is queued, in order; uncork writes it. false: somebody
+ * writes at the moment, so it is queued anyway, and there is nothing to uncork. */
+bool ppi_link_cork(struct ppi_link *link);
+void ppi_link_uncork(struct ppi_link *link);
+
 /* Is it of no use any more to send to it? */
 bool ppi_link_is_closing(struct ppi_link *link);
 

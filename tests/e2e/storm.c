@@ -67,8 +67,7 @@ bool conn_flush(struct conn *conn)
     if (result != PP_PENDING)
         return false;
     if (pp_op_wait(&op, STORM_STUCK_MS) != 1) {
-        storm_complain("a write of %lu bytes is stuck",
-                       (unsigned long)ppi_buf_size(&conn->out));
+        storm_complain("a write of %lu bytes is stuck", (unsigned long)ppi_buf_size(&conn->out));
         pp_cancel(conn->pipe, &op);
         pp_op_wait(&op, -1);
     }
