@@ -42,8 +42,7 @@ static size_t begin_line(char *line, size_t size, enum log_level level, const ch
     return (size_t)snprintf(line, size, "%s %s %s ", now, log_level_name(level), event);
 }
 
-/* --- the thread ---------------------------------------------------------------------------------
- */
+/* --- the thread ------------------------------------------------------------------------------- */
 
 /* With the lock: the page that was filled, with a word about what did not fit. */
 static char *turn_page(size_t *size)
@@ -129,8 +128,7 @@ static void write_line(const char *line, size_t length)
         ppi_errors_write(line, length);
 }
 
-/* --- lines --------------------------------------------------------------------------------------
- */
+/* --- lines ------------------------------------------------------------------------------------ */
 
 void log_event(enum log_level level, const char *event, const char *fields, ...)
 {

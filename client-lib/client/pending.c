@@ -9,8 +9,7 @@
 #include "io/queue.h"
 #include "wire/envelope.h"
 
-/* --- operations ----------------------------------------------------------------------------------
- */
+/* --- operations ------------------------------------------------------------------------------- */
 
 int ppi_client_claim(pp_client *client, pp_op *op)
 {
@@ -70,8 +69,7 @@ int ppi_client_result(pp_client *client, const pp_op *op, pp_op *own, int starte
     return ppi_fail(own->status, "%s", pp_client_error(client, text, sizeof text));
 }
 
-/* --- requests ------------------------------------------------------------------------------------
- */
+/* --- requests --------------------------------------------------------------------------------- */
 
 /* Enters a request under an id of its own; NULL: no memory. With the lock. */
 static struct ppi_request *enter(pp_client *client, pp_op *op, const struct ppi_request *model)
@@ -148,8 +146,7 @@ static int send_about(pp_client *client, const char *method, uint64_t number)
     return ppi_client_send(client, pieces, 2);
 }
 
-/* --- answers -------------------------------------------------------------------------------------
- */
+/* --- answers ---------------------------------------------------------------------------------- */
 
 /* Copies a value into an answer that lives as long as its owner likes. */
 static int keep(pp_answer *answer, const uint8_t *data, size_t size)
@@ -313,8 +310,7 @@ void ppi_client_free_requests(pp_client *client)
     ppi_map_deinit(&client->requests);
 }
 
-/* --- requests about messages -------------------------------------------------------------------
- */
+/* --- requests about messages ------------------------------------------------------------------ */
 
 /* [subject, params] as the params of a control method, with {deadline: ms} if that is not 0. */
 static int ask_about(pp_client *client, pp_op *op, const struct ppi_request *model,

@@ -22,8 +22,7 @@
 
 enum { PPI_FRAME_PIECES = PPI_BODY_PIECES + 1, NAME_MAX_BYTES = 64 };
 
-/* --- writing, with the lock held ---------------------------------------------------------------
- */
+/* --- writing, with the lock held -------------------------------------------------------------- */
 
 static void post_flush(pp_client *client)
 {
@@ -153,8 +152,7 @@ static void stage(pp_client *client, const pp_piece *pieces, int count, bool urg
     see_off(client, urgent);
 }
 
-/* --- the ways in --------------------------------------------------------------------------------
- */
+/* --- the ways in ------------------------------------------------------------------------------ */
 
 /* state: the client must be in it; after: and is in that one from here on. */
 static int send_in(pp_client *client, enum ppi_client_state state, enum ppi_client_state after,
@@ -230,8 +228,7 @@ int ppi_client_send_op(pp_client *client, pp_op *op, const pp_piece pieces[2])
     return ppi_fail(PP_ECLOSED, "the client is not connected");
 }
 
-/* --- publishing ----------------------------------------------------------------------------------
- */
+/* --- publishing ------------------------------------------------------------------------------- */
 
 static int check_subject(const char *subject)
 {

@@ -18,8 +18,7 @@
 
 enum { PARAMS_BYTES = 3 + 128, BURST = 100, BURSTS = 50, CALLS = 500, PATIENCE_MS = 20000 };
 
-/* --- brokers and clients on simulated pipes ----------------------------------------------------
- */
+/* --- brokers and clients on simulated pipes --------------------------------------------------- */
 
 static struct {
     pp_port *port;
@@ -158,8 +157,7 @@ static void flow_close(struct flow *flow)
     client_close(flow->subscriber, flow->ports[1]);
 }
 
-/* --- publishing: from a handler, as a server does, so that a burst leaves in one write ---------
- */
+/* --- publishing: from a handler, as a server does, so that a burst leaves in one write -------- */
 
 struct burst {
     pp_op op;
@@ -189,8 +187,7 @@ static void publish_burst(struct flow *flow, int count)
     assert_int_equal(flow->received, before + (unsigned)count);
 }
 
-/* --- allocations -------------------------------------------------------------------------------
- */
+/* --- allocations ------------------------------------------------------------------------------ */
 
 /* However the bytes are cut on their way, and also when a pipe is full again and again. */
 static void a_message_allocates_nothing(void **state)
@@ -273,8 +270,7 @@ static void a_call_allocates_nothing(void **state)
     bus_close();
 }
 
-/* --- locks -------------------------------------------------------------------------------------
- */
+/* --- locks ------------------------------------------------------------------------------------ */
 
 /* How often a burst locks, once it is warm. */
 static uint64_t locks_of_burst(struct flow *flow, int count)
@@ -311,8 +307,7 @@ static void a_message_takes_its_publishers_lock_and_no_other(void **state)
     bus_close();
 }
 
-/* --- real pipes --------------------------------------------------------------------------------
- */
+/* --- real pipes ------------------------------------------------------------------------------- */
 
 enum { WORKERS = 2, WARM = 400000, STREAM = 1000000 };
 

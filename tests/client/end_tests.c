@@ -188,8 +188,7 @@ static void a_broker_that_leaves_says_so(void **state)
     bus_await_end(&bus);
 }
 
-/* --- on somebody's port ------------------------------------------------------------------------
- */
+/* --- on somebody's port ----------------------------------------------------------------------- */
 
 static pp_client *suicidal;
 

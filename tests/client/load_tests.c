@@ -6,8 +6,7 @@
 
 static struct bus bus;
 
-/* --- many threads ------------------------------------------------------------------------------
- */
+/* --- many threads ----------------------------------------------------------------------------- */
 
 enum { THREADS = 8, EACH = 5000 };
 
@@ -135,8 +134,7 @@ static void threads_may_do_everything_at_once(void **state)
     bus_close(&bus);
 }
 
-/* --- many times --------------------------------------------------------------------------------
- */
+/* --- many times ------------------------------------------------------------------------------- */
 
 static unsigned cycles(void)
 {
@@ -175,8 +173,7 @@ static void opening_and_closing_leaves_nothing_behind(void **state)
     bus_close(&bus);
 }
 
-/* --- no memory ---------------------------------------------------------------------------------
- */
+/* --- no memory -------------------------------------------------------------------------------- */
 
 /* Statuses that an honest function may have when there is no memory, here or behind the link. */
 static bool is_fair(int status)

@@ -27,8 +27,7 @@ void storm_complain(const char *format, ...)
     atomic_store(&storm_ending, true);
 }
 
-/* --- connections that block, with a limit ------------------------------------------------------
- */
+/* --- connections that block, with a limit ----------------------------------------------------- */
 
 bool conn_open(struct conn *conn, const char *broker, uint64_t seed)
 {
@@ -112,8 +111,7 @@ uint32_t conn_below(struct conn *conn, uint32_t bound)
     return random_below(&conn->seed, bound);
 }
 
-/* --- messages ----------------------------------------------------------------------------------
- */
+/* --- messages --------------------------------------------------------------------------------- */
 
 void conn_pack_text(struct conn *conn, const char *text)
 {
@@ -190,8 +188,7 @@ bool conn_await(struct conn *conn, uint32_t id)
     return false;
 }
 
-/* --- the watcher -------------------------------------------------------------------------------
- */
+/* --- the watcher ------------------------------------------------------------------------------ */
 
 /* What the broker answers to a method without params; msgpack_unpacked_destroy frees it. */
 static void ask(struct conn *conn, const char *method, msgpack_unpacked *result)

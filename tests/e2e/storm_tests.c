@@ -23,8 +23,7 @@ static atomic_bool readers_end; /* all that was published before is in the reade
 static atomic_uint life_count;
 static atomic_uint said_bye[LIVES_MAX]; /* how many messages it had published, plus one */
 
-/* --- publishers and readers --------------------------------------------------------------------
- */
+/* --- publishers and readers ------------------------------------------------------------------- */
 
 static void pack_numbered(struct conn *conn, unsigned life, unsigned number)
 {
@@ -137,8 +136,7 @@ static void reader_life(struct conn *conn, struct reader *reader)
     }
 }
 
-/* --- callers and servers -----------------------------------------------------------------------
- */
+/* --- callers and servers ---------------------------------------------------------------------- */
 
 enum { CALLS = 400 };
 
@@ -277,8 +275,7 @@ static void server_life(struct conn *conn)
     }
 }
 
-/* --- passers-by --------------------------------------------------------------------------------
- */
+/* --- passers-by ------------------------------------------------------------------------------- */
 
 static void subscribe(struct conn *conn)
 {
@@ -375,8 +372,7 @@ static void passer_life(struct conn *conn)
     read_some(conn, &told, reads ? 5000 : 0, 20);
 }
 
-/* --- everybody ---------------------------------------------------------------------------------
- */
+/* --- everybody -------------------------------------------------------------------------------- */
 
 struct actor {
     void (*life)(struct conn *conn);
