@@ -1,5 +1,4 @@
-/* storm_tests.c: many clients at once that do everything at random, and what must hold all the
- * same.
+/* storm_tests.c: many clients at once do everything at random, and what must hold all the same.
  *
  *   publishers   number their messages; a life ends with $bye, or without a word
  *   readers      stay all the time, and check: of each life everything, in order; of those that
@@ -15,8 +14,8 @@
 #include "e2e/wire.h"
 #include "support/support.h"
 
-enum { READERS = 2, PUBLISHERS = 3, CALLERS = 2, SERVERS = 2, PASSERS = 3, LIVES_MAX = 20000 };
-enum { USUAL_MS = 2000 };
+enum { READERS = 2, PUBLISHERS = 3, CALLERS = 2, SERVERS = 2, PASSERS = 3 };
+enum { LIVES_MAX = 20000, USUAL_MS = 2000 };
 
 static struct bus bus;
 static atomic_bool readers_end; /* all that was published before is in the readers' queues */
