@@ -133,19 +133,15 @@ int settings_load(struct settings *settings, const char *path, char *problem, si
     int line = 0, status = pp_file_read(path, FILE_MAX, &text, &length);
 
     if (status != PP_OK) {
-        snprintf(problem, size, "%s: %s", path, pp_detail());
+        snprintf(problem, size, "%s cannot be read: %s", path, pp_detail());
         return PP_EINVAL;
     }
     config_init(&file);
     bool good = config_read_string(&file, text) == CONFIG_TRUE;
     pp_free(text);
     if (!good) {
-        line = config_error_line(&file);
-        if (config_error_type(&file) == CONFIG_ERR_FILE_IO)
-            snprintf(problem, size, "%s cannot be read: is it a file, and may this user read it?",
-                     path);
-        else
-            snprintf(problem, size, "%s:%d: %s", path, line, config_error_text(&file));
+        snprintf(problem, size, "%s:%d: %s", path, config_error_line(&file),
+                 config_error_text(&file));
         config_destroy(&file);
         return PP_EINVAL;
     }
