@@ -54,6 +54,16 @@ static struct ppi_mutex *wait_lock(const pp_op *op)
     return &locks[((uintptr_t)op >> 6) % PPI_COUNT(locks)];
 }
 
+/* The event of the thread that waits for op, to be set without the lock; NULL: nobody waits. */
+static struct ppi_event *hold_waiter(const pp_op *op)
+{
+    struct ppi_event *event = op->priv_.wait;
+
+    if (event != NULL)
+        ppi_event_hold(event);
+    return event;
+}
+
 void ppi_op_end(pp_op *op)
 {
     if (!ppi_op_waited(op)) {
@@ -62,20 +72,23 @@ void ppi_op_end(pp_op *op)
     }
     struct ppi_mutex *lock = wait_lock(op);
     ppi_mutex_lock(lock);
+    struct ppi_event *event = hold_waiter(op);
     atomic_store_explicit(state_of(op), PPI_ENDED, memory_order_release);
-    if (op->priv_.wait != NULL)
-        ppi_event_set(op->priv_.wait);
-    ppi_mutex_unlock(lock);
+    ppi_mutex_unlock(lock); /* op may be gone now */
+    if (event != NULL)
+        ppi_event_set(event);
 }
 
 void ppi_op_nudge(pp_op *op)
 {
     if (!ppi_op_waited(op))
         return;
-    ppi_mutex_lock(wait_lock(op));
-    if (op->priv_.wait != NULL)
-        ppi_event_set(op->priv_.wait);
-    ppi_mutex_unlock(wait_lock(op));
+    struct ppi_mutex *lock = wait_lock(op);
+    ppi_mutex_lock(lock);
+    struct ppi_event *event = hold_waiter(op);
+    ppi_mutex_unlock(lock);
+    if (event != NULL)
+        ppi_event_set(event);
 }
 
 int pp_op_use_wait(pp_op *op)

@@ -50,6 +50,9 @@ void ppi_cond_broadcast(struct ppi_cond *cond);
 /* Something one thread waits for and others set. The calling thread's own, made when first asked
  * for, gone with the thread; NULL: no handle left. */
 struct ppi_event *ppi_thread_event(void);
+/* Who sets it holds it first, while it is sure that its thread has not ended; that thread's end
+ * waits for the set. */
+void ppi_event_hold(struct ppi_event *event);
 void ppi_event_set(struct ppi_event *event);
 /* Waits until it is set and resets it. false: deadline_ns is over. */
 bool ppi_event_wait(struct ppi_event *event, uint64_t deadline_ns);

@@ -15,6 +15,8 @@ static void free_event(void *argument)
 {
     struct ppi_event *event = argument;
 
+    while (atomic_load_explicit(&event->held, memory_order_acquire) > 0)
+        ppi_yield();
     close(event->fd);
     free(event);
 }
@@ -33,6 +35,7 @@ struct ppi_event *ppi_thread_event(void)
     event = malloc(sizeof *event);
     if (event == NULL)
         return NULL;
+    atomic_init(&event->held, 0);
     event->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (event->fd < 0 || pthread_setspecific(key, event) != 0) {
         if (event->fd >= 0)
@@ -43,9 +46,15 @@ struct ppi_event *ppi_thread_event(void)
     return event;
 }
 
+void ppi_event_hold(struct ppi_event *event)
+{
+    atomic_fetch_add_explicit(&event->held, 1, memory_order_relaxed);
+}
+
 void ppi_event_set(struct ppi_event *event)
 {
     (void)!eventfd_write(event->fd, 1);
+    atomic_fetch_sub_explicit(&event->held, 1, memory_order_release);
 }
 
 bool ppi_event_wait_with(struct ppi_event *event, int fd, short events, uint64_t deadline_ns)

@@ -2,6 +2,7 @@
 #ifndef PPI_LINUX_EVENT_H
 #define PPI_LINUX_EVENT_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -9,6 +10,7 @@
 
 struct ppi_event {
     int fd;
+    atomic_uint held;
 };
 
 /* As ppi_event_wait, or until fd (-1: none) has one of the events of poll(2). */

@@ -14,6 +14,8 @@ static void WINAPI free_event(void *argument)
 
     if (event == NULL)
         return;
+    while (atomic_load_explicit(&event->held, memory_order_acquire) > 0)
+        ppi_yield();
     CloseHandle(event->handle);
     free(event);
 }
@@ -38,6 +40,7 @@ struct ppi_event *ppi_thread_event(void)
     event = malloc(sizeof *event);
     if (event == NULL)
         return NULL;
+    atomic_init(&event->held, 0);
     event->handle = CreateEventW(NULL, FALSE, FALSE, NULL); /* a wait resets it */
     if (event->handle == NULL || !FlsSetValue(slot, event)) {
         if (event->handle != NULL)
@@ -48,9 +51,15 @@ struct ppi_event *ppi_thread_event(void)
     return event;
 }
 
+void ppi_event_hold(struct ppi_event *event)
+{
+    atomic_fetch_add_explicit(&event->held, 1, memory_order_relaxed);
+}
+
 void ppi_event_set(struct ppi_event *event)
 {
     SetEvent(event->handle);
+    atomic_fetch_sub_explicit(&event->held, 1, memory_order_release);
 }
 
 bool ppi_event_wait_with(struct ppi_event *event, HANDLE other, uint64_t deadline_ns)

@@ -2,10 +2,13 @@
 #ifndef PPI_WIN_EVENT_H
 #define PPI_WIN_EVENT_H
 
+#include <stdatomic.h>
+
 #include "io/sys.h"
 
 struct ppi_event {
     HANDLE handle;
+    atomic_uint held;
 };
 
 /* As ppi_event_wait, or until other (NULL: none) is signaled. */
