@@ -110,9 +110,9 @@ void report_stats(msgpack_packer *packer, struct broker *broker)
     pack_number(packer, "errors", sum.errors);
 }
 
-static const char *state_of(const struct peer *peer, const struct broker *broker)
+static const char *state_of(struct peer *peer, const struct broker *broker)
 {
-    if (peer->link.state != PPI_LINK_OPEN || peer->closes_ns != 0)
+    if (ppi_link_is_closing(&peer->link) || peer->closes_ns != 0)
         return "leaving";
     if (atomic_load(&peer->link.load) > broker->limits.queue_high)
         return "slow";

@@ -100,7 +100,7 @@ static void find_groups(struct route *route)
             last->count++;
         else if (grow((void **)&route->groups, &route->group_capacity, route->group_count,
                       sizeof *route->groups))
-            route->groups[route->group_count++] = (struct group){ i, 1, 0, NULL };
+            route->groups[route->group_count++] = (struct group){ .first = i, .count = 1 };
         else
             route->no_memory = true;
     }

@@ -28,6 +28,7 @@ struct group {
     size_t first, count;
     unsigned turn;
     struct sub *chosen; /* for the run at hand; NULL: nobody */
+    bool refused;       /* somebody would have got it, but was cut */
 };
 
 struct route {

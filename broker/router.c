@@ -101,13 +101,12 @@ static void unaccept(struct sub *sub, const struct run *run)
     atomic_fetch_sub_explicit(&sub->accepted, run->count, memory_order_relaxed);
 }
 
-/* The member of a group that gets the message: the next in turn that has room, else the one whose
- * room is waited for. */
-static enum room choose(struct route *route, struct group *group, const struct run *run)
+/* The next member in turn that has room, with it reserved and the message accepted. *full: the
+ * first one that has none; NULL: no such one. */
+static struct sub *next_with_room(const struct route *route, struct group *group,
+                                  const struct run *run, struct sub **full)
 {
-    struct sub *full = NULL;
-
-    group->chosen = NULL;
+    *full = NULL;
     for (size_t i = 0; i < group->count; i++) {
         size_t at = (group->turn + i) % group->count;
         struct sub *sub = route->targets[group->first + at].sub;
@@ -117,20 +116,36 @@ static enum room choose(struct route *route, struct group *group, const struct r
         if (ppi_link_reserve(&sub->peer->link, bytes_for(run, sub))) {
             ticker_watch(run->from->broker, &sub->peer->link);
             group->turn = (unsigned)(at + 1);
-            group->chosen = sub;
-            return ROOM;
+            return sub;
         }
         unaccept(sub, run);
-        full = full != NULL ? full : sub;
+        *full = *full != NULL ? *full : sub;
     }
-    if (full == NULL || !accept(full, run))
-        return ROOM_NEVER;
-    enum room room = reserve(run->from, full, bytes_for(run, full));
-    if (room == ROOM)
-        group->chosen = full;
-    else
-        unaccept(full, run);
-    return room;
+    return NULL;
+}
+
+/* The member of a group that gets the message: the next in turn that has room, else the one whose
+ * room is waited for. One that is cut instead leaves it to the others. */
+static enum room choose(struct route *route, struct group *group, const struct run *run)
+{
+    struct sub *full;
+
+    group->refused = false;
+    for (;;) {
+        group->chosen = next_with_room(route, group, run, &full);
+        if (group->chosen != NULL)
+            return ROOM;
+        if (full == NULL || !accept(full, run))
+            return ROOM_NEVER;
+        enum room room = reserve(run->from, full, bytes_for(run, full));
+        if (room == ROOM)
+            group->chosen = full;
+        else
+            unaccept(full, run);
+        if (room != ROOM_NEVER)
+            return room;
+        group->refused = true; /* by this one; it is closing now */
+    }
 }
 
 static void unreserve(const struct run *run, const struct sub *sub)
@@ -316,10 +331,12 @@ static bool deliver(struct worker *worker, struct receipt *receipt)
             receipt->queued += deliver_merged(worker, target, forms);
     }
     for (size_t g = 0; g < route->group_count; g++) {
-        if (route->groups[g].chosen == NULL)
-            continue;
-        receipt->queued++;
-        collect(worker, route->groups[g].chosen, forms);
+        const struct group *group = &route->groups[g];
+
+        receipt->queued += group->chosen != NULL;
+        receipt->refused += group->chosen == NULL && group->refused;
+        if (group->chosen != NULL)
+            collect(worker, group->chosen, forms);
     }
     receipt->matched = receipt->queued + receipt->refused;
     worker->handed += receipt->queued;

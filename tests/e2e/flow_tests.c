@@ -236,28 +236,53 @@ static void who_does_not_read_its_last_words_is_closed_all_the_same(void **state
     close_three();
 }
 
-/* A call that was held with them was open when $bye was said, and ends as such calls do. */
-static void a_held_up_call_ends_with_bye(void **state)
+/* Has the publisher send so much that the last of it is held, and what follows, too; other serves
+ * 'q'. */
+enum { HELD_COUNT = 1500 };
+static void open_held_up(struct ppi_buf *all)
 {
-    enum { COUNT = 1500 };
-    struct ppi_buf all = { 0 };
-
-    (void)state;
     open_three("queue_low = 65536;\nqueue_high = 262144;\nread_ahead = 4194304;\n", "{}");
     say(&other, "[0, 1, '$serve', ['q']]");
     hear(&other, "[1, 1, null, 1]");
-    pack_numbered(&all, 0, COUNT);
-    for (size_t at = 0, piece; at < ppi_buf_size(&all); at += piece) {
-        piece = ppi_buf_size(&all) - at < 8192 ? ppi_buf_size(&all) - at : 8192;
-        say_bytes(&publisher, ppi_buf_data(&all) + at, piece);
+    pack_numbered(all, 0, HELD_COUNT);
+    for (size_t at = 0, piece; at < ppi_buf_size(all); at += piece) {
+        piece = ppi_buf_size(all) - at < 8192 ? ppi_buf_size(all) - at : 8192;
+        say_bytes(&publisher, ppi_buf_data(all) + at, piece);
     }
+}
+
+/* A call that was held with them was open when $bye was said, and ends as such calls do. */
+static void a_held_up_call_ends_with_bye(void **state)
+{
+    struct ppi_buf all = { 0 };
+
+    (void)state;
+    open_held_up(&all);
     say(&publisher, "[0, 5, 'q', []]");
     say(&publisher, "[0, 6, '$bye', []]");
-    for (int i = 0; i < COUNT; i++)
+    for (int i = 0; i < HELD_COUNT; i++)
         assert_int_equal(next_number(&reader), i);
     hear(&publisher, "[1, 5, 'E_CANCELED *', null]");
     hear(&publisher, "[1, 6, null, null]");
     hear_end(&publisher);
+    ppi_buf_deinit(&all);
+    close_three();
+}
+
+/* $cancel may pass what is held, but not the call that it is about. */
+static void a_held_up_call_can_be_canceled(void **state)
+{
+    struct ppi_buf all = { 0 };
+
+    (void)state;
+    open_held_up(&all);
+    say(&publisher, "[0, 5, 'q', []]");
+    say(&publisher, "[2, '$cancel', [5]]");
+    say(&publisher, "[0, 6, '$sync', []]");
+    for (int i = 0; i < HELD_COUNT; i++)
+        assert_int_equal(next_number(&reader), i);
+    hear(&publisher, "[1, 5, 'E_CANCELED *', null]");
+    hear(&publisher, "[1, 6, null, null]");
     ppi_buf_deinit(&all);
     close_three();
 }
@@ -282,6 +307,8 @@ static void an_answer_does_not_wait_for_the_publish_before_it(void **state)
                           "data\x91\x01"
                           "\x94\x01\x01\xC0\x2A");
     hear(&caller, "[1, 1, null, 42]");
+    raw_close(&reader);
+    EVENTUALLY(feed_on(&feed));
     ppi_buf_deinit(&feed.bytes);
     raw_close(&caller);
     close_three();
@@ -324,6 +351,34 @@ static void who_wants_to_be_cut_rather_than_hold_others_up_is(void **state)
     say(&publisher, "[2, 'done', []]");
     hear(&other, "[2, 'done', []]");
     skip_to_end(&reader);
+    ppi_buf_deinit(&all);
+    close_three();
+}
+
+/* A group's message is not lost because a member is cut for it: another one gets it. */
+static void a_group_loses_nothing_new_with_a_member_that_is_cut(void **state)
+{
+    enum { COUNT = 3000 };
+    struct ppi_buf all = { 0 };
+    struct transfer transfer;
+    struct runner runner;
+
+    (void)state;
+    if (bus_is_simulated())
+        skip(); /* needs two threads that block */
+    open_three("queue_low = 65536;\nqueue_high = 262144;\n", "{'group': 'g', 'policy': 'cut'}");
+    say(&other, "[0, 1, '$sub', ['data', {'group': 'g'}]]");
+    hear(&other, "[1, 1, null, 1]");
+    pack_numbered(&all, 0, COUNT);
+    transfer = (struct transfer){ publisher.pipe, (char *)ppi_buf_data(&all), ppi_buf_size(&all), 0,
+                                  false };
+    runner_start(&runner, write_transfer, &transfer);
+    EVENTUALLY(bus_log_has(&bus, "name=\"reader\" why=")); /* both were full */
+    while (next_number(&other) < COUNT - 1)
+        ;
+    runner_join(&runner);
+    say(&publisher, "[0, 1, '$sys.stats', []]"); /* each was somebody's */
+    hear(&publisher, "[1, 1, null, {'deliveries': 3000, 'no_receiver': 0, 'refused': 0}]");
     ppi_buf_deinit(&all);
     close_three();
 }
@@ -404,6 +459,7 @@ int flow_tests(void)
         BUS_TEST(an_answer_does_not_wait_for_the_publish_before_it),
         BUS_TEST(who_reads_a_little_and_then_no_more_is_cut_too),
         BUS_TEST(who_wants_to_be_cut_rather_than_hold_others_up_is),
+        BUS_TEST(a_group_loses_nothing_new_with_a_member_that_is_cut),
         BUS_TEST(a_caller_that_does_not_read_its_answers_is_cut),
         BUS_TEST(a_message_that_is_begun_must_be_continued),
         BUS_TEST(a_message_that_drips_is_ended),
