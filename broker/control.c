@@ -191,10 +191,12 @@ static enum ppi_verdict cancel(const struct request_in *in)
 
     if (!in_number(in, 0, "the id of the call", &id))
         return PPI_NEXT;
-    if (id > UINT32_MAX || !calls_cancel(in->worker, in->peer, (uint32_t)id))
-        in_fail(in, "E_NOTFOUND", "no call with this id is open");
-    else
+    if (id <= UINT32_MAX && calls_cancel(in->worker, in->peer, (uint32_t)id))
         in_answer_nil(in);
+    else if (in->urgent)
+        return PPI_HOLD; /* the call may be held, too: its turn comes after it */
+    else
+        in_fail(in, "E_NOTFOUND", "no call with this id is open");
     return PPI_NEXT;
 }
 
@@ -218,7 +220,7 @@ static enum ppi_verdict bye(const struct request_in *in)
 void control_goodbye(struct worker *worker, struct peer *peer)
 {
     const struct ppi_frame frame = { .id = peer->bye_id };
-    const struct request_in in = { worker, peer, &frame, peer->bye_asked, { { 0 } }, 0 };
+    const struct request_in in = { worker, peer, &frame, peer->bye_asked, false, { { 0 } }, 0 };
 
     worker_write_begin(worker);
     while (!ppi_list_empty(&peer->subs))
@@ -311,9 +313,9 @@ static const struct method *method_of(const struct ppi_frame *frame)
 }
 
 static enum ppi_verdict run(struct worker *worker, struct peer *peer, const struct ppi_frame *frame,
-                            const struct method *method)
+                            const struct method *method, bool urgent)
 {
-    struct request_in in = { worker, peer, frame, frame->type == PPI_CALL, { { 0 } }, 0 };
+    struct request_in in = { worker, peer, frame, frame->type == PPI_CALL, urgent, { { 0 } }, 0 };
 
     if (method == NULL) {
         in_fail(&in, "E_METHOD", "this broker has no such method");
@@ -330,7 +332,7 @@ static enum ppi_verdict run(struct worker *worker, struct peer *peer, const stru
 
 enum ppi_verdict control(struct worker *worker, struct peer *peer, const struct ppi_frame *frame)
 {
-    return run(worker, peer, frame, method_of(frame));
+    return run(worker, peer, frame, method_of(frame), false);
 }
 
 bool control_urgent(struct worker *worker, struct peer *peer, const struct ppi_frame *frame)
@@ -341,6 +343,5 @@ bool control_urgent(struct worker *worker, struct peer *peer, const struct ppi_f
         calls_end_own(worker, peer, "E_CANCELED the caller said $bye");
     if (method == NULL || !method->urgent)
         return false;
-    run(worker, peer, frame, method);
-    return true;
+    return run(worker, peer, frame, method, true) != PPI_HOLD;
 }

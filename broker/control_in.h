@@ -12,7 +12,8 @@ struct request_in {
     struct worker *worker;
     struct peer *peer;
     const struct ppi_frame *frame;
-    bool call; /* wants an answer */
+    bool call;   /* wants an answer */
+    bool urgent; /* frames of the peer are held, and this one might act before them */
     struct ppi_slice params[PARAMS_MAX];
     int count; /* of params; may be more than PARAMS_MAX */
 };

@@ -456,6 +456,7 @@ int flow_tests(void)
         BUS_TEST(a_slow_reader_that_breaks_the_protocol_holds_nobody_up),
         BUS_TEST(who_does_not_read_its_last_words_is_closed_all_the_same),
         BUS_TEST(a_held_up_call_ends_with_bye),
+        BUS_TEST(a_held_up_call_can_be_canceled),
         BUS_TEST(an_answer_does_not_wait_for_the_publish_before_it),
         BUS_TEST(who_reads_a_little_and_then_no_more_is_cut_too),
         BUS_TEST(who_wants_to_be_cut_rather_than_hold_others_up_is),
