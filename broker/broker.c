@@ -7,7 +7,7 @@
 #include "io/timer.h"
 #include "listener.h"
 #include "log.h"
-#include "router.h"
+#include "routes.h"
 #include "state.h"
 #include "stop.h"
 #include "subjects.h"
@@ -73,7 +73,7 @@ void broker_free(struct broker *broker)
     if (broker == NULL)
         return;
     for (unsigned i = 0; broker->workers != NULL && i < atomic_load(&broker->worker_count); i++) {
-        router_forget(broker->workers[i]);
+        routes_forget(broker->workers[i]);
         worker_free(broker->workers[i]);
     }
     free(broker->workers);

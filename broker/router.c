@@ -5,232 +5,24 @@
 
 #include "base/check.h"
 #include "base/status.h"
-#include "subjects.h"
+#include "routes.h"
 #include "ticker.h"
 #include "wire/envelope.h"
 
 enum {
-    ROUTES = 1024,               /* kept by each worker, by hash of the subject */
-    CACHED_TARGETS = 256 * 1024, /* of them all: many subjects times many receivers */
     RUN_BYTES_MAX = 128 * 1024,
     RENDERED_MAX = 8 /* rich forms of one run that are kept for receivers with equal sid */
 };
 _Static_assert(RUN_BYTES_MAX + RUN_MAX * 32 <= ARENA_BYTES, "a run in rich form fits the arena");
 
-/* A receiver of a route's messages. Several plain subscriptions of one peer are neighbours and get
- * one frame: the first that wants it delivers, the others are merged into it. */
-struct target {
-    struct sub *sub;
-    bool merged; /* with the one before */
-    /* For the run at hand and the first of merged ones: nobody wants it (its own, over), or it was
-     * refused (closing, cut). */
-    bool skipped, refused;
-};
-
-/* The members of one queue group: a range of targets; one of them gets the message. */
-struct group {
-    size_t first, count;
-    unsigned turn;
-    struct sub *chosen; /* for the run at hand; NULL: nobody */
-    bool refused;       /* somebody would have got it, but was cut */
-};
-
-struct route {
-    uint64_t version; /* of the index; 0: never made */
-    uint64_t hash;
-    struct target *targets; /* `everybody` first, then the groups' members */
-    size_t target_count, target_capacity, everybody;
-    struct group *groups;
-    size_t group_count, group_capacity;
-    struct sub **servers;
-    size_t server_count, server_capacity;
-    unsigned server_turn;
-    bool single; /* messages are routed one by one: groups, or somebody's max */
-    bool no_memory;
-    uint8_t length;
-    char subject[PPI_SUBJECT_MAX];
-};
-
-struct route_cache {
-    struct route routes[ROUTES];
-    size_t targets; /* of all routes made since they were emptied */
-};
-
-/* --- routes ------------------------------------------------------------------------------------
- */
-
-static uint64_t hash_of(const char *subject, size_t length)
-{
-    uint64_t hash = 0xCBF29CE484222325u;
-
-    for (size_t i = 0; i < length; i++)
-        hash = (hash ^ (unsigned char)subject[i]) * 0x100000001B3u;
-    return hash ^ hash >> 32;
-}
-
-/* Room for one more element in an array that grows by doubling. */
-static bool grow(void **array, size_t *capacity, size_t count, size_t size)
-{
-    if (count < *capacity)
-        return true;
-    size_t larger = *capacity == 0 ? 4 : *capacity * 2;
-    void *memory = realloc(*array, larger * size);
-    if (memory == NULL)
-        return false;
-    *array = memory;
-    *capacity = larger;
-    return true;
-}
-
-static void visit(void *context, void *item)
-{
-    struct route *route = context;
-    struct sub *sub = item;
-
-    if (sub->serve) {
-        if (grow((void **)&route->servers, &route->server_capacity, route->server_count,
-                 sizeof *route->servers))
-            route->servers[route->server_count++] = sub;
-        else
-            route->no_memory = true;
-        return;
-    }
-    if (grow((void **)&route->targets, &route->target_capacity, route->target_count,
-             sizeof *route->targets))
-        route->targets[route->target_count++] = (struct target){ .sub = sub };
-    else
-        route->no_memory = true;
-    if (sub->group != NULL || sub->max != 0)
-        route->single = true;
-}
-
-/* Everybody first, group by group after; within everybody by peer, its plain ones first. */
-static int compare(const void *left, const void *right)
-{
-    const struct sub *a = ((const struct target *)left)->sub;
-    const struct sub *b = ((const struct target *)right)->sub;
-
-    if ((a->group == NULL) != (b->group == NULL))
-        return a->group == NULL ? -1 : 1;
-    int order = a->group != NULL ? strcmp(a->group, b->group) : 0;
-    if (order == 0 && a->peer != b->peer)
-        order = a->peer->id < b->peer->id ? -1 : 1;
-    if (order == 0 && a->form != b->form)
-        order = a->form == FORM_PLAIN ? -1 : 1;
-    if (order == 0)
-        order = a->sid < b->sid ? -1 : a->sid > b->sid;
-    return order;
-}
-
-static void merge_plain(struct route *route)
-{
-    for (size_t i = 1; i < route->everybody; i++) {
-        const struct sub *sub = route->targets[i].sub, *before = route->targets[i - 1].sub;
-
-        route->targets[i].merged =
-            sub->form == FORM_PLAIN && before->form == FORM_PLAIN && sub->peer == before->peer;
-    }
-}
-
-static void find_groups(struct route *route)
-{
-    for (size_t i = route->everybody; i < route->target_count; i++) {
-        const char *name = route->targets[i].sub->group;
-        struct group *last = route->group_count > 0 ? &route->groups[route->group_count - 1] : NULL;
-
-        if (last != NULL && strcmp(route->targets[last->first].sub->group, name) == 0)
-            last->count++;
-        else if (grow((void **)&route->groups, &route->group_capacity, route->group_count,
-                      sizeof *route->groups))
-            route->groups[route->group_count++] = (struct group){ .first = i, .count = 1 };
-        else
-            route->no_memory = true;
-    }
-}
-
-/* Forgets all routes. */
-static void empty(struct route_cache *cache)
-{
-    for (size_t i = 0; i < ROUTES; i++) {
-        free(cache->routes[i].targets);
-        free(cache->routes[i].groups);
-        free(cache->routes[i].servers);
-        cache->routes[i] = (struct route){ 0 };
-    }
-    cache->targets = 0;
-}
-
-static void make_route(struct worker *worker, struct route *route, uint64_t hash,
-                       const char *subject, size_t length)
-{
-    route->version = worker->broker->version;
-    route->hash = hash;
-    route->length = (uint8_t)length;
-    memcpy(route->subject, subject, length);
-    route->target_count = route->group_count = route->server_count = 0;
-    route->single = route->no_memory = false;
-    subjects_match(worker->broker->subjects, subject, length, visit, route);
-    if (route->target_count > 1)
-        qsort(route->targets, route->target_count, sizeof *route->targets, compare);
-    route->everybody = 0;
-    while (route->everybody < route->target_count &&
-           route->targets[route->everybody].sub->group == NULL)
-        route->everybody++;
-    merge_plain(route);
-    find_groups(route);
-    if (route->no_memory)
-        route->version = 0;
-}
-
-/* The route of a subject; NULL: it is not one that can be used, or no memory: *result says. */
-static struct route *route_of(struct worker *worker, const char *subject, size_t length,
-                              enum routed *result)
-{
-    uint64_t hash = hash_of(subject, length);
-
-    if (worker->routes == NULL && (worker->routes = calloc(1, sizeof *worker->routes)) == NULL) {
-        *result = ROUTED_NOMEM;
-        return NULL;
-    }
-    struct route *route = &worker->routes->routes[hash % ROUTES];
-    if (route->version == worker->broker->version && route->hash == hash &&
-        route->length == length && memcmp(route->subject, subject, length) == 0)
-        return route;
-
-    enum ppi_subject check = ppi_subject_check(subject, length);
-    if (check != PPI_SUBJECT_PLAIN) {
-        ppi_fail(PP_EARG, "%s",
-                 check == PPI_SUBJECT_PATTERN ? "a wildcard cannot be published to or called"
-                                              : ppi_subject_problem(check));
-        *result = ROUTED_BAD;
-        return NULL;
-    }
-    ppi_check(worker->run.route != route); /* it was flushed before another subject is looked up */
-    if (worker->routes->targets > CACHED_TARGETS)
-        empty(worker->routes);
-    make_route(worker, route, hash, subject, length);
-    worker->routes->targets += route->target_count + route->server_count;
-    if (route->no_memory)
-        *result = ROUTED_NOMEM;
-    return route->no_memory ? NULL : route;
-}
-
-void router_forget(struct worker *worker)
-{
-    if (worker->routes != NULL)
-        empty(worker->routes);
-    free(worker->routes);
-    worker->routes = NULL;
-}
-
 int router_servers(struct worker *worker, const char *subject, size_t length, struct sub ***servers,
                    unsigned **turn)
 {
-    enum routed result = ROUTED;
-    struct route *route = route_of(worker, subject, length, &result);
+    int status = PP_OK;
+    struct route *route = routes_find(worker, subject, length, &status);
 
     if (route == NULL)
-        return result == ROUTED_BAD ? -1 : -2;
+        return status == PP_EARG ? -1 : -2;
     *servers = route->servers;
     *turn = &route->server_turn;
     return (int)route->server_count;
@@ -599,6 +391,15 @@ static enum routed deliver_one(struct worker *worker, struct receipt *receipt)
     return ROUTED_LATER;
 }
 
+/* The run's route from now on; what else came of it. */
+static enum routed find_route(struct worker *worker, const char *subject, size_t length)
+{
+    int status = PP_OK;
+
+    worker->run.route = routes_find(worker, subject, length, &status);
+    return status == PP_OK ? ROUTED : status == PP_EARG ? ROUTED_BAD : ROUTED_NOMEM;
+}
+
 enum routed router_publish_frame(struct worker *worker, struct peer *from,
                                  const struct ppi_frame *frame)
 {
@@ -609,11 +410,9 @@ enum routed router_publish_frame(struct worker *worker, struct peer *from,
     if (!continues(run, frame)) {
         if (!router_flush(worker))
             return ROUTED_LATER;
-        struct route *route =
-            route_of(worker, ppi_frame_subject(frame), frame->subject_length, &result);
-        if (route == NULL)
+        result = find_route(worker, ppi_frame_subject(frame), frame->subject_length);
+        if (result != ROUTED)
             return result;
-        run->route = route;
         run->from = from;
         run->loose = false;
         run->data = frame->data;
@@ -633,13 +432,11 @@ enum routed router_publish(struct worker *worker, const struct publication *mess
                            struct receipt *receipt)
 {
     struct run *run = &worker->run;
-    enum routed result = ROUTED;
 
     ppi_check(run->route == NULL);
-    struct route *route = route_of(worker, message->subject, message->subject_length, &result);
-    if (route == NULL)
+    enum routed result = find_route(worker, message->subject, message->subject_length);
+    if (result != ROUTED)
         return result;
-    run->route = route;
     run->from = message->from;
     run->loose = true;
     run->data = message->rest;

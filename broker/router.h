@@ -1,7 +1,6 @@
 /* router.h: from a subject to its receivers.
  *
- * A route is what the index says about one subject, made once and kept by each worker until the
- * index changes. Consecutive publishes of one connection on one route are a run: they are
+ * Consecutive publishes of one connection on one route (routes.h) are a run: they are
  * reserved, counted and collected together, so that what a message costs here is finding its end
  * and comparing its subject. */
 #ifndef ROUTER_H
@@ -47,8 +46,5 @@ enum routed router_publish(struct worker *worker, const struct publication *mess
  * subject that can be called. -2: no memory. */
 int router_servers(struct worker *worker, const char *subject, size_t length, struct sub ***servers,
                    unsigned **turn);
-
-/* Frees a worker's routes. */
-void router_forget(struct worker *worker);
 
 #endif

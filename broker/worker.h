@@ -69,7 +69,7 @@ struct worker {
     struct run run;
     size_t handed;              /* receivers served in this packet */
     struct ppi_link *corked;    /* that of the peer whose packet it is; NULL: none */
-    struct route_cache *routes; /* owned, router.c */
+    struct route_cache *routes; /* owned, routes.c */
     struct sub *over;           /* subscriptions that have had their max; ended with the packet */
     struct call *free_calls;    /* for the next ones */
     unsigned free_call_count;
@@ -114,7 +114,7 @@ void worker_cork(struct worker *worker, struct ppi_link *link);
 /* Sends all that was collected. The arena is empty then. */
 void worker_send(struct worker *worker);
 
-/* routes must be freed before (router_forget). */
+/* routes must be freed before (routes_forget). */
 void worker_free(struct worker *worker);
 
 #endif
