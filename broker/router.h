@@ -1,7 +1,6 @@
 /* router.h: from a subject to its receivers.
  *
- * A route is what the index says about one subject, made once and kept by each worker until the
- * index changes. Consecutive publishes of one connection on one route are a run: they are
+ * Consecutive publishes of one connection on one route (routes.h) are a run: they are
  * reserved, counted and collected together, so that what a message costs here is finding its end
  * and comparing its subject. */
 #ifndef ROUTER_H

@@ -324,9 +324,6 @@ static void on_closed(struct ppi_link *link, int why)
 
     char quoted[LOG_QUOTED_MAX];
 
-    log_event(LOG_INFO, "disconnect", "client=%" PRIu64 " name=%s why=\"%s\"", peer->id,
-              log_quote(quoted, peer->name, strlen(peer->name)),
-              peer->bye ? "said goodbye" : pp_strerror(why));
     worker_enter(worker);
     worker_write_begin(worker);
     while (!ppi_list_empty(&peer->subs))
@@ -345,6 +342,9 @@ static void on_closed(struct ppi_link *link, int why)
     worker_write_end(worker);
     worker_send(worker);
     worker_leave(worker);
+    log_event(LOG_INFO, "disconnect", "client=%" PRIu64 " name=%s why=\"%s\"", peer->id,
+              log_quote(quoted, peer->name, strlen(peer->name)),
+              peer->bye ? "said goodbye" : pp_strerror(why));
     peer_free(peer);
     if (last)
         broker->on_stopped(broker->context);

@@ -69,7 +69,7 @@ struct worker {
     struct run run;
     size_t handed;              /* receivers served in this packet */
     struct ppi_link *corked;    /* that of the peer whose packet it is; NULL: none */
-    struct route_cache *routes; /* owned, router.c */
+    struct route_cache *routes; /* owned, route.c */
     struct sub *over;           /* subscriptions that have had their max; ended with the packet */
     struct call *free_calls;    /* for the next ones */
     unsigned free_call_count;
