@@ -1,5 +1,6 @@
 #include "base/buf.h"
 
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,9 +14,10 @@ uint8_t *ppi_buf_room(struct ppi_buf *buf, size_t size)
 {
     size_t used = ppi_buf_size(buf);
 
-    if (buf->capacity - buf->end >= size && buf->memory != NULL)
+    bool fresh = buf->memory == NULL;
+    if (!fresh && buf->capacity - buf->end >= size)
         return buf->memory + buf->end;
-    if (buf->capacity - used >= size && buf->start >= used) {
+    if (!fresh && buf->capacity - used >= size && buf->start >= used) {
         memcpy(buf->memory, buf->memory + buf->start, used); /* enough room once moved down */
         buf->start = 0;
         buf->end = used;

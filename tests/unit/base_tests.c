@@ -42,6 +42,18 @@ static void map_does_what_an_array_would_do(void **state)
     ppi_map_deinit(&map);
 }
 
+static void an_empty_buf_takes_nothing_too(void **state)
+{
+    struct ppi_buf buf = { 0 };
+
+    (void)state;
+    assert_int_equal(ppi_buf_append(&buf, "", 0), PP_OK);
+    assert_int_equal(ppi_buf_size(&buf), 0);
+    assert_non_null(ppi_buf_room(&buf, 0));
+    ppi_buf_consume(&buf, 0);
+    ppi_buf_deinit(&buf);
+}
+
 static void buf_keeps_the_bytes_in_order(void **state)
 {
     struct ppi_buf buf = { 0 };
@@ -109,6 +121,7 @@ int base_tests(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(map_does_what_an_array_would_do),
+        TEST(an_empty_buf_takes_nothing_too),
         TEST(buf_keeps_the_bytes_in_order),
         TEST(every_status_has_words_and_every_error_name_a_status),
         TEST(time_is_written_as_people_do),
