@@ -69,6 +69,11 @@ static void bad_settings_are_told_with_their_line(void **state)
         { "log_level = 3;\n", ":1: log_level is one of" },
         { "workers = \n", ":" },
         { "queue_high = 1048576;\nqueue_low = 2097152;\n", "queue_low < queue_high < queue_hard" },
+        /* libconfig alone would take 1, and 8388608 */
+        { "workers = 4294967297;\n", ":1: a number above 2147483647 has an L behind it" },
+        { "/* \"\n# */ name = \"9999999999\\\" #\"; # 9999999999\nqueue_hard = 0x100800000;\n",
+          ":3: a number above 2147483647 has an L behind it: 0x100800000L" },
+        { "queue_hard = 2147483648L;\nqueue_low = 8388608;\n", "queue_low < queue_high" },
     };
     char path[PP_PATH_MAX], folder[PP_PATH_MAX], errors[1024];
     const char *const arguments[] = { bus_program(), "--config", path, NULL };
