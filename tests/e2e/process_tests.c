@@ -51,7 +51,7 @@ static void wrong_usage_is_told_with_what_would_be_right(void **state)
         assert_non_null(strstr(errors, "--help"));
     }
     for (size_t i = 0; i < PPI_COUNT(bad_names); i++) {
-        assert_int_equal(run_broker(bad_names[i], errors, sizeof errors), 1);
+        assert_int_equal(run_broker(bad_names[i], errors, sizeof errors), 2);
         assert_non_null(strstr(errors, "use 1 to 64 of a-z"));
     }
     const char *const help[] = { bus_program(), "--help", NULL };
@@ -139,7 +139,7 @@ static void a_path_that_is_too_long_is_told(void **state)
     memset(path, 'x', sizeof path - 1);
     path[0] = '/';
     path[150] = '\0';
-    assert_int_equal(run_broker(arguments, errors, sizeof errors), 1);
+    assert_int_equal(run_broker(arguments, errors, sizeof errors), 2);
     assert_non_null(strstr(errors, "the path is 150 bytes long, a socket's path has at most 107"));
     const char *const folder[] = { bus_program(), "-b", "/no/such/folder/x.sock", NULL };
     assert_int_equal(run_broker(folder, errors, sizeof errors), 1);
