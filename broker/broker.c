@@ -6,7 +6,6 @@
 #include "io/port.h"
 #include "io/timer.h"
 #include "listener.h"
-#include "log.h"
 #include "route.h"
 #include "state.h"
 #include "stop.h"

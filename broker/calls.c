@@ -3,7 +3,6 @@
 #include <stdlib.h>
 
 #include "base/check.h"
-#include "base/status.h"
 #include "io/timer.h"
 #include "log.h"
 #include "reply.h"

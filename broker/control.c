@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/status.h"
 #include "calls.h"
 #include "control_subs.h"
 #include "io/timer.h"

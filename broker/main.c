@@ -184,15 +184,12 @@ static void work(void *argument)
 
 static int say_why(const struct program *program, int status)
 {
-    char path[PP_PATH_MAX] = "";
     const char *detail = pp_detail();
-    char text[400];
 
-    snprintf(text, sizeof text, "%s", detail);
-    pp_pipe_path(program->settings.name, program->settings.system ? PP_SCOPE_SYSTEM : PP_SCOPE_USER,
-                 path, sizeof path);
     fprintf(stderr, "panpiped: cannot listen on %s: %s\n", program->settings.name,
-            text[0] != '\0' ? text : pp_strerror(status));
+            detail[0] != '\0' ? detail : pp_strerror(status));
+    if (status == PP_EINVAL)
+        return EXIT_USAGE; /* a bad name */
     return status == PP_EACCESS || status == PP_EUNTRUSTED ? EXIT_DENIED : EXIT_FAILURE;
 }
 

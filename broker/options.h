@@ -12,7 +12,7 @@ enum { OPTIONS_BYTES_MAX = 4096, OPTION_PROBLEM_MAX = 160 };
 
 enum option_type { OPTION_TEXT, OPTION_BOOL, OPTION_NUMBER, OPTION_ANY };
 
-/* A known option. given says whether it was there; a text is a copy, not terminated inside. */
+/* A known option. given says whether it was there; a text is a copy, without a 0 inside. */
 struct option {
     const char *name;
     enum option_type type;

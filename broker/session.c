@@ -5,8 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/check.h"
-#include "base/status.h"
+#include "base/compiler.h"
 #include "calls.h"
 #include "control.h"
 #include "io/timer.h"

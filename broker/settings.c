@@ -3,6 +3,7 @@
 #include <libconfig.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <panpipe/sys.h>
@@ -83,6 +84,47 @@ bool log_level_parse(const char *name, enum log_level *level)
     return false;
 }
 
+/* The size of what begins at text: a comment, a string, a word or number, or any other byte. */
+static size_t token_size(const char *text)
+{
+    size_t word =
+        strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._+-");
+
+    if (text[0] == '#' || strncmp(text, "//", 2) == 0)
+        return strcspn(text, "\n");
+    if (strncmp(text, "/*", 2) == 0) {
+        const char *end = strstr(text + 2, "*/");
+
+        return end != NULL ? (size_t)(end + 2 - text) : strlen(text);
+    }
+    if (text[0] == '"') {
+        for (word = 1; text[word] != '"' && text[word] != '\0'; word++)
+            word += text[word] == '\\' && text[word + 1] != '\0';
+        return word + (text[word] == '"');
+    }
+    return word > 0 ? word : 1;
+}
+
+/* libconfig 1.5 takes the lower 32 bits of a number that has no L behind it. The first number that
+ * this would change, and its line; NULL: there is none. */
+static const char *find_cut_number(const char *text, int *line)
+{
+    *line = 1;
+    for (size_t size; *text != '\0'; text += size) {
+        const char *digits = text + (*text == '-' || *text == '+');
+        bool hex = digits[0] == '0' && (digits[1] == 'x' || digits[1] == 'X');
+        char *end;
+
+        size = token_size(text);
+        if (*digits >= '0' && *digits <= '9' && strtoull(digits, &end, hex ? 16 : 10) > INT32_MAX &&
+            end == text + size)
+            return text;
+        for (size_t i = 0; i < size; i++)
+            *line += text[i] == '\n';
+    }
+    return NULL;
+}
+
 static const struct setting *find(const char *name)
 {
     for (size_t i = 0; i < PPI_COUNT(table); i++)
@@ -138,6 +180,10 @@ int settings_load(struct settings *settings, const char *path, char *problem, si
     }
     config_init(&file);
     bool good = config_read_string(&file, text) == CONFIG_TRUE;
+    const char *cut = good ? find_cut_number(text, &line) : NULL;
+    if (cut != NULL)
+        snprintf(wrong, sizeof wrong, "a number above %d has an L behind it: %.*sL", INT32_MAX,
+                 token_size(cut) < 40 ? (int)token_size(cut) : 40, cut);
     pp_free(text);
     if (!good) {
         snprintf(problem, size, "%s:%d: %s", path, config_error_line(&file),

@@ -3,7 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/check.h"
 #include "subjects.h"
 
 struct sub *sub_new(struct peer *peer, const char *pattern, size_t length)

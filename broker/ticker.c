@@ -11,7 +11,7 @@
 struct ticker {
     struct ppi_timer timer;
     struct broker *broker;
-    atomic_bool armed, stopped;
+    atomic_bool armed;
     atomic_bool looking; /* somebody does; what a tick notes about a peer has no lock */
 };
 
@@ -22,10 +22,9 @@ void ticker_wake(struct broker *broker)
     if (atomic_load(&ticker->armed) || /* in order with what the caller changed before */
         atomic_exchange(&ticker->armed, true))
         return;
-    if (atomic_load(&ticker->stopped) ||
-        ppi_timer_start(&ticker->timer, broker->port,
+    if (ppi_timer_start(&ticker->timer, broker->port,
                         ppi_timer_now_ns(broker->port) + (uint64_t)TICK_MS * PPI_NS_PER_MS) !=
-            PP_OK)
+        PP_OK)
         atomic_store(&ticker->armed, false);
 }
 
@@ -129,8 +128,6 @@ static void on_tick(pp_op *op)
     uint64_t now_ns = ppi_timer_now_ns(broker->port);
 
     atomic_store(&ticker->armed, false);
-    if (atomic_load(&ticker->stopped))
-        return;
     if (atomic_exchange(&ticker->looking, true)) { /* for longer than a tick */
         ticker_wake(broker);
         return;
@@ -156,12 +153,6 @@ int ticker_open(struct broker *broker)
     ticker->timer.op.priv_.handler = on_tick;
     broker->ticker = ticker;
     return PP_OK;
-}
-
-void ticker_stop(struct broker *broker)
-{
-    atomic_store(&broker->ticker->stopped, true);
-    ppi_timer_stop(&broker->ticker->timer, broker->port);
 }
 
 void ticker_free(struct broker *broker)

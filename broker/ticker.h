@@ -17,8 +17,7 @@ void ticker_wake(struct broker *broker);
 /* The same, if that link is above queue_high. */
 void ticker_watch(struct broker *broker, const struct ppi_link *link);
 
-/* Stops it; its packet may still be on its way. */
-void ticker_stop(struct broker *broker);
+/* After the port was shut down, which ended its timer. */
 void ticker_free(struct broker *broker);
 
 #endif

@@ -69,38 +69,27 @@ void worker_leave(struct worker *worker)
     ppi_mutex_unlock(&worker->view);
 }
 
-void broker_write_begin(struct broker *broker)
+void worker_write_begin(struct worker *worker)
 {
+    struct broker *broker = worker->broker;
+
+    hand_over(worker);
+    ppi_mutex_unlock(&worker->view);
     atomic_fetch_add_explicit(&broker->writers, 1, memory_order_acq_rel);
     ppi_mutex_lock(&broker->gate);
     for (unsigned i = 0; i < atomic_load(&broker->worker_count); i++)
         ppi_mutex_lock(&broker->workers[i]->view);
 }
 
-static void release_views(struct broker *broker, const struct worker *but)
+void worker_write_end(struct worker *worker)
 {
+    struct broker *broker = worker->broker;
+
     for (unsigned i = 0; i < atomic_load(&broker->worker_count); i++)
-        if (broker->workers[i] != but)
+        if (broker->workers[i] != worker)
             ppi_mutex_unlock(&broker->workers[i]->view);
     atomic_fetch_sub_explicit(&broker->writers, 1, memory_order_acq_rel);
     ppi_mutex_unlock(&broker->gate);
-}
-
-void broker_write_end(struct broker *broker)
-{
-    release_views(broker, NULL);
-}
-
-void worker_write_begin(struct worker *worker)
-{
-    hand_over(worker);
-    ppi_mutex_unlock(&worker->view);
-    broker_write_begin(worker->broker);
-}
-
-void worker_write_end(struct worker *worker)
-{
-    release_views(worker->broker, worker);
 }
 
 /* --- what is collected ----------------------------------------------------------------------- */

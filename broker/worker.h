@@ -87,10 +87,6 @@ void worker_leave(struct worker *worker);
 void worker_write_begin(struct worker *worker);
 void worker_write_end(struct worker *worker);
 
-/* The same from outside a view. */
-void broker_write_begin(struct broker *broker);
-void broker_write_end(struct broker *broker);
-
 /* Memory for bytes, at most ARENA_BYTES, and room for that many sizes, at most RUN_MAX, until the
  * next send. What was collected is sent if there is not enough. */
 uint8_t *worker_space(struct worker *worker, size_t bytes, unsigned sizes);

@@ -6,7 +6,6 @@
 
 #include "bench.h"
 #include "bytes.h"
-#include "error.h"
 #include "value.h"
 
 /* One call after the other. */

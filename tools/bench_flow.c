@@ -7,7 +7,6 @@
 
 #include "bench.h"
 #include "bytes.h"
-#include "error.h"
 
 enum { POLL_EVERY = 256, LAST_WAIT_MS = 30000 };
 #define LAST_NUMBER UINT64_MAX /* the message that ends it; its time is how many came before */

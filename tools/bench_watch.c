@@ -2,7 +2,6 @@
 #include <panpipe/sys.h>
 
 #include "bench.h"
-#include "error.h"
 
 static struct {
     struct session *session;

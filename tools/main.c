@@ -18,14 +18,17 @@ static struct cli cli;
 static const struct command commands[] = {
     { "pub", "publish messages", "SUBJECT [BODY|@FILE|-]", 1, 2, pub_options,
       "BODY is a text, @FILE all of a file. Without one, or with -, each line of standard input\n"
-      "is a message, without its newline; with --in msgpack, each value. A raw body becomes one\n"
-      "text if it is UTF-8, else one binary. A JSON body is the array of params, or one param.\n",
+      "is a message, without its newline; with --in msgpack, each value. A raw body, or the bytes\n"
+      "that hex stands for, becomes one text if it is UTF-8, else one binary. A JSON body is the\n"
+      "array of params, or one param; a MessagePack body the array.\n",
       "panpipe pub ui.tick 42", pub },
     { "sub", "print the messages that are published", "SUBJECT...", 1, CLI_OPERANDS_MANY,
       sub_options,
-      "A * in a subject is one token, > at its end the rest. A message that is one text or binary\n"
-      "is printed as it is, any other as a JSON array, each on a line. With --json a line is\n"
-      "{\"subject\":...,\"params\":[...]}, binary is {\"$bin\":\"BASE64\"}.\n"
+      "The token * in a SUBJECT stands for any one, > at its end for one or more: ui.* but not "
+      "ui*.\n"
+      "A message that is one text or binary is printed as it is, any other as a JSON array, each\n"
+      "on a line. With --json a line is {\"subject\":...,\"params\":[...]}, binary is\n"
+      "{\"$bin\":\"BASE64\"}.\n"
       "A slow reader of this output slows the publishers, unless --policy is cut.\n",
       "panpipe sub 'ui.>' --subject", sub },
     { "req", "call a service and print its result", "SUBJECT [BODY|@FILE|-]", 1, 2, req_options,
@@ -65,8 +68,8 @@ static const struct option global_options[] = {
     { 0, "json", NULL, "print JSON: lists as one array, streams as an object a line", OPTION_FLAG,
       &cli.json, NULL },
     { 'q', "quiet", NULL, "print nothing to standard output", OPTION_FLAG, &cli.quiet, NULL },
-    { 'v', "verbose", NULL, "tell on standard error what happens", OPTION_FLAG, &cli.verbose,
-      NULL },
+    { 'v', "verbose", NULL, "sub, serve: tell on standard error when ready, and of each call",
+      OPTION_FLAG, &cli.verbose, NULL },
     { 0, "timeout", "D", "wait so long for the broker: 500ms, 2s, 1m (default: 5s)", OPTION_TIME,
       &cli.timeout_ms, NULL },
     { 0, "as", "NAME", "the client's name, as others see it", OPTION_TEXT, &cli.name, NULL },

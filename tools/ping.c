@@ -1,5 +1,4 @@
 /* ping.c: how long a round trip to the broker takes. */
-#include <stdio.h>
 
 #include <panpipe/sys.h>
 

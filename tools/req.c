@@ -1,5 +1,4 @@
 /* req.c: calls a service and prints its result. */
-#include <stdio.h>
 
 #include "body.h"
 #include "commands.h"

@@ -2,14 +2,12 @@
  * command makes of it. */
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include <panpipe/sys.h>
 
 #include "body.h"
 #include "commands.h"
 #include "error.h"
-#include "json.h"
 #include "session.h"
 #include "value.h"
 

@@ -5,7 +5,6 @@
  * is gathered and written by a packet that the first of them posts behind the batch: in blocks
  * when they come fast, at once when they do not. */
 #include <stdio.h>
-#include <string.h>
 
 #include "body.h"
 #include "commands.h"

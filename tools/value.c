@@ -1,7 +1,5 @@
 #include "value.h"
 
-#include <string.h>
-
 /* What the first byte of a value says about it. */
 struct shape {
     uint8_t number; /* bytes of the number behind it */

@@ -12,7 +12,7 @@
 
 #include <msgpack.h>
 
-#include "base/check.h"
+#include "base/compiler.h"
 #include "base/status.h"
 #include "io/handle.h"
 #include "io/port.h"

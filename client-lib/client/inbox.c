@@ -4,7 +4,7 @@
 
 #include <msgpack.h>
 
-#include "base/check.h"
+#include "base/compiler.h"
 #include "base/status.h"
 #include "client/client.h"
 #include "io/port.h"

@@ -2,7 +2,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/check.h"
 #include "base/status.h"
 #include "client/client.h"
 #include "io/port.h"

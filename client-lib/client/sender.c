@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/check.h"
+#include "base/compiler.h"
 #include "base/status.h"
 #include "io/port.h"
 #include "io/queue.h"

@@ -23,9 +23,10 @@ struct ppi_pipe_driver {
 
     /* Begins a read, write or accept, which is its lane's current. true: it has ended and op has
      * its result (errors too). false: it is in flight, or waits to be tried again; the driver calls
-     * ppi_handle_finish, or ppi_handle_retry, later. An operation that is waited for is begun again
-     * by its waiter, until it has ended. A driver that leaves op to the system sets the lane's
-     * submitted until the system gives it back; then it is begun again by its waiter only. */
+     * ppi_handle_finish_taken, or ppi_handle_retry, later. An operation that is waited for is begun
+     * again by its waiter, until it has ended. A driver that leaves op to the system sets the
+     * lane's submitted until the system gives it back; then it is begun again by its waiter only.
+     */
     bool (*begin)(pp_handle *handle, pp_op *op);
 
     /* Tries once to connect, with what handle->dial says. PP_OK; PP_ENOSERVER and PP_EBUSY may be
@@ -37,7 +38,7 @@ struct ppi_pipe_driver {
     int64_t (*try_write)(pp_handle *handle, const pp_piece *pieces, int count);
 
     /* Ends op, its lane's current. true: it is out of the system's hands, the caller gives it
-     * its result. false: asked for; ppi_handle_finish will follow. */
+     * its result. false: asked for; ppi_handle_finish_taken will follow. */
     bool (*cancel)(pp_handle *handle, pp_op *op);
 
     /* Breaks the connection: the other side sees the end. Operations are canceled already or are

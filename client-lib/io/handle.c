@@ -135,27 +135,15 @@ static void release_if_idle(pp_handle *handle)
     }
 }
 
-static pp_op *finish(pp_handle *handle, int lane_index)
+void ppi_handle_finish_taken(pp_handle *handle, int lane_index)
 {
     struct ppi_lane *lane = &handle->lanes[lane_index];
     pp_op *op = lane->current;
 
     ppi_check(op != NULL);
     retire(lane, op);
-    return op;
-}
-
-void ppi_handle_finish(pp_handle *handle, int lane)
-{
-    publish(handle, finish(handle, lane));
-    begin_queued(handle, &handle->lanes[lane]);
-    release_if_idle(handle);
-}
-
-void ppi_handle_finish_taken(pp_handle *handle, int lane)
-{
-    ppi_op_end(finish(handle, lane));
-    begin_queued(handle, &handle->lanes[lane]);
+    ppi_op_end(op);
+    begin_queued(handle, lane);
     release_if_idle(handle);
 }
 

@@ -2,7 +2,6 @@
 #include "io/port.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/check.h"
 #include "base/status.h"

@@ -99,7 +99,6 @@ int ppi_process_start(struct ppi_process *process, const char *const *arguments,
 int ppi_process_signal(struct ppi_process *process, enum ppi_signal signal);
 /* 1: it has ended, *code is its exit code, or 256 + the signal's number. 0: timeout. */
 int ppi_process_wait(struct ppi_process *process, int timeout_ms, int *code);
-uint64_t ppi_process_number(const struct ppi_process *process);
 
 /* The path of the program that runs, for tests that start themselves again. */
 const char *ppi_program_path(void);

@@ -1,5 +1,4 @@
 /* timer_user.c: timers of ports whose queue is in user space. */
-#include "base/status.h"
 #include "io/port.h"
 #include "io/queue_user.h"
 

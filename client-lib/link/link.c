@@ -1,7 +1,6 @@
 /* link.c: see link.h. In the order of a message's life: reading, sending, ending. */
 #include "link/link.h"
 
-#include "base/check.h"
 #include "io/handle.h"
 #include "io/op.h"
 #include "io/port.h"

@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/check.h"
 #include "io/sys.h"
 
 enum { CACHE_MAX = 128, SMALL_CHUNK_BYTES = 2048, MARKS_MIN = 16, IDLE_MARKS_MAX = 1024 };

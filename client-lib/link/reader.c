@@ -1,7 +1,5 @@
 #include "link/reader.h"
 
-#include <string.h>
-
 #include <panpipe/port.h>
 
 #include "base/check.h"

@@ -307,7 +307,7 @@ static void an_answer_does_not_wait_for_the_publish_before_it(void **state)
                           "data\x91\x01"
                           "\x94\x01\x01\xC0\x2A");
     hear(&caller, "[1, 1, null, 42]");
-    raw_close(&reader);
+    raw_close(&reader); /* nobody is held up by it any more */
     EVENTUALLY(feed_on(&feed));
     ppi_buf_deinit(&feed.bytes);
     raw_close(&caller);

@@ -51,7 +51,7 @@ static void wrong_usage_is_told_with_what_would_be_right(void **state)
         assert_non_null(strstr(errors, "--help"));
     }
     for (size_t i = 0; i < PPI_COUNT(bad_names); i++) {
-        assert_int_equal(run_broker(bad_names[i], errors, sizeof errors), 1);
+        assert_int_equal(run_broker(bad_names[i], errors, sizeof errors), 2);
         assert_non_null(strstr(errors, "use 1 to 64 of a-z"));
     }
     const char *const help[] = { bus_program(), "--help", NULL };
@@ -69,6 +69,11 @@ static void bad_settings_are_told_with_their_line(void **state)
         { "log_level = 3;\n", ":1: log_level is one of" },
         { "workers = \n", ":" },
         { "queue_high = 1048576;\nqueue_low = 2097152;\n", "queue_low < queue_high < queue_hard" },
+        /* libconfig alone would take 1, and 8388608 */
+        { "workers = 4294967297;\n", ":1: a number above 2147483647 has an L behind it" },
+        { "/* \"\n# */ name = \"9999999999\\\" #\"; # 9999999999\nqueue_hard = 0x100800000;\n",
+          ":3: a number above 2147483647 has an L behind it: 0x100800000L" },
+        { "queue_hard = 2147483648L;\nqueue_low = 8388608;\n", "queue_low < queue_high" },
     };
     char path[PP_PATH_MAX], folder[PP_PATH_MAX], errors[1024];
     const char *const arguments[] = { bus_program(), "--config", path, NULL };
@@ -134,7 +139,7 @@ static void a_path_that_is_too_long_is_told(void **state)
     memset(path, 'x', sizeof path - 1);
     path[0] = '/';
     path[150] = '\0';
-    assert_int_equal(run_broker(arguments, errors, sizeof errors), 1);
+    assert_int_equal(run_broker(arguments, errors, sizeof errors), 2);
     assert_non_null(strstr(errors, "the path is 150 bytes long, a socket's path has at most 107"));
     const char *const folder[] = { bus_program(), "-b", "/no/such/folder/x.sock", NULL };
     assert_int_equal(run_broker(folder, errors, sizeof errors), 1);

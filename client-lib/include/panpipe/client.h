@@ -19,8 +19,8 @@
  *
  * Messages: a subject, "ui.tick", and params: one MessagePack array, as bytes. The library passes
  * bytes through as they are, and builds no objects; panpipe/pack.h has helpers for who wants
- * msgpack-c's packer and objects. Params nest at most 28 deep; a whole message has at most the
- * broker's frame_max, 16 MiB if not set otherwise.
+ * msgpack-c's packer and objects. Params nest at most 28 deep, and have at most the broker's
+ * frame_max, 16 MiB if not set otherwise, less 4 KiB.
  *
  * Order: what one client publishes arrives at each receiver in the order of the calls.
  * Gathering: a message after a pause goes out at once. In a burst, messages that are published
@@ -179,8 +179,8 @@ enum {
 };
 
 /* Subscribes; active when it ends with PP_OK. *sub is set then, and lives until it is
- * unsubscribed, or the client closed. Pattern: "*" is one token, ">" the rest. config NULL: all
- * defaults. Messages may come before op has ended.
+ * unsubscribed, or the client closed. Pattern: the token "*" stands for any one, ">" at the end
+ * for one or more. config NULL: all defaults. Messages may come before op has ended.
  * PP_EINVAL: the pattern, or the group, is none (1 to 64 bytes of UTF-8). Ends with PP_ELIMIT too:
  * more subscriptions than the broker allows. */
 int pp_subscribe(pp_client *client, pp_op *op, const char *pattern, const pp_sub_config *config,

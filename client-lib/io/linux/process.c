@@ -8,7 +8,6 @@
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/pidfd.h>
 #include <sys/resource.h>
@@ -82,11 +81,6 @@ int ppi_process_wait(struct ppi_process *process, int timeout_ms, int *code)
         return 0;
     *code = WIFSIGNALED(status) ? 256 + WTERMSIG(status) : WEXITSTATUS(status);
     return 1;
-}
-
-uint64_t ppi_process_number(const struct ppi_process *process)
-{
-    return (uint64_t)process->pid;
 }
 
 const char *ppi_program_path(void)

@@ -223,11 +223,6 @@ int ppi_process_wait(struct ppi_process *process, int timeout_ms, int *code)
     return 1;
 }
 
-uint64_t ppi_process_number(const struct ppi_process *process)
-{
-    return process->id;
-}
-
 const char *ppi_program_path(void)
 {
     static char path[3 * MAX_PATH];
