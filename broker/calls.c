@@ -136,9 +136,10 @@ static void forward(struct worker *worker, struct call *call, struct sub *serve,
     ppi_check(head_size + request->rest_size <= reserved);
     ppi_link_unreserve(link, reserved - head_size - request->rest_size);
     atomic_fetch_add_explicit(&serve->in_flight, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&serve->accepted, 1, memory_order_relaxed);
     worker->counts.calls++;
     atomic_store(&call->open, true);
-    worker_collect_frame(worker, link, head, head_size, request->rest, request->rest_size, NULL);
+    worker_collect_frame(worker, link, head, head_size, request->rest, request->rest_size, serve);
 }
 
 /* Whom to send it to, with room reserved for the longest head. PPI_NEXT: *chosen, or it was

@@ -36,6 +36,9 @@ static void a_call_is_passed_on_and_its_answer_back(void **state)
     hear(&server, "[0, 2, 'svc.sum', []]");
     say(&server, "[1, 2, {'code': 5}, null]"); /* errors too, byte for byte */
     hear(&caller, "[1, 78, {'code': 5}, null]");
+    say(&caller, "[0, 79, '$sys.subs', []]");
+    hear(&caller, "[1, 79, null, [{'kind': 'serve', 'accepted': 2, 'delivered': 2, 'queued': 0,"
+                  " 'lost': 0, 'in_flight': 0}]]");
     close_service();
 }
 
