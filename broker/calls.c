@@ -147,19 +147,20 @@ static void forward(struct worker *worker, struct call *call, struct sub *serve,
 static enum ppi_verdict find_server(struct worker *worker, const struct request *request,
                                     size_t bytes, struct sub **chosen)
 {
-    char subject[LOG_QUOTED_MAX];
+    char quoted[LOG_QUOTED_MAX];
     struct sub **servers;
     unsigned *turn;
     int count = router_servers(worker, request->subject, request->subject_length, &servers, &turn);
 
     *chosen = NULL;
-    log_quote(subject, request->subject, request->subject_length);
     if (count == -1)
-        reply_error(worker, request->caller, request->id, "E_ARG %s: %s", pp_detail(), subject);
+        reply_error(worker, request->caller, request->id, "E_ARG %s: %s", pp_detail(),
+                    log_quote(quoted, request->subject, request->subject_length));
     else if (count < 0)
         reply_error(worker, request->caller, request->id, "E_LIMIT the broker is out of memory");
     else if (count == 0)
-        reply_error(worker, request->caller, request->id, "E_NORESP nobody serves %s", subject);
+        reply_error(worker, request->caller, request->id, "E_NORESP nobody serves %s",
+                    log_quote(quoted, request->subject, request->subject_length));
     if (count <= 0)
         return PPI_NEXT;
     for (;;) {
@@ -167,7 +168,8 @@ static enum ppi_verdict find_server(struct worker *worker, const struct request 
 
         if (best == NULL) {
             reply_error(worker, request->caller, request->id,
-                        "E_BUSY every server of %s has all the calls it takes", subject);
+                        "E_BUSY every server of %s has all the calls it takes",
+                        log_quote(quoted, request->subject, request->subject_length));
             return PPI_NEXT;
         }
         if (ppi_link_reserve(&best->peer->link, bytes)) {
@@ -188,10 +190,6 @@ enum ppi_verdict calls_request(struct worker *worker, const struct request *requ
     size_t bytes = request->rest_size + PPI_HEAD_MAX;
     struct sub *serve;
 
-    if (request->caller->bye) { /* it was held when the caller left */
-        reply_error(worker, request->caller, request->id, "E_CANCELED the caller said $bye");
-        return PPI_NEXT;
-    }
     enum ppi_verdict verdict = find_server(worker, request, bytes, &serve);
     if (verdict != PPI_NEXT || serve == NULL)
         return verdict;

@@ -15,6 +15,7 @@
 #include "stop.h"
 #include "subs.h"
 #include "ticker.h"
+#include "wire/envelope.h"
 
 enum { PROTOCOL_VERSION = 1, CONTROL_BYTES_MAX = 64 * 1024 };
 
@@ -40,7 +41,7 @@ static void pack_limits(msgpack_packer *packer, const struct settings *settings)
 
     msgpack_pack_map(packer, PPI_COUNT(limits));
     for (size_t i = 0; i < PPI_COUNT(limits); i++) {
-        pack_text(packer, limits[i].name);
+        ppi_pack_text(packer, limits[i].name);
         msgpack_pack_uint64(packer, limits[i].value);
     }
 }
@@ -54,17 +55,17 @@ static void answer_hello(const struct request_in *in)
     snprintf(broker, sizeof broker, "%016" PRIx64, in->worker->broker->id);
     reply_begin(&reply, in->frame->id);
     msgpack_pack_map(packer, 6);
-    pack_text(packer, "v");
+    ppi_pack_text(packer, "v");
     msgpack_pack_int(packer, PROTOCOL_VERSION);
-    pack_text(packer, "id");
+    ppi_pack_text(packer, "id");
     msgpack_pack_uint64(packer, in->peer->id);
-    pack_text(packer, "broker");
-    pack_text(packer, broker);
-    pack_text(packer, "you");
+    ppi_pack_text(packer, "broker");
+    ppi_pack_text(packer, broker);
+    ppi_pack_text(packer, "you");
     report_who(packer, in->peer);
-    pack_text(packer, "limits");
+    ppi_pack_text(packer, "limits");
     pack_limits(packer, &in->worker->broker->settings);
-    pack_text(packer, "caps");
+    ppi_pack_text(packer, "caps");
     msgpack_pack_array(packer, 0);
     reply_end(in->worker, in->peer, &reply);
 }
@@ -82,7 +83,7 @@ static enum ppi_verdict hello(const struct request_in *in)
         in_fail(in, "E_ARG", "$hello was said already");
     else if (!known[0].given || known[0].number != PROTOCOL_VERSION)
         in_fail(in, "E_VERSION", "this broker speaks v 1; say [{\"v\": 1}]");
-    else if (known[1].given && !in_name_valid(known[1].text, known[1].text_length))
+    else if (known[1].given && !ppi_label_valid(known[1].text, known[1].text_length))
         in_fail(in, "E_ARG", "a name has 1 to 64 bytes of UTF-8 and no control bytes");
     else if (known[1].given && (name = sub_copy_text(known[1].text)) == NULL)
         in_fail(in, "E_LIMIT", "the broker is out of memory");
@@ -119,8 +120,7 @@ static bool message_params(const struct request_in *in, const char **subject, si
         in_fail(in, "E_ARG", "param 2 is the message's params, an array");
         return false;
     }
-    if (params.depth > PPI_PARAMS_DEPTH_MAX ||
-        params.size > in->worker->broker->settings.frame_max - PPI_FRAME_RESERVE) {
+    if (!router_takes(in->worker->broker, params.depth, params.size)) {
         in_fail(in, "E_LIMIT", "the message's params are too large, or nested too deep");
         return false;
     }
@@ -137,11 +137,11 @@ static void answer_receipt(const struct request_in *in, const struct receipt *re
         return;
     reply_begin(&reply, in->frame->id);
     msgpack_pack_map(&reply.packer, 3);
-    pack_text(&reply.packer, "m");
+    ppi_pack_text(&reply.packer, "m");
     msgpack_pack_uint32(&reply.packer, receipt->matched);
-    pack_text(&reply.packer, "q");
+    ppi_pack_text(&reply.packer, "q");
     msgpack_pack_uint32(&reply.packer, receipt->queued);
-    pack_text(&reply.packer, "d");
+    ppi_pack_text(&reply.packer, "d");
     msgpack_pack_uint32(&reply.packer, receipt->refused);
     reply_end(in->worker, in->peer, &reply);
 }
@@ -222,8 +222,7 @@ void control_goodbye(struct worker *worker, struct peer *peer)
     const struct request_in in = { worker, peer, &frame, peer->bye_asked, false, { { 0 } }, 0 };
 
     worker_write_begin(worker);
-    while (!ppi_list_empty(&peer->subs))
-        sub_end(PP_CONTAINER(peer->subs.next, struct sub, in_peer));
+    subs_end_all(peer);
     worker_write_end(worker);
     in_answer_nil(&in);
     peer->closes_ns = ppi_timer_now_ns(worker->broker->port) + (uint64_t)LINGER_MS * PPI_NS_PER_MS;

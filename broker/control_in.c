@@ -5,8 +5,6 @@
 #include "reply.h"
 #include "wire/subject.h"
 
-enum { NAME_BYTES_MAX = 64 };
-
 void in_fail(const struct request_in *in, const char *name, const char *text)
 {
     if (in->call)
@@ -80,12 +78,4 @@ bool in_options(const struct request_in *in, int i, struct option *known, size_t
         return true;
     in_fail(in, "E_ARG", problem);
     return false;
-}
-
-bool in_name_valid(const char *name, size_t length)
-{
-    for (size_t i = 0; i < length; i++)
-        if ((unsigned char)name[i] < 0x20 || name[i] == 0x7F)
-            return false;
-    return length >= 1 && length <= NAME_BYTES_MAX && ppi_utf8(name, length);
 }

@@ -33,7 +33,4 @@ bool in_number(const struct request_in *in, int i, const char *what, uint64_t *n
 /* The options, if there are any; false: answered with an error. */
 bool in_options(const struct request_in *in, int i, struct option *known, size_t count);
 
-/* Can it name a client, or a group? */
-bool in_name_valid(const char *name, size_t length);
-
 #endif

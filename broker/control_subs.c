@@ -6,6 +6,7 @@
 #include "log.h"
 #include "reply.h"
 #include "subs.h"
+#include "wire/envelope.h"
 #include "wire/subject.h"
 
 static bool form_of(const struct option *option, enum form *form)
@@ -79,7 +80,7 @@ enum ppi_verdict control_subscribe(const struct request_in *in)
         return PPI_NEXT;
     if (!form_of(&known[0], &form))
         problem = "option 'form' is \"plain\" or \"rich\"";
-    else if (known[1].given && !in_name_valid(known[1].text, known[1].text_length))
+    else if (known[1].given && !ppi_label_valid(known[1].text, known[1].text_length))
         problem = "option 'group' has 1 to 64 bytes of UTF-8 and no control bytes";
     else if (known[2].given && strcmp(known[2].text, "block") != 0 &&
              strcmp(known[2].text, "cut") != 0)
@@ -135,9 +136,9 @@ static void answer_unsub(const struct request_in *in, uint64_t delivered)
         return;
     reply_begin(&reply, in->frame->id);
     msgpack_pack_map(&reply.packer, 2);
-    pack_text(&reply.packer, "delivered");
+    ppi_pack_text(&reply.packer, "delivered");
     msgpack_pack_uint64(&reply.packer, delivered);
-    pack_text(&reply.packer, "discarded"); /* what is queued goes out before this answer does */
+    ppi_pack_text(&reply.packer, "discarded"); /* what is queued goes out before this answer does */
     msgpack_pack_uint64(&reply.packer, 0);
     reply_end(in->worker, in->peer, &reply);
 }

@@ -32,12 +32,6 @@ static void send_buf(struct worker *worker, struct peer *peer, struct ppi_buf *b
     ppi_buf_deinit(buf);
 }
 
-void pack_text(msgpack_packer *packer, const char *text)
-{
-    msgpack_pack_str(packer, strlen(text));
-    msgpack_pack_str_body(packer, text, strlen(text));
-}
-
 void reply_error(struct worker *worker, struct peer *peer, uint32_t id, const char *format, ...)
 {
     char text[TEXT_MAX];
@@ -74,7 +68,7 @@ static void notify_begin(struct reply *reply, const char *method, unsigned count
     msgpack_packer_init(&reply->packer, &reply->buf, ppi_pack_write);
     msgpack_pack_array(&reply->packer, 3);
     msgpack_pack_int(&reply->packer, PPI_NOTIFICATION);
-    pack_text(&reply->packer, method);
+    ppi_pack_text(&reply->packer, method);
     msgpack_pack_array(&reply->packer, count);
 }
 
@@ -91,8 +85,8 @@ void reply_note(struct worker *worker, struct peer *peer, const char *name, cons
     vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
     notify_begin(&reply, "$note", 3);
-    pack_text(&reply.packer, name);
-    pack_text(&reply.packer, text);
+    ppi_pack_text(&reply.packer, name);
+    ppi_pack_text(&reply.packer, text);
     msgpack_pack_map(&reply.packer, 0);
     send_buf(worker, peer, &reply.buf);
 }
@@ -104,8 +98,8 @@ void reply_bye(struct worker *worker, struct peer *peer, const char *name, const
     if (!peer->hello)
         return;
     notify_begin(&reply, "$bye", 3);
-    pack_text(&reply.packer, name);
-    pack_text(&reply.packer, text);
+    ppi_pack_text(&reply.packer, name);
+    ppi_pack_text(&reply.packer, text);
     msgpack_pack_int(&reply.packer, 0);
     send_buf(worker, peer, &reply.buf);
 }

@@ -38,7 +38,4 @@ void reply_cancel(struct worker *worker, struct peer *server, uint32_t id);
 /* One readable line, to who does not speak the protocol. */
 void reply_text(struct worker *worker, struct peer *peer, const char *line);
 
-/* Text for packers. */
-void pack_text(msgpack_packer *packer, const char *text);
-
 #endif

@@ -7,17 +7,18 @@
 #include "io/timer.h"
 #include "reply.h"
 #include "subs.h"
+#include "wire/envelope.h"
 #include "worker.h"
 
 static void pack_number(msgpack_packer *packer, const char *name, uint64_t number)
 {
-    pack_text(packer, name);
+    ppi_pack_text(packer, name);
     msgpack_pack_uint64(packer, number);
 }
 
 static void pack_truth(msgpack_packer *packer, const char *name, bool truth)
 {
-    pack_text(packer, name);
+    ppi_pack_text(packer, name);
     truth ? msgpack_pack_true(packer) : msgpack_pack_false(packer);
 }
 
@@ -28,12 +29,12 @@ void report_who(msgpack_packer *packer, const struct peer *peer)
     msgpack_pack_map(packer, 2);
     pack_number(packer, "pid", who->pid);
     if ((who->flags & PP_PEER_SID) != 0) {
-        pack_text(packer, "sid");
-        pack_text(packer, who->sid);
+        ppi_pack_text(packer, "sid");
+        ppi_pack_text(packer, who->sid);
     } else if ((who->flags & PP_PEER_UID) != 0) {
         pack_number(packer, "uid", who->uid);
     } else {
-        pack_text(packer, "uid");
+        ppi_pack_text(packer, "uid");
         msgpack_pack_nil(packer);
     }
 }
@@ -82,8 +83,8 @@ void report_stats(msgpack_packer *packer, struct broker *broker)
     }
     snprintf(id, sizeof id, "%016" PRIx64, broker->id);
     msgpack_pack_map(packer, 24);
-    pack_text(packer, "broker");
-    pack_text(packer, id);
+    ppi_pack_text(packer, "broker");
+    ppi_pack_text(packer, id);
     pack_number(packer, "pid", ppi_process_id());
     pack_number(packer, "uptime_ms",
                 (ppi_timer_now_ns(broker->port) - broker->started_ns) / PPI_NS_PER_MS);
@@ -129,9 +130,9 @@ void report_clients(msgpack_packer *packer, struct broker *broker)
 
         msgpack_pack_map(packer, 14);
         pack_number(packer, "id", peer->id);
-        pack_text(packer, "name");
-        pack_text(packer, peer->name);
-        pack_text(packer, "who");
+        ppi_pack_text(packer, "name");
+        ppi_pack_text(packer, peer->name);
+        ppi_pack_text(packer, "who");
         report_who(packer, peer);
         pack_truth(packer, "hello", peer->hello);
         pack_number(packer, "age_ms", (now_ns - peer->opened_ns) / PPI_NS_PER_MS);
@@ -143,8 +144,8 @@ void report_clients(msgpack_packer *packer, struct broker *broker)
         pack_number(packer, "queued", atomic_load(&peer->link.load));
         pack_number(packer, "calls_open", peer->calls.count);
         pack_number(packer, "serving", peer->serving.count);
-        pack_text(packer, "state");
-        pack_text(packer, state_of(peer, broker));
+        ppi_pack_text(packer, "state");
+        ppi_pack_text(packer, state_of(peer, broker));
     }
 }
 
@@ -156,19 +157,19 @@ static void pack_sub(msgpack_packer *packer, struct sub *sub)
 
     msgpack_pack_map(packer, 14);
     pack_number(packer, "client", sub->peer->id);
-    pack_text(packer, "name");
-    pack_text(packer, sub->peer->name);
+    ppi_pack_text(packer, "name");
+    ppi_pack_text(packer, sub->peer->name);
     pack_number(packer, "sid", sub->sid);
-    pack_text(packer, "pattern");
-    pack_text(packer, sub->pattern);
-    pack_text(packer, "kind");
-    pack_text(packer, sub->serve ? "serve" : "sub");
-    pack_text(packer, "form");
-    pack_text(packer, sub->form == FORM_RICH ? "rich" : "plain");
-    pack_text(packer, "group");
-    sub->group != NULL ? pack_text(packer, sub->group) : (void)msgpack_pack_nil(packer);
-    pack_text(packer, "policy");
-    pack_text(packer, sub->cut ? "cut" : "block");
+    ppi_pack_text(packer, "pattern");
+    ppi_pack_text(packer, sub->pattern);
+    ppi_pack_text(packer, "kind");
+    ppi_pack_text(packer, sub->serve ? "serve" : "sub");
+    ppi_pack_text(packer, "form");
+    ppi_pack_text(packer, sub->form == FORM_RICH ? "rich" : "plain");
+    ppi_pack_text(packer, "group");
+    sub->group != NULL ? ppi_pack_text(packer, sub->group) : msgpack_pack_nil(packer);
+    ppi_pack_text(packer, "policy");
+    ppi_pack_text(packer, sub->cut ? "cut" : "block");
     pack_number(packer, "accepted", atomic_load(&sub->accepted));
     pack_number(packer, "delivered", delivered);
     pack_number(packer, "queued", queued);

@@ -154,11 +154,9 @@ struct route *route_of(struct worker *worker, const char *subject, size_t length
         route->length == length && memcmp(route->subject, subject, length) == 0)
         return route;
 
-    enum ppi_subject check = ppi_subject_check(subject, length);
-    if (check != PPI_SUBJECT_PLAIN) {
-        ppi_fail(PP_EARG, "%s",
-                 check == PPI_SUBJECT_PATTERN ? "a wildcard cannot be published to or called"
-                                              : ppi_subject_problem(check));
+    const char *refusal = ppi_subject_refusal(subject, length);
+    if (refusal != NULL) {
+        ppi_fail(PP_EARG, "%s", refusal);
         *result = ROUTED_BAD;
         return NULL;
     }

@@ -13,6 +13,11 @@ enum {
 };
 _Static_assert(RUN_BYTES_MAX + RUN_MAX * 32 <= ARENA_BYTES, "a run in rich form fits the arena");
 
+bool router_takes(const struct broker *broker, unsigned depth, size_t size)
+{
+    return depth <= PPI_PARAMS_DEPTH_MAX && size <= broker->settings.frame_max - PPI_FRAME_RESERVE;
+}
+
 int router_servers(struct worker *worker, const char *subject, size_t length, struct sub ***servers,
                    unsigned **turn)
 {

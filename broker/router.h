@@ -1,6 +1,6 @@
 /* router.h: from a subject to its receivers.
  *
- * Consecutive publishes of one connection on one route (routes.h) are a run: they are
+ * Consecutive publishes of one connection on one route (route.h) are a run: they are
  * reserved, counted and collected together, so that what a message costs here is finding its end
  * and comparing its subject. */
 #ifndef ROUTER_H
@@ -16,6 +16,9 @@ struct publication {
     const uint8_t *rest;
     size_t rest_size;
 };
+
+/* May a message with such params be routed? They must fit into every receiver's form. */
+bool router_takes(const struct broker *broker, unsigned depth, size_t size);
 
 /* What became of a confirmed publish: matched = queued + refused. */
 struct receipt {

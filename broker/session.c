@@ -106,17 +106,10 @@ static bool identify(struct worker *worker, struct peer *peer)
 
 /* --- frames ---------------------------------------------------------------------------------- */
 
-/* Params that are passed on must fit into every receiver's form. */
-static bool may_be_routed(const struct broker *broker, const struct ppi_frame *frame)
-{
-    return frame->depth <= PPI_PARAMS_DEPTH_MAX &&
-           frame->size - frame->params <= broker->settings.frame_max - PPI_FRAME_RESERVE;
-}
-
 static enum ppi_verdict publish(struct worker *worker, struct peer *peer,
                                 const struct ppi_frame *frame)
 {
-    if (!may_be_routed(worker->broker, frame)) {
+    if (!router_takes(worker->broker, frame->depth, frame->size - frame->params)) {
         reply_note(worker, peer, "E_LIMIT", "a message's params are too large, or nested too deep");
         return PPI_NEXT;
     }
@@ -144,7 +137,7 @@ static enum ppi_verdict request(struct worker *worker, struct peer *peer,
                                      .rest_size = frame->size - frame->rest,
                                      .deadline_ms = worker->broker->settings.call_deadline_ms };
 
-    if (!may_be_routed(worker->broker, frame)) {
+    if (!router_takes(worker->broker, frame->depth, frame->size - frame->params)) {
         reply_error(worker, peer, frame->id,
                     "E_LIMIT the call's params are too large, or nested too deep");
         return PPI_NEXT;
@@ -325,8 +318,7 @@ static void on_closed(struct ppi_link *link, int why)
 
     worker_enter(worker);
     worker_write_begin(worker);
-    while (!ppi_list_empty(&peer->subs))
-        sub_end(PP_CONTAINER(peer->subs.next, struct sub, in_peer));
+    subs_end_all(peer);
     calls_peer_gone(worker, peer);
     ppi_list_remove(&link->waiting);
     ppi_list_remove(&peer->in_broker);
@@ -336,7 +328,7 @@ static void on_closed(struct ppi_link *link, int why)
     broker->gone_bytes_out += atomic_load(&link->taken_bytes);
     leave_user(peer);
     bool last = broker->stopping && broker->peer_count == 0;
-    ppi_link_deinit(link); /* what was queued is counted lost */
+    ppi_link_deinit(link);
     broker->gone_lost += peer->lost;
     worker_write_end(worker);
     worker_send(worker);

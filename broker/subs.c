@@ -101,6 +101,12 @@ void sub_end(struct sub *sub)
         sub_discard(sub);
 }
 
+void subs_end_all(struct peer *peer)
+{
+    while (!ppi_list_empty(&peer->subs))
+        sub_end(PP_CONTAINER(peer->subs.next, struct sub, in_peer));
+}
+
 void sub_unlist(struct sub *sub)
 {
     atomic_store(&sub->over, false);

@@ -16,6 +16,9 @@ int sub_enter(struct sub *sub);
 /* Takes it out of the index (write section). Freed at once, or with what of it is still queued. */
 void sub_end(struct sub *sub);
 
+/* The same for all of a peer's. */
+void subs_end_all(struct peer *peer);
+
 /* A worker's list of those to end has it no more (write section): ends it, unless that was done
  * meanwhile. */
 void sub_unlist(struct sub *sub);

@@ -40,7 +40,6 @@ struct worker *worker_self(struct broker *broker)
     unsigned count = atomic_load(&broker->worker_count);
     struct worker *worker = count < broker->worker_max ? worker_new(broker) : NULL;
     if (worker != NULL) {
-        worker->index = count;
         broker->workers[count] = worker;
         atomic_store(&broker->worker_count, count + 1);
     } else if (count > 0) {

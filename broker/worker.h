@@ -54,7 +54,6 @@ struct run {
 struct worker {
     struct ppi_mutex view;
     struct broker *broker;
-    unsigned index;
     struct counts counts;
 
     struct box boxes[BOXES];

@@ -130,7 +130,7 @@ int pp_client_new(pp_client **out, const pp_client_config *config)
         config = &defaults;
     if (out == NULL || config->size != sizeof *config)
         return ppi_fail(PP_EINVAL, "out and config.size must be set");
-    if (config->name != NULL && !ppi_client_name_ok(config->name))
+    if (config->name != NULL && !ppi_label_valid(config->name, strlen(config->name)))
         return ppi_fail(PP_EINVAL, "a name has 1 to 64 bytes of UTF-8 and no control bytes");
     pp_client *client = calloc(1, sizeof *client);
     if (client == NULL)
@@ -299,14 +299,11 @@ static int say_hello(pp_client *client)
     msgpack_packer_init(&packer, &buf, ppi_pack_write);
     msgpack_pack_array(&packer, 1);
     msgpack_pack_map(&packer, name != NULL ? 2 : 1);
-    msgpack_pack_str(&packer, 1);
-    msgpack_pack_str_body(&packer, "v", 1);
+    ppi_pack_text(&packer, "v");
     msgpack_pack_int(&packer, PROTOCOL_VERSION);
     if (name != NULL) {
-        msgpack_pack_str(&packer, 4);
-        msgpack_pack_str_body(&packer, "name", 4);
-        msgpack_pack_str(&packer, strlen(name));
-        msgpack_pack_str_body(&packer, name, strlen(name));
+        ppi_pack_text(&packer, "name");
+        ppi_pack_text(&packer, name);
     }
     const pp_piece body = { ppi_buf_data(&buf), ppi_buf_size(&buf) };
     int status = ppi_client_ask(client, NULL, &model, "$hello", &body, 1);

@@ -158,9 +158,6 @@ int ppi_client_send_op(pp_client *client, pp_op *op, const pp_piece pieces[2]);
 /* Can it be published, or called? PP_OK, PP_EINVAL, PP_ELIMIT. */
 int ppi_client_check(const char *subject, const void *params, size_t size);
 
-/* Is it a name for a client or a group? */
-bool ppi_client_name_ok(const char *name);
-
 int ppi_sender_init(pp_client *client);
 void ppi_sender_deinit(pp_client *client);
 

@@ -211,12 +211,6 @@ struct wish {
     uint32_t max_inflight;
 };
 
-static void pack_text(msgpack_packer *packer, const char *text)
-{
-    msgpack_pack_str(packer, strlen(text));
-    msgpack_pack_str_body(packer, text, strlen(text));
-}
-
 /* [pattern, {form: "rich", ...}] */
 static void pack_wish(struct ppi_buf *buf, const struct wish *wish)
 {
@@ -224,29 +218,29 @@ static void pack_wish(struct ppi_buf *buf, const struct wish *wish)
 
     msgpack_packer_init(&packer, buf, ppi_pack_write);
     msgpack_pack_array(&packer, 2);
-    pack_text(&packer, wish->pattern);
+    ppi_pack_text(&packer, wish->pattern);
     msgpack_pack_map(&packer, 1u + (wish->group != NULL) + wish->echo + wish->cut +
                                   wish->exclusive + (wish->max_inflight != 0));
-    pack_text(&packer, "form");
-    pack_text(&packer, "rich");
+    ppi_pack_text(&packer, "form");
+    ppi_pack_text(&packer, "rich");
     if (wish->group != NULL) {
-        pack_text(&packer, "group");
-        pack_text(&packer, wish->group);
+        ppi_pack_text(&packer, "group");
+        ppi_pack_text(&packer, wish->group);
     }
     if (wish->echo) {
-        pack_text(&packer, "echo");
+        ppi_pack_text(&packer, "echo");
         msgpack_pack_true(&packer);
     }
     if (wish->cut) {
-        pack_text(&packer, "policy");
-        pack_text(&packer, "cut");
+        ppi_pack_text(&packer, "policy");
+        ppi_pack_text(&packer, "cut");
     }
     if (wish->exclusive) {
-        pack_text(&packer, "exclusive");
+        ppi_pack_text(&packer, "exclusive");
         msgpack_pack_true(&packer);
     }
     if (wish->max_inflight != 0) {
-        pack_text(&packer, "max_inflight");
+        ppi_pack_text(&packer, "max_inflight");
         msgpack_pack_uint32(&packer, wish->max_inflight);
     }
 }
@@ -302,7 +296,7 @@ int pp_subscribe(pp_client *client, pp_op *op, const char *pattern, const pp_sub
         config = &defaults;
     if (client == NULL || pattern == NULL || out == NULL || config->size != sizeof *config)
         return ppi_fail(PP_EINVAL, "client, pattern, sub and config.size must be set");
-    if (config->group != NULL && !ppi_client_name_ok(config->group))
+    if (config->group != NULL && !ppi_label_valid(config->group, strlen(config->group)))
         return ppi_fail(PP_EINVAL, "a group has 1 to 64 bytes of UTF-8 and no control bytes");
     if (check_pattern(pattern) != PP_OK)
         return PP_EINVAL;

@@ -20,7 +20,7 @@
 #include "wire/envelope.h"
 #include "wire/scan.h"
 
-enum { PPI_FRAME_PIECES = PPI_BODY_PIECES + 1, NAME_MAX_BYTES = 64 };
+enum { PPI_FRAME_PIECES = PPI_BODY_PIECES + 1 };
 
 /* --- writing, with the lock held -------------------------------------------------------------- */
 
@@ -232,12 +232,9 @@ int ppi_client_send_op(pp_client *client, pp_op *op, const pp_piece pieces[2])
 
 static int check_subject(const char *subject)
 {
-    enum ppi_subject check = ppi_subject_check(subject, strlen(subject));
+    const char *refusal = ppi_subject_refusal(subject, strlen(subject));
 
-    if (check == PPI_SUBJECT_PATTERN)
-        return ppi_fail(PP_EINVAL, "a wildcard cannot be published to or called");
-    return check == PPI_SUBJECT_PLAIN ? PP_OK
-                                      : ppi_fail(PP_EINVAL, "%s", ppi_subject_problem(check));
+    return refusal == NULL ? PP_OK : ppi_fail(PP_EINVAL, "%s", refusal);
 }
 
 static int check_params(const void *params, size_t size)
@@ -276,16 +273,6 @@ static int head_for(struct ppi_sender *sender, const char *subject, uint8_t *hea
     }
     memcpy(head, sender->head, sender->head_size);
     return (int)sender->head_size;
-}
-
-bool ppi_client_name_ok(const char *name)
-{
-    size_t length = strlen(name);
-
-    for (const char *at = name; *at != '\0'; at++)
-        if ((unsigned char)*at < 0x20 || *at == 0x7F)
-            return false;
-    return length >= 1 && length <= NAME_MAX_BYTES && ppi_utf8(name, length);
 }
 
 static bool full(pp_client *client)

@@ -467,9 +467,6 @@ int ppi_link_open(struct ppi_link *link, pp_handle *pipe, pp_port *port,
 
 void ppi_link_deinit(struct ppi_link *link)
 {
-    ppi_mutex_lock(&link->lock);
-    ppi_outq_deinit(&link->outq, on_mark, link);
-    ppi_mutex_unlock(&link->lock);
     ppi_reader_deinit(&link->reader);
     ppi_mutex_deinit(&link->lock);
     ppi_mutex_deinit(&link->turn);

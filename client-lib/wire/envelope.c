@@ -95,6 +95,14 @@ size_t ppi_options_deadline(uint8_t *out, uint32_t milliseconds)
                     out);
 }
 
+int ppi_pack_text(struct msgpack_packer *packer, const char *text)
+{
+    size_t length = strlen(text);
+    int status = msgpack_pack_str(packer, length);
+
+    return status == 0 ? msgpack_pack_str_body(packer, text, length) : status;
+}
+
 int ppi_pack_write(void *buf, const char *data, size_t size)
 {
     return ppi_buf_append(buf, data, size);
@@ -112,8 +120,7 @@ int ppi_pack_error(struct ppi_buf *buf, uint32_t id, const char *format, ...)
     va_end(arguments);
     msgpack_packer_init(&packer, buf, ppi_pack_write);
     if (ppi_buf_append(buf, head, ppi_head_answer(head, id)) != PP_OK ||
-        msgpack_pack_str(&packer, strlen(text)) != 0 ||
-        msgpack_pack_str_body(&packer, text, strlen(text)) != 0 || msgpack_pack_nil(&packer) != 0)
+        ppi_pack_text(&packer, text) != 0 || msgpack_pack_nil(&packer) != 0)
         return PP_ENOMEM;
     return PP_OK;
 }

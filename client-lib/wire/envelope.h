@@ -32,6 +32,11 @@ size_t ppi_head_params(uint8_t *out, unsigned count, const char *subject, size_t
 size_t ppi_params_number(uint8_t *out, uint64_t number);
 size_t ppi_options_deadline(uint8_t *out, uint32_t milliseconds);
 
+struct msgpack_packer; /* msgpack-c's */
+
+/* Packs a terminated text. 0, or what the packer's write returned. */
+int ppi_pack_text(struct msgpack_packer *packer, const char *text);
+
 /* What msgpack-c's packer appends to a ppi_buf with: msgpack_packer_init(&p, &buf, ppi_pack_write).
  * Not 0: no memory. */
 int ppi_pack_write(void *buf, const char *data, size_t size);

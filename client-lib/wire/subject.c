@@ -81,6 +81,24 @@ const char *ppi_subject_problem(enum ppi_subject result)
     return "";
 }
 
+const char *ppi_subject_refusal(const char *text, size_t length)
+{
+    enum ppi_subject check = ppi_subject_check(text, length);
+
+    if (check == PPI_SUBJECT_PLAIN)
+        return NULL;
+    return check == PPI_SUBJECT_PATTERN ? "a wildcard cannot be published to or called"
+                                        : ppi_subject_problem(check);
+}
+
+bool ppi_label_valid(const char *text, size_t length)
+{
+    for (size_t i = 0; i < length; i++)
+        if ((unsigned char)text[i] < 0x20 || text[i] == 0x7F)
+            return false;
+    return length >= 1 && length <= PPI_LABEL_MAX && ppi_utf8(text, length);
+}
+
 bool ppi_subject_token(const char *text, size_t length, size_t *at, const char **token,
                        size_t *token_length)
 {

@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { PPI_SUBJECT_MAX = 255 };
+enum { PPI_SUBJECT_MAX = 255, PPI_LABEL_MAX = 64 };
 
 enum ppi_subject {
     PPI_SUBJECT_PLAIN,   /* a subject; also a pattern that matches itself only */
@@ -33,6 +33,12 @@ bool ppi_subject_token(const char *text, size_t length, size_t *at, const char *
  * with '$' or '@'. */
 bool ppi_subject_match(const char *pattern, size_t pattern_length, const char *subject,
                        size_t subject_length);
+
+/* Why it cannot be published to, or called, in words; NULL: it can. */
+const char *ppi_subject_refusal(const char *text, size_t length);
+
+/* Is it a name for a client, or for a queue group: 1 to 64 bytes of UTF-8, no control bytes? */
+bool ppi_label_valid(const char *text, size_t length);
 
 /* Is valid UTF-8? */
 bool ppi_utf8(const char *text, size_t length);
