@@ -248,6 +248,15 @@ int pp_port_claim(pp_port *port, void *overlapped, uintptr_t key, uint32_t bytes
     return result >= 0 ? result : ppi_fail_plain(result);
 }
 
+int pp_port_pollable(pp_port *port, int *descriptor)
+{
+    if (port == NULL || descriptor == NULL)
+        return ppi_fail(PP_EINVAL, "port and descriptor must be set");
+    if (forked(port))
+        return ppi_fail(PP_ESTATE, "a port works in the process that opened it");
+    return ppi_queue_lend(port, descriptor);
+}
+
 int pp_port_post(pp_port *port, uintptr_t key, uint64_t bytes, pp_op *op)
 {
     if (port == NULL || op == NULL)

@@ -25,6 +25,9 @@ int ppi_queue_take(pp_port *port, pp_packet *packets, int count, uint64_t deadli
 int ppi_queue_claim(pp_port *port, void *overlapped, uintptr_t key, uint32_t bytes,
                     pp_packet *packet);
 
+/* As pp_port_pollable. */
+int ppi_queue_lend(pp_port *port, int *descriptor);
+
 /* From now on ppi_queue_take returns PP_ECLOSED to everybody. */
 void ppi_queue_end(pp_port *port);
 

@@ -255,6 +255,14 @@ int ppi_queue_claim(pp_port *port, void *overlapped, uintptr_t key, uint32_t byt
     return translate(port, &entry, packet);
 }
 
+int ppi_queue_lend(pp_port *port, int *descriptor)
+{
+    (void)port;
+    (void)descriptor;
+    return ppi_fail(PP_ENOTSUP, "not on Windows: give pp_port_open your own completion port, "
+                                "config.native, and let pp_port_claim have what it delivers");
+}
+
 void ppi_queue_end(pp_port *port)
 {
     struct ppi_queue *queue = port->queue;
