@@ -165,43 +165,75 @@ static void a_lent_descriptor_is_readable_when_a_deadline_is_over(void **state)
     loop_close(&loop);
 }
 
-/* A worker of the port that holds its token until it is let go. */
+/* A worker of the port, step by step: in each round it takes a packet and has the only token until
+ * it is let go, in one way or the other. */
 struct holder {
     pp_port *port;
-    atomic_bool holds, may_go;
+    struct runner runner;
+    int rounds;
+    bool brackets; /* gives the token away inside a bracket; else by leaving the port */
+    atomic_int begun, held, let_go;
 };
 
-static void hold_token(void *argument)
+static void hold_tokens(void *argument)
 {
     struct holder *holder = argument;
     pp_packet packet;
 
-    if (pp_port_get(holder->port, &packet, TEST_PATIENCE_MS) == 1)
-        holder->holds = true;
-    while (!holder->may_go)
+    for (int round = 1; round <= holder->rounds; round++) {
+        while (holder->begun < round)
+            ppi_yield();
+        if (pp_port_get(holder->port, &packet, TEST_PATIENCE_MS) == 1)
+            holder->held = round;
+        while (holder->let_go < round)
+            ppi_yield();
+        if (holder->brackets)
+            pp_blocking_begin();
+        else
+            pp_thread_detach();
+    }
+    while (holder->let_go <= holder->rounds)
         ppi_yield();
-    pp_thread_detach();
+}
+
+static void holder_start(struct holder *holder, pp_port *port, int rounds)
+{
+    holder->port = port;
+    holder->rounds = rounds;
+    runner_start(&holder->runner, hold_tokens, holder);
+}
+
+/* It takes post, and has the token then. */
+static void holder_begin(struct holder *holder, pp_op *post)
+{
+    int round = ++holder->begun;
+
+    assert_int_equal(pp_port_post(holder->port, 0, 0, post), PP_OK);
+    while (holder->held < round)
+        ppi_yield();
+}
+
+static void holder_end(struct holder *holder)
+{
+    holder->let_go = holder->rounds + 1;
+    runner_join(&holder->runner);
 }
 
 /* Nothing can be taken while others have every token: then it must not spin, and not forget. */
-static void a_lent_descriptor_is_quiet_while_no_token_is_free(void **state)
+static void quiet_while_no_token_is_free(bool brackets)
 {
     struct loop loop;
     struct streams streams;
-    struct runner runner;
-    struct holder holder = { 0 };
+    struct holder holder = { .brackets = brackets };
     pp_op posts[3] = { PP_OP_INIT }, read = PP_OP_INIT;
     char byte;
 
-    (void)state;
     loop_open_plain(&loop);
     streams_open(&streams);
     assert_int_equal(pp_port_attach(loop.port, streams.server, 7), PP_OK);
     assert_int_equal(pp_read(streams.server, &read, &byte, 1), PP_PENDING);
-    holder.port = loop.port;
-    assert_int_equal(pp_port_post(loop.port, 0, 0, &posts[0]), PP_OK);
-    runner_start(&runner, hold_token, &holder);
-    EVENTUALLY(holder.holds);
+    holder_start(&holder, loop.port, 1);
+    holder_begin(&holder, &posts[0]);
     for (int i = 1; i < 3; i++) {
         assert_int_equal(pp_port_post(loop.port, 0, 0, &posts[i]), PP_OK);
         assert_int_equal(turn(&loop), 0);
@@ -211,30 +243,48 @@ static void a_lent_descriptor_is_quiet_while_no_token_is_free(void **state)
     assert_true(readable(&loop, TEST_PATIENCE_MS));
     assert_int_equal(turn(&loop), 0);
     assert_false(readable(&loop, 0));
-    holder.may_go = true;
+    holder.let_go = 1;
     assert_true(readable(&loop, TEST_PATIENCE_MS));
     assert_int_equal(turn(&loop), 3);
     assert_false(readable(&loop, 0));
-    runner_join(&runner);
+    holder_end(&holder);
     streams_close(&streams);
     loop_close(&loop);
 }
 
+static void a_lent_descriptor_is_quiet_while_no_token_is_free(void **state)
+{
+    (void)state;
+    quiet_while_no_token_is_free(false);
+}
+
 static void a_lent_descriptor_says_when_a_bracket_frees_a_token(void **state)
 {
+    (void)state;
+    quiet_while_no_token_is_free(true);
+}
+
+/* The token may become free in the very moment in which the loop has looked and found none. */
+static void a_token_that_becomes_free_during_a_visit_is_not_missed(void **state)
+{
+    enum { VISITS = 5000 };
     struct loop loop;
-    pp_op posts[2] = { PP_OP_INIT };
-    pp_packet packet;
+    struct holder holder = { .port = NULL };
+    pp_op first = PP_OP_INIT, second = PP_OP_INIT;
+    unsigned taken;
 
     (void)state;
     loop_open_plain(&loop);
-    for (int i = 0; i < 2; i++)
-        assert_int_equal(pp_port_post(loop.port, 0, 0, &posts[i]), PP_OK);
-    assert_int_equal(pp_port_get(loop.port, &packet, 0), 1);
-    pp_blocking_begin();
-    assert_true(readable(&loop, 0));
-    pp_blocking_end();
-    assert_int_equal(turn(&loop), 1);
+    holder_start(&holder, loop.port, VISITS);
+    for (int round = 1; round <= VISITS; round++) {
+        holder_begin(&holder, &first);
+        assert_int_equal(pp_port_post(loop.port, 0, 0, &second), PP_OK);
+        holder.let_go = round;
+        while ((taken = turn(&loop)) == 0)
+            assert_true(readable(&loop, TEST_PATIENCE_MS));
+        assert_int_equal(taken, 1);
+    }
+    holder_end(&holder);
     loop_close(&loop);
 }
 
@@ -424,6 +474,7 @@ int foreign_loop_rows(void)
         TEST(a_lent_descriptor_is_readable_when_a_deadline_is_over),
         TEST(a_lent_descriptor_is_quiet_while_no_token_is_free),
         TEST(a_lent_descriptor_says_when_a_bracket_frees_a_token),
+        TEST(a_token_that_becomes_free_during_a_visit_is_not_missed),
         TEST(a_lent_descriptor_is_readable_after_shutdown),
         TEST(a_loop_that_takes_all_in_a_turn_misses_nothing),
         TEST(a_loop_that_takes_one_a_turn_misses_nothing),
