@@ -80,7 +80,8 @@ enum {
 const char *pp_strerror(int status);
 
 /* What exactly was wrong with this thread's last failed call, in words that say what to change;
- * "" if there is nothing to add to pp_strerror. Valid until the thread's next failing call. */
+ * "" if there is nothing to add to pp_strerror. Valid until the thread's next failing call. Of
+ * calls only: how an operation ended is in its packet, and pp_client_error has a client's words. */
 const char *pp_detail(void);
 
 /* --- operations -------------------------------------------------------------------------- */
@@ -190,6 +191,8 @@ int pp_port_open(pp_port **out, const pp_port_config *config);
 int pp_port_attach(pp_port *port, pp_handle *handle, uintptr_t key);
 
 /* Takes the oldest packet, waiting for it at most timeout_ms (0: do not wait; negative: for ever).
+ * Callbacks, and functions of pp_op_use_call, run inside; they do not end the wait: a callback that
+ * wants the loop to look at something posts a packet.
  * Ends the calling worker's previous packet: its active slot is given back first.
  * A thread belongs to the port from which it took last; taking from another, pp_thread_detach and
  * its end release it.
