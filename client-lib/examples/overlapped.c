@@ -11,7 +11,7 @@
 #include <panpipe/client.h>
 
 enum { CALLS = 4, MESSAGES = 3 };
-enum { CONNECT, SUBSCRIBE, RECEIVE, ACCEPT, DIAL, WRITE, READ, CLOSED, PUBLISH };
+enum { CONNECT, SUBSCRIBE, RECEIVE, ACCEPT, DIAL, WRITE, READ, DRAIN, PUBLISH };
 enum { CALL = PUBLISH + MESSAGES, OPS = CALL + CALLS };
 
 static pp_op ops[OPS]; /* which one a packet is for says what has ended */
@@ -22,6 +22,7 @@ static pp_handle *listener, *server, *dialer; /* a pipe from this program to its
 static pp_answer answers[CALLS];
 static char bytes[16];
 static int missing = CALLS + MESSAGES + 1; /* what this program waits for */
+static int connected;
 
 static void must(int status, const char *what)
 {
@@ -55,7 +56,7 @@ static void on_received(int status)
     pp_message message;
 
     if (status == PP_ECANCELED)
-        return; /* we have closed the client */
+        return; /* it was drained */
     must(status, "receiving");
     while (pp_next(sub, &message) == 1) {
         printf("message: %.*s\n", (int)message.subject_length, message.subject);
@@ -82,6 +83,8 @@ static void on_ended(int which, int status)
     must(status, "an operation");
     if (which == CONNECT)
         call_and_subscribe();
+    if (which == CONNECT || which == DRAIN)
+        connected = which == CONNECT;
     if (which == SUBSCRIBE)
         receive_and_publish();
     if (which == DIAL)
@@ -96,20 +99,11 @@ static void on_ended(int which, int status)
     }
 }
 
-/* Runs inside pp_port_get, which then goes on waiting: so it posts a packet. */
-static void on_closed(void *context, pp_client *gone, int why)
+static void take_packets_while(const int *wanted)
 {
-    (void)gone;
-    if (why != PP_ECLOSED)
-        must(why, "the connection"); /* it was not us */
-    must(pp_port_post(port, 0, 0, context), "posting");
-}
+    pp_packet packet;
 
-static void take_packets_until(int which)
-{
-    pp_packet packet = { 0 };
-
-    while (missing > 0 || (which >= 0 && packet.op != &ops[which])) {
+    while (*wanted > 0) {
         must(pp_port_get(port, &packet, -1), "the port");
         on_ended((int)(packet.op - ops), packet.status);
     }
@@ -117,11 +111,10 @@ static void take_packets_until(int which)
 
 int main(void)
 {
-    pp_client_config config = { .size = sizeof config, .on_closed = on_closed };
+    pp_client_config config = { .size = sizeof config };
 
     must(pp_port_open(&port, NULL), "the port");
     config.port = port;
-    config.context = &ops[CLOSED];
     must(pp_client_new(&client, &config), "the client");
     must(pp_client_connect(client, &ops[CONNECT]), "connecting");
     must(pp_listen(&listener, "overlapped-example", NULL), "listening");
@@ -130,12 +123,13 @@ int main(void)
     must(pp_dial(&dialer, "overlapped-example", NULL), "dialing");
     must(pp_port_attach(port, dialer, 0), "attaching");
     must(pp_connect(dialer, &ops[DIAL]), "dialing");
-    take_packets_until(-1);
+    take_packets_while(&missing);
     pp_close(server);
     pp_close(dialer);
     pp_close(listener);
-    must(pp_client_close(client), "closing"); /* on our port it does not wait: on_closed follows */
-    take_packets_until(CLOSED);
+    must(pp_client_drain(client, &ops[DRAIN]), "draining"); /* the broker has everything then */
+    take_packets_while(&connected);
+    must(pp_client_close(client), "closing");
     for (int i = 0; i < CALLS; i++)
         pp_answer_free(&answers[i]);
     must(pp_port_shutdown(port, PP_SHUT_FAST, -1, NULL, NULL), "shutting down");

@@ -55,7 +55,7 @@ static void on_closed(void *context, pp_client *client, int why)
 
 int main(int argc, char **argv)
 {
-    pp_client_config config = { .size = sizeof config, .name = "subscriber" };
+    pp_client_config config = { .size = sizeof config, .on_closed = on_closed };
     pp_sub_config how = { .size = sizeof how, .on_message = on_message };
     pp_client *client;
     pp_sub *sub;
@@ -66,15 +66,13 @@ int main(int argc, char **argv)
         status = pp_watch_for_end(on_wish, NULL); /* before there are other threads */
     if (status != PP_OK)
         return fail("starting", status);
-    config.on_closed = on_closed;
     if ((status = pp_client_open(&client, &config)) != PP_OK)
         return fail("connecting", status);
     status = pp_subscribe(client, NULL, argc > 1 ? argv[1] : ">", &how, &sub);
     if (status == PP_OK) {
         printf("subscribed\n");
         fflush(stdout);
-        pp_port_get(port, &packet, -1);
-        if (packet.key == CLOSED)
+        if (pp_port_get(port, &packet, -1) == 1 && packet.key == CLOSED)
             status = -(int)packet.bytes;
     }
     int code = status == PP_OK ? 0 : fail("subscribing", status);

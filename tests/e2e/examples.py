@@ -23,6 +23,7 @@ from support import (
     test,
 )
 
+SOURCES = os.path.join(os.path.dirname(__file__), "../../client-lib/examples")
 WHY = "sockets of this kind are Python's on Linux only"
 
 
@@ -74,6 +75,27 @@ class Running:
         self.process.send_signal(signal.SIGINT)
         done = end_of(self.process)
         assert done.code == 0 and done.err == "", done
+
+
+@test("the README of the examples counts their lines, and has them all")
+def _():
+    with open(os.path.join(SOURCES, "README.md"), encoding="utf-8") as file:
+        told = dict(re.findall(r"^\| \[(\w+\.c)\].*?\| (\d+) \|", file.read(), re.M))
+    counted = {}
+    for name in os.listdir(SOURCES):
+        if name.endswith(".c"):
+            counted[name] = str(contents(os.path.join(SOURCES, name)).count(b"\n"))
+    assert told == counted, (told, counted)
+
+
+@test("the examples need nothing but the public headers")
+def _():
+    include = os.path.join(SOURCES, "../include")
+    for name in os.listdir(SOURCES):
+        if name.endswith(".c") and name != "native_loop.c":  # Windows has its headers
+            strict = ["cc", "-std=c11", "-Wall", "-Wextra", "-Werror", "-fsyntax-only"]
+            done = end_of(start(strict + ["-I", include, os.path.join(SOURCES, name)]))
+            assert done.code == 0, done
 
 
 @test("hello.c hears what it publishes")
@@ -162,6 +184,8 @@ def _():
         loop.process.stdin.write(b"line %d\n" % count)
         loop.process.stdin.flush()
         assert b"line %d" % count in end_of(reader).out
+    assert run(broker, "publisher", "loop.hello", "5000").code == 0
+    eventually(lambda: len(loop.lines()) == 1 + 3 + 5000, "all of a burst arrive")
     loop.process.stdin.close()
     assert loop.process.wait(timeout=PATIENCE_S) == 0
     broker.stop()
