@@ -1,25 +1,43 @@
-"""A client of Panpipe in one page, with nothing but a socket and a msgpack package.
+"""A client of Panpipe in one page, with nothing but the msgpack package. Copy it, change it.
 
-    client = Client("/run/user/1000/panpipe/default.sock")
-    client.subscribe("news", print)
-    client.serve("sum", lambda *numbers: sum(numbers))
-    print(client.call("other.service", 1, "two"))
-    client.run()
+    bus = Bus()
+    bus.subscribe("news.>", print)
+    bus.serve("svc.sum", lambda subject, *numbers: sum(numbers))
+    print(bus.call("other.service", 1, "two"))
+    bus.run()
 
-Copy it, change it. Handlers are called with a message's params, inside call() and run().
+Handlers get the subject and the params; they run inside call() and run(), and may call.
 """
 
+import os
 import socket
+import subprocess
 
 import msgpack
 
 
-class Client:
-    def __init__(self, path):
-        self.socket = socket.socket(socket.AF_UNIX)
-        self.socket.connect(path)
+def connect():
+    """The two ends of a connection to the broker that $PANPIPE names. Where there is no socket,
+    which is so on Windows, the program panpipe joins us to the broker."""
+    path = os.environ.get("PANPIPE") or "default"
+    if "/" not in path:
+        folder = os.environ.get("XDG_RUNTIME_DIR")
+        folder = f"{folder}/panpipe" if folder else f"/tmp/panpipe-{os.geteuid()}"
+        path = f"{folder}/{path}.sock"
+    if os.path.exists(path):
+        broker = socket.socket(socket.AF_UNIX)
+        broker.connect(path)
+        return broker.makefile("rb"), broker.makefile("wb")
+    pipe = subprocess.PIPE
+    panpipe = subprocess.Popen(["panpipe", "stdio"], stdin=pipe, stdout=pipe)
+    return panpipe.stdout, panpipe.stdin
+
+
+class Bus:
+    def __init__(self):
+        self.input, self.output = connect()
         self.unpacker = msgpack.Unpacker()
-        self.handlers = {}  # by subject
+        self.handlers = {}  # by the id that the broker gave
         self.answers = {}  # by the call's number
         self.last = 0
 
@@ -30,44 +48,47 @@ class Client:
         self.last = number = self.last + 1
         self._send(0, number, subject, params)
         while number not in self.answers:
-            self._receive()
+            self._handle(*self._next())
         error, result = self.answers.pop(number)
         if error is not None:
             raise RuntimeError(error)
         return result
 
-    def subscribe(self, subject, handler):
-        self.handlers[subject] = handler
-        self.call("$sub", subject)
+    def subscribe(self, pattern, handler):
+        self.handlers[self.call("$sub", pattern, {"form": "rich"})] = handler
 
-    def serve(self, subject, handler):
-        self.handlers[subject] = handler
-        self.call("$serve", subject)
+    def serve(self, pattern, handler):
+        self.handlers[self.call("$serve", pattern, {"form": "rich"})] = handler
 
     def run(self):
         while True:
-            self._receive()
+            self._handle(*self._next())
 
     def _send(self, *message):
-        self.socket.sendall(msgpack.packb(message))
+        self.output.write(msgpack.packb(message))
+        self.output.flush()
 
-    def _receive(self):
-        """Takes what has come, at least something. A message is [2, subject, params], a call
-        [0, number, subject, params], an answer [1, number, error, result]."""
-        data = self.socket.recv(65536)
-        if not data:
-            raise EOFError("the broker has closed the connection")
-        self.unpacker.feed(data)
-        for kind, *rest in self.unpacker:
-            if kind == 1:
-                self.answers[rest[0]] = rest[1:]
-            elif kind == 2 and rest[0] in self.handlers:
-                self.handlers[rest[0]](*rest[1])
-            elif kind == 0:
-                self._answer(*rest)
+    def _next(self):
+        """The next message, however the bytes of messages were cut on their way."""
+        while True:
+            for message in self.unpacker:
+                return message
+            data = self.input.read1(65536)
+            if not data:
+                raise EOFError("the broker has closed the connection")
+            self.unpacker.feed(data)
 
-    def _answer(self, number, subject, params):
-        try:
-            self._send(1, number, None, self.handlers[subject](*params))
-        except Exception as error:  # whatever it is, the caller must hear of it
-            self._send(1, number, str(error), None)
+    def _handle(self, kind, *rest):
+        """Rich messages are [2, "$msg", [id, subject, params]], rich calls [0, number, "$call",
+        [id, subject, params]], answers [1, number, error, result]."""
+        if kind == 1:
+            self.answers[rest[0]] = rest[1:]
+        elif kind == 2 and rest[0] == "$msg":
+            handler, subject, params = rest[1]
+            self.handlers[handler](subject, *params)
+        elif kind == 0:
+            handler, subject, params = rest[2]
+            try:
+                self._send(1, rest[0], None, self.handlers[handler](subject, *params))
+            except Exception as error:  # whatever it is, the caller must hear of it
+                self._send(1, rest[0], str(error), None)
