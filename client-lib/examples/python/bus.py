@@ -16,21 +16,31 @@ import subprocess
 import msgpack
 
 
+def path():
+    """Where the broker's socket is: $PANPIPE is its name, or the path itself."""
+    name = os.environ.get("PANPIPE") or "default"
+    if "/" in name:
+        return name
+    folder = os.environ.get("XDG_RUNTIME_DIR")
+    if folder:
+        return f"{folder}/panpipe/{name}.sock"
+    folder = f"/tmp/panpipe-{os.geteuid()}"
+    if os.lstat(folder).st_uid != os.geteuid():
+        raise PermissionError(f"{folder} is somebody else's")
+    return f"{folder}/{name}.sock"
+
+
 def connect():
-    """The two ends of a connection to the broker that $PANPIPE names. Where there is no socket,
-    which is so on Windows, the program panpipe joins us to the broker."""
-    path = os.environ.get("PANPIPE") or "default"
-    if "/" not in path:
-        folder = os.environ.get("XDG_RUNTIME_DIR")
-        folder = f"{folder}/panpipe" if folder else f"/tmp/panpipe-{os.geteuid()}"
-        path = f"{folder}/{path}.sock"
-    if os.path.exists(path):
+    """The two ends of a connection to the broker. Where there is no socket, which is always so on
+    Windows, the program panpipe joins us to it."""
+    try:
         broker = socket.socket(socket.AF_UNIX)
-        broker.connect(path)
+        broker.connect(path())
         return broker.makefile("rb"), broker.makefile("wb")
-    pipe = subprocess.PIPE
-    panpipe = subprocess.Popen(["panpipe", "stdio"], stdin=pipe, stdout=pipe)
-    return panpipe.stdout, panpipe.stdin
+    except (AttributeError, FileNotFoundError, ConnectionRefusedError):
+        pipe = subprocess.PIPE
+        panpipe = subprocess.Popen(["panpipe", "stdio"], stdin=pipe, stdout=pipe)
+        return panpipe.stdout, panpipe.stdin
 
 
 class Bus:
