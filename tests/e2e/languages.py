@@ -100,6 +100,7 @@ WHY_NOT = {  # (language, where): why; or (language, where, verb): why
     ("Node for Windows", HERE): "a Windows program",
     ("Shell", WINE, "serves"): "`serve --exec` runs cmd.exe there",
 }
+BY_STDIO = ("Neovim", "pynvim", "Python")  # under Wine: Linux programs, see above
 BY_NAME = {  # the library's own suite, tests/client, runs on both systems
     "C": (
         "a_call_gets_its_answer",
@@ -303,15 +304,17 @@ def _():
 # --- the README's table --------------------------------------------------------------------------
 
 
+def cell(language, where, verb):
+    by_stdio = where == WINE and language in BY_STDIO
+    return why_not(language, where, verb) or ("✓ by stdio" if by_stdio else "✓")
+
+
 def table():
     """A mark is a test: "LANGUAGE VERB" in this file, or, for C, one of tests/client."""
     yield "| | " + " | ".join(f"{verb}, {where}" for where in (HERE, WINE) for verb in ROLES) + " |"
     yield "| --- |" + " --- |" * 2 * len(ROLES)
     for language in LANGUAGES:
-        cells = [why_not(language, where, verb) or "✓" for where in (HERE, WINE) for verb in ROLES]
-        for i, cell in enumerate(cells):
-            if cell != "✓" and cell in cells[:i]:
-                cells[i] = "the same"
+        cells = [cell(language, where, verb) for where in (HERE, WINE) for verb in ROLES]
         yield f"| {language} | " + " | ".join(cells) + " |"
 
 
