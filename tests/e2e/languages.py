@@ -16,8 +16,19 @@ import sys
 import threading
 
 from support import (
-    ON_WINE, PANPIPE, PANPIPED, Broker, Skip, contents, end_of, eventually, native, path,
-    run_tests, start, test,
+    ON_WINE,
+    PANPIPE,
+    PANPIPED,
+    Broker,
+    Skip,
+    contents,
+    end_of,
+    eventually,
+    native,
+    path,
+    run_tests,
+    start,
+    test,
 )
 
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "../.."))
@@ -177,7 +188,8 @@ def calls(language):
 
 def serves(language):
     broker = Broker()
-    is_there(broker, run(broker, language, "service"), "svc.sum")
+    service = run(broker, language, "service")
+    is_there(broker, service, "svc.sum")
     heard = broker.ready("sub", "news.sum", "-n", "1")
     done = broker.run("req", "svc.sum", "--in", "json", "[1, 2, 39]")
     assert done.out.split() == [b"42"], done
@@ -185,6 +197,7 @@ def serves(language):
     done = broker.run("req", "svc.sum", "--in", "json", '["forty-two"]')
     assert done.code != 0 and done.out == b"", done
     broker.stop()
+    assert service.end() != 0 and contents(service.err), service
 
 
 def subscribes(language):
@@ -199,6 +212,7 @@ def subscribes(language):
     for line, text in zip(heard, ("one", "zwölf")):
         assert line.startswith("news.numbers") and text in line, subscriber
     broker.stop()
+    assert subscriber.end() != 0 and contents(subscriber.err), subscriber
 
 
 ROLES = {"calls": calls, "serves": serves, "subscribes": subscribes}

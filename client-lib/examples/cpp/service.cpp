@@ -76,4 +76,6 @@ int main()
     changed.wait(guard, [] { return over; });
     guard.unlock();
     pp_client_close(client);
+    std::cerr << "service: the broker has closed the connection\n";
+    return 1;
 }

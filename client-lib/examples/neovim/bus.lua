@@ -13,7 +13,7 @@ local Bus = {}
 Bus.__index = Bus
 
 -- Through the program panpipe, which knows where the broker is.
-function Bus.connect()
+function Bus.connect(on_end) -- called with why; by default an error message
   local self = setmetatable({ handlers = {} }, Bus)
   self.session = vim.mpack.Session({ unpack = vim.mpack.Unpacker() })
   self.input, self.output = vim.loop.new_pipe(), vim.loop.new_pipe()
@@ -22,7 +22,7 @@ function Bus.connect()
     stdio = { self.input, self.output, 2 },
   }, function() self.process:close() end))
   self.output:read_start(vim.schedule_wrap(function(_, data)
-    if not data then error('the broker has closed the connection') end
+    if not data then return (on_end or error)('the broker has closed the connection') end
     self:receive(data)
   end))
   return self

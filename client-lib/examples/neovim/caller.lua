@@ -2,7 +2,13 @@
 package.path = vim.fn.expand('<sfile>:p:h') .. '/?.lua;' .. package.path
 local subject, numbers = vim.fn.argv(0), vim.tbl_map(tonumber, vim.list_slice(vim.fn.argv(), 2))
 
-require('bus').connect():call(subject, numbers, function(err, result)
-  io[err and 'stderr' or 'stdout']:write(tostring(err or result), '\n')
-  vim.cmd(err and 'cquit' or 'qall!')
+local function quit(why)
+  io.stderr:write(why, '\n')
+  vim.cmd('cquit')
+end
+
+require('bus').connect(quit):call(subject, numbers, function(err, result)
+  if err then quit(err) end
+  io.write(tostring(result), '\n')
+  vim.cmd('qall!')
 end)

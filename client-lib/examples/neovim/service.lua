@@ -1,7 +1,10 @@
 -- Serves svc.sum, which adds numbers, and publishes each sum as news.sum:
 -- nvim --headless -S service.lua
 package.path = vim.fn.expand('<sfile>:p:h') .. '/?.lua;' .. package.path
-local bus = require('bus').connect()
+local bus = require('bus').connect(function(why)
+  io.stderr:write(why, '\n')
+  vim.cmd('cquit')
+end)
 
 bus:serve('svc.sum', function(_, ...)
   local sum = 0

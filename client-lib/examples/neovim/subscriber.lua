@@ -2,7 +2,12 @@
 package.path = vim.fn.expand('<sfile>:p:h') .. '/?.lua;' .. package.path
 local pattern = vim.fn.argc() > 0 and vim.fn.argv(0) or 'news.>'
 
-require('bus').connect():subscribe(pattern, function(subject, ...)
+local function quit(why)
+  io.stderr:write(why, '\n')
+  vim.cmd('cquit')
+end
+
+require('bus').connect(quit):subscribe(pattern, function(subject, ...)
   io.write(table.concat(vim.tbl_map(tostring, { subject, ... }), ' '), '\n')
   io.flush()
 end)

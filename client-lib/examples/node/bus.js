@@ -32,8 +32,9 @@ class Bus {
   #handlers = new Map() // the id that the broker gave: handler
 
   constructor(socket) {
-    this.#socket = socket
-    this.#run().catch((error) => socket.destroy(error))
+    this.#socket = socket.on('error', () => {}) // this.ended has it
+    this.ended = this.#run() // rejected when the connection ends, as every open call is then
+    this.ended.catch(() => {})
   }
 
   publish(subject, ...params) {
@@ -70,9 +71,15 @@ class Bus {
     })
   }
 
+  async #run() {
+    const why = await this.#receive().catch((error) => error.message)
+    for (const fail of this.#answers.values()) fail(why)
+    throw new Error(why)
+  }
+
   /* Rich messages are [2, '$msg', [id, subject, params]], rich calls [0, number, '$call', [id,
    * subject, params]], answers [1, number, error, result]. */
-  async #run() {
+  async #receive() {
     for await (const [kind, ...rest] of decodeMultiStream(this.#socket)) {
       if (kind === 1) {
         this.#answers.get(rest[0])?.(rest[1], rest[2])
@@ -84,7 +91,7 @@ class Bus {
         this.#answer(rest[0], ...rest[2])
       }
     }
-    throw new Error('the broker has closed the connection')
+    return 'the broker has closed the connection'
   }
 
   async #answer(number, id, subject, params) {

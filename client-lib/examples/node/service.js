@@ -10,6 +10,7 @@ async function main() {
     bus.publish('news.sum', sum)
     return sum
   })
+  await bus.ended
 }
 
 main().catch((error) => {

@@ -1,6 +1,8 @@
 #!/usr/bin/python3
 """Serves svc.sum, which adds numbers, and publishes each sum as news.sum."""
 
+import sys
+
 from bus import attach
 
 session = attach()
@@ -13,3 +15,4 @@ def on_call(subject, numbers):
 
 
 session.run(on_call, None, lambda: session.request("$serve", "svc.sum"))
+sys.exit("the broker has closed the connection")

@@ -12,3 +12,4 @@ session.run(
     lambda subject, params: print(subject, *params, flush=True),
     lambda: session.request("$sub", pattern),
 )
+sys.exit("the broker has closed the connection")
