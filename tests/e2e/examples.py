@@ -1,14 +1,13 @@
 #!/usr/bin/python3
-"""The examples: those in C, with the output that their README promises, and the client in one page
-of Python (python_client.py). Those in C lie beside panpiped, in examples/."""
+"""The examples in C, with the output that their README promises; the programs lie beside panpiped,
+in examples/. Those in other languages are in languages.py."""
 
 import os
 import re
 import signal
 import subprocess
-import threading
+import sys
 
-from python_client import Client
 from support import (
     ON_WINE,
     PANPIPED,
@@ -24,7 +23,8 @@ from support import (
 )
 
 SOURCES = os.path.join(os.path.dirname(__file__), "../../client-lib/examples")
-WHY = "sockets of this kind are Python's on Linux only"
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.join(SOURCES, "python"))
 
 
 def example(name, *words):
@@ -140,14 +140,19 @@ def _():
     broker.stop()
 
 
-@test("caller.c gives up at its deadline", WHY)
+@test("caller.c gives up at its deadline", "the sockets of Python are Linux's")
 def _():
+    from bus import Bus
+
     broker = Broker()
-    client = Client(broker.socket())
-    client.serve("svc.never", lambda: None)  # it does not run: no answer
+    os.environ["PANPIPE"] = broker.name
+    service = Bus()
+    del os.environ["PANPIPE"]
+    service.serve("svc.never", print)  # it does not run: no answer
     done = run(broker, "caller", "svc.never")
     assert done.code == 1 and "PP_ETIMEDOUT" in done.err, done
-    client.socket.close()
+    service.input.close()
+    service.output.close()
     broker.stop()
 
 
@@ -189,57 +194,6 @@ def _():
     loop.process.stdin.close()
     assert loop.process.wait(timeout=PATIENCE_S) == 0
     broker.stop()
-
-
-@test("a page of Python calls, and hears of errors", WHY)
-def _():
-    broker = Broker()
-    service = broker.ready("serve", "echo", "--echo")
-    client = Client(broker.socket())
-    assert client.call("echo", {"a": [1, None, "ü"]}) == {"a": [1, None, "ü"]}
-    assert client.call("$sys.stats")["clients"] == 2
-    try:
-        client.call("nobody")
-        raise AssertionError("somebody answered")
-    except RuntimeError as error:
-        assert "E_NORESP" in str(error), error
-    client.socket.close()
-    service.terminate()
-    broker.stop()
-
-
-@test("a page of Python serves", WHY)
-def _():
-    broker = Broker()
-    client = Client(broker.socket())
-    client.serve("sum", lambda *numbers: sum(numbers))
-    threading.Thread(target=listen, args=(client,), daemon=True).start()
-    assert broker.run("req", "sum", "--in", "json", "[1, 2, 3]").out == b"6\n"
-    done = broker.run("req", "sum", "--in", "json", '["a"]')
-    assert done.code != 0 and "unsupported operand" in done.err, done
-    broker.stop()
-
-
-@test("a page of Python publishes and subscribes", WHY)
-def _():
-    broker = Broker()
-    client = Client(broker.socket())
-    heard = []
-    client.subscribe("news", lambda *params: heard.append(params))
-    other = broker.ready("sub", "from.python", "-n", "1")
-    client.publish("from.python", 1, "two")
-    assert b"two" in end_of(other).out
-    threading.Thread(target=listen, args=(client,), daemon=True).start()
-    assert broker.run("pub", "news", "--in", "json", '[1, "two"]').code == 0
-    eventually(lambda: heard == [(1, "two")], "the news arrive")
-    broker.stop()
-
-
-def listen(client):
-    try:
-        client.run()
-    except EOFError:
-        pass
 
 
 run_tests()
