@@ -11,7 +11,8 @@
 #include <panpipe/pack.h>
 #include <panpipe/sys.h>
 
-static pp_port *port; /* the main thread waits here for the end */
+static pp_port *port; /* the main thread waits here; stays open: Ctrl-C may come at any time */
+static pp_op end;     /* posted with the reason; the first one counts */
 
 static int fail(const char *what, int status)
 {
@@ -61,33 +62,41 @@ static void on_call(void *context, const pp_message *call)
 
 static void on_wish(void *context, unsigned count)
 {
-    if (count == 1)
-        pp_port_post(port, 0, 0, context);
+    (void)context;
+    (void)count;
+    pp_port_post(port, 0, PP_OK, &end);
+}
+
+static void on_closed(void *context, pp_client *gone, int why)
+{
+    (void)context;
+    (void)gone;
+    if (why != PP_ECLOSED) /* not by us */
+        pp_port_post(port, 0, (uint64_t)-why, &end);
 }
 
 int main(void)
 {
+    pp_client_config client_config = { .size = sizeof client_config, .on_closed = on_closed };
     pp_client *client;
     pp_serve_config config = { .size = sizeof config, .on_call = on_call, .context = &client };
     pp_sub *service;
-    pp_op end = PP_OP_INIT;
     pp_packet packet;
     int status = pp_port_open(&port, NULL);
 
     if (status == PP_OK)
-        status = pp_watch_for_end(on_wish, &end); /* before there are other threads */
+        status = pp_watch_for_end(on_wish, NULL); /* before there are other threads */
     if (status != PP_OK)
         return fail("starting", status);
-    if ((status = pp_client_open(&client, NULL)) != PP_OK)
+    if ((status = pp_client_open(&client, &client_config)) != PP_OK)
         return fail("connecting", status);
     status = pp_serve(client, NULL, "svc.sum", &config, &service);
     if (status == PP_OK) {
         printf("serving svc.sum\n");
         fflush(stdout);
-        pp_port_get(port, &packet, -1);
+        status = pp_port_get(port, &packet, -1) == 1 ? -(int)packet.bytes : PP_ECLOSED;
     }
     int code = status == PP_OK ? 0 : fail("serving", status);
     pp_client_close(client);
-    pp_port_close(port);
     return code;
 }

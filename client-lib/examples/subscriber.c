@@ -10,8 +10,8 @@
 #include <panpipe/pack.h>
 #include <panpipe/sys.h>
 
-enum reason { WISH, CLOSED }; /* the keys of what is posted */
-static pp_port *port;
+static pp_port *port; /* stays open: Ctrl-C may come at any time */
+static pp_op end;     /* posted with the reason; the first one counts */
 
 static int fail(const char *what, int status)
 {
@@ -36,21 +36,17 @@ static void on_message(void *context, const pp_message *message)
 
 static void on_wish(void *context, unsigned count)
 {
-    static pp_op op;
-
     (void)context;
-    if (count == 1)
-        pp_port_post(port, WISH, 0, &op);
+    (void)count;
+    pp_port_post(port, 0, PP_OK, &end);
 }
 
 static void on_closed(void *context, pp_client *client, int why)
 {
-    static pp_op op;
-
     (void)context;
     (void)client;
     if (why != PP_ECLOSED) /* not by us */
-        pp_port_post(port, CLOSED, (uint64_t)-why, &op);
+        pp_port_post(port, 0, (uint64_t)-why, &end);
 }
 
 int main(int argc, char **argv)
@@ -72,11 +68,9 @@ int main(int argc, char **argv)
     if (status == PP_OK) {
         printf("subscribed\n");
         fflush(stdout);
-        if (pp_port_get(port, &packet, -1) == 1 && packet.key == CLOSED)
-            status = -(int)packet.bytes;
+        status = pp_port_get(port, &packet, -1) == 1 ? -(int)packet.bytes : PP_ECLOSED;
     }
     int code = status == PP_OK ? 0 : fail("subscribing", status);
     pp_client_close(client); /* unsubscribes; the last callback has returned after this */
-    pp_port_close(port);
     return code;
 }
