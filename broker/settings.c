@@ -67,6 +67,12 @@ void settings_defaults(struct settings *settings)
         set(settings, &table[i], table[i].initial);
 }
 
+void settings_set_system(struct settings *settings, bool system)
+{
+    settings->system = system;
+    settings->access = system ? PP_ACCESS_LOCAL : PP_ACCESS_OWNER;
+}
+
 const char *log_level_name(enum log_level level)
 {
     static const char *const names[] = { "error", "warn", "info", "debug" };
@@ -151,7 +157,7 @@ static void take(struct settings *settings, const config_setting_t *line, char *
     } else if (strcmp(name, "system") == 0) {
         if (type != CONFIG_TYPE_BOOL)
             snprintf(wrong, size, "system is true or false");
-        settings->system = config_setting_get_bool(line);
+        settings_set_system(settings, config_setting_get_bool(line));
     } else if (setting == NULL) {
         snprintf(wrong, size, "there is no setting %s", name);
     } else {

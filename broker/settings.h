@@ -12,7 +12,8 @@ enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
 /* The limits have the names of protocol.md's table; the file uses the same. */
 struct settings {
     char name[PP_PATH_MAX]; /* logical name, or full path */
-    bool system;            /* the system scope, open to every local user */
+    bool system;            /* the system scope */
+    uint32_t access;        /* PP_ACCESS_...; not in the file: system says it */
     uint32_t workers;       /* at once; 0: by the number of processors */
     enum log_level log_level;
 
@@ -34,6 +35,9 @@ struct settings {
 };
 
 void settings_defaults(struct settings *settings);
+
+/* The system scope is open to every local user, a user's own only to the user. */
+void settings_set_system(struct settings *settings, bool system);
 
 /* Reads a file of `name = value` lines over what is set. PP_OK; else problem says what and where,
  * in at most size bytes. */
