@@ -133,7 +133,7 @@ void broker_release(struct broker *broker)
     if (broker->on_stopped != NULL) {
         bool before = ppi_enter_callback();
 
-        broker->on_stopped(broker->context, broker);
+        broker->on_stopped(broker->context, (pp_broker *)broker);
         ppi_leave_callback(before);
     }
     unref(broker);

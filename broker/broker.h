@@ -10,14 +10,14 @@
 
 #include "settings.h"
 
-struct broker;
+struct broker; /* for other programs a pp_broker (embed.c) */
 
 /* What a broker tells. Each may be NULL. */
 struct broker_events {
     void *context;
-    void (*log)(void *context, enum log_level level, const char *line); /* see log.h */
+    void (*log)(void *context, uint32_t level, const char *line); /* see log.h */
     /* It is over. The last event, exactly one, on whoever took the last packet. */
-    void (*stopped)(void *context, struct broker *broker);
+    void (*stopped)(void *context, pp_broker *broker);
 };
 
 /* Opens a broker on port and takes its name. PP_OK; PP_ENOMEM; or as pp_listen. */

@@ -24,7 +24,7 @@ void log_event(const struct log *log, enum log_level level, const char *event, c
     if (line[length - 1] == ' ')
         line[length - 1] = '\0';
     bool before = ppi_enter_callback(); /* where waiting is refused */
-    log->write(log->context, level, line);
+    log->write(log->context, (uint32_t)level, line);
     ppi_leave_callback(before);
 }
 

@@ -8,9 +8,8 @@
 
 /* Where a broker's lines go. */
 struct log {
-    enum log_level level; /* and what is worse than it */
-    void (*write)(void *context, enum log_level level,
-                  const char *line); /* NULL: nobody wants it */
+    enum log_level level;                                           /* and what is worse than it */
+    void (*write)(void *context, uint32_t level, const char *line); /* NULL: nobody wants it */
     void *context;
 };
 

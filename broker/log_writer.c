@@ -114,12 +114,12 @@ static void write_line(const char *line, size_t length)
         ppi_errors_write(line, length);
 }
 
-void log_write(void *context, enum log_level level, const char *text)
+void log_write(void *context, uint32_t level, const char *text)
 {
     char line[LINE_BYTES];
 
     (void)context;
-    size_t length = begin_line(line, sizeof line, level, text);
+    size_t length = begin_line(line, sizeof line, (enum log_level)level, text);
     if (length > sizeof line - 2)
         length = sizeof line - 2;
     line[length++] = '\n';

@@ -14,6 +14,6 @@ int log_open(void);
 void log_close(void);
 
 /* For struct log: takes a line over, which is written as a whole. Any thread. */
-void log_write(void *context, enum log_level level, const char *text);
+void log_write(void *context, uint32_t level, const char *text);
 
 #endif

@@ -151,7 +151,7 @@ struct program {
     bool stopped;
 };
 
-static void on_stopped(void *context, struct broker *broker)
+static void on_stopped(void *context, pp_broker *broker)
 {
     struct program *program = context;
 

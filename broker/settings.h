@@ -5,9 +5,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include <panpipe/pipe.h>
+#include <panpipe/broker.h>
 
-enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
+enum log_level { /* as in panpipe/broker.h */
+                 LOG_ERROR = PP_LOG_ERROR,
+                 LOG_WARN = PP_LOG_WARN,
+                 LOG_INFO = PP_LOG_INFO,
+                 LOG_DEBUG = PP_LOG_DEBUG
+};
 
 /* The limits have the names of protocol.md's table; the file uses the same. */
 struct settings {
@@ -42,6 +47,9 @@ void settings_set_system(struct settings *settings, bool system);
 /* Reads a file of `name = value` lines over what is set. PP_OK; else problem says what and where,
  * in at most size bytes. */
 int settings_load(struct settings *settings, const char *path, char *problem, size_t size);
+
+/* Sets a number by its name; false: it is not within its bounds. */
+bool settings_set_number(struct settings *settings, const char *name, uint64_t value);
 
 /* Do the values go together? As settings_load. */
 int settings_check(const struct settings *settings, char *problem, size_t size);

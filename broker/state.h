@@ -128,7 +128,7 @@ struct broker {
     struct ticker *ticker;     /* owned */
     struct stopper *stopper;   /* owned */
     struct log log;
-    void (*on_stopped)(void *context, struct broker *broker);
+    void (*on_stopped)(void *context, pp_broker *broker);
     void *context;
 
     /* Of it, on its way on the port: accepts, timers, wishes, peers, refusals (broker.h). */

@@ -34,7 +34,7 @@ struct flow {
     uint64_t received;
 };
 
-static void on_stopped(void *context, struct broker *broker)
+static void on_stopped(void *context, pp_broker *broker)
 {
     (void)broker;
     *(bool *)context = true;

@@ -164,7 +164,7 @@ static void open_real(struct bus *bus, const char *settings)
     EVENTUALLY(bus_log_has(bus, "disconnect client=1")); /* that was we */
 }
 
-static void on_stopped(void *context, struct broker *broker)
+static void on_stopped(void *context, pp_broker *broker)
 {
     (void)broker;
     *(bool *)context = true;

@@ -22,7 +22,7 @@ static pp_port *port;
 static bool stopped;
 static struct bare publisher, watcher, others[OTHERS];
 
-static void on_stopped(void *context, struct broker *over)
+static void on_stopped(void *context, pp_broker *over)
 {
     (void)context;
     (void)over;
