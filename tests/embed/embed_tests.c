@@ -165,7 +165,7 @@ static void one_round(const struct host *host, const char *name, unsigned round)
         pp_broker_close(broker);
     } else {
         pp_broker_stop(broker);
-        if (round % 2 == 0)
+        if (round % 2 == 0 && !ending.close)
             pp_broker_stop(broker);
     }
     EVENTUALLY(atomic_load(&ending.times) == 1);
