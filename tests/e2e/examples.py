@@ -11,6 +11,7 @@ from support import PANPIPED, Broker, end_of, eventually, native, run_tests, sta
 HELLO = os.environ.get(
     "HELLO", os.path.join(os.path.dirname(PANPIPED[-1]), "examples", "hello")
 ).split()
+EMBEDDED = HELLO[:-1] + [HELLO[-1].replace("hello", "embedded_broker")]
 WHY = "sockets of this kind are Python's on Linux only"
 
 
@@ -26,6 +27,21 @@ def _():
 def _():
     done = end_of(start(HELLO, env={**os.environ, "PANPIPE": "nobody-here"}))
     assert done.code == 1 and "nobody-here" in done.err and "running?" in done.err, done
+
+
+@test("embedded_broker.c runs a broker, and two programs that talk through it")
+def _():
+    done = end_of(start(EMBEDDED))
+    assert done.code == 0 and done.err == "", done
+    assert done.out.decode().splitlines() == ["2 + 3 = 5", "all have ended"], done
+
+
+@test("embedded_broker.c says it when its name is taken")
+def _():
+    broker = Broker(name="embedded-example")
+    done = end_of(start(EMBEDDED))
+    assert done.code == 1 and "PP_EINUSE" in done.err, done
+    broker.stop()
 
 
 @test("a page of Python calls, and hears of errors", WHY)
