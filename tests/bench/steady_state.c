@@ -50,8 +50,7 @@ static void bus_open(const struct sim_script *script)
     snprintf(settings.name, sizeof settings.name, "steady");
     bus.stopped = false;
     assert_int_equal(pp_port_open(&bus.port, NULL), PP_OK);
-    assert_int_equal(broker_open(&bus.broker, &settings, bus.port, &events),
-                     PP_OK);
+    assert_int_equal(broker_open(&bus.broker, &settings, bus.port, &events), PP_OK);
 }
 
 static void shut(pp_port *port)
@@ -355,8 +354,7 @@ static void a_stream_over_real_pipes_hardly_allocates_or_locks(void **state)
     snprintf(settings.name, sizeof settings.name, "%s", test_path());
     bus.stopped = false;
     assert_int_equal(pp_port_open(&bus.port, NULL), PP_OK);
-    assert_int_equal(broker_open(&bus.broker, &settings, bus.port, &events),
-                     PP_OK);
+    assert_int_equal(broker_open(&bus.broker, &settings, bus.port, &events), PP_OK);
     for (int i = 0; i < WORKERS; i++)
         assert_int_equal(ppi_thread_start(&workers[i], work, bus.port), PP_OK);
     client_config.broker = settings.name;
