@@ -35,9 +35,6 @@ void ppi_queue_end(pp_port *port);
  * false: none came, or nothing is outstanding any more. */
 bool ppi_queue_drop(pp_port *port, pp_packet *packet, uint64_t deadline_ns);
 
-/* Is the calling thread a worker of the port: between two takes, or in a handler of one? */
-bool ppi_queue_is_worker(const pp_port *port);
-
 /* The calling thread will not come back to port; NULL: to whichever it belongs. */
 void ppi_queue_detach(pp_port *port);
 

@@ -417,11 +417,6 @@ bool ppi_queue_drop(pp_port *port, pp_packet *packet, uint64_t deadline_ns)
     return packet->op != NULL;
 }
 
-bool ppi_queue_is_worker(const pp_port *port)
-{
-    return seat.port == port;
-}
-
 void ppi_queue_detach(pp_port *port)
 {
     if (port == NULL || seat.port == port)
@@ -464,9 +459,4 @@ void pp_blocking_end(void)
     ppi_mutex_lock(&port->queue->lock);
     port->queue->active++;
     ppi_mutex_unlock(&port->queue->lock);
-}
-
-void pp_thread_detach(void)
-{
-    leave_seat();
 }

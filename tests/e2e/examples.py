@@ -114,6 +114,21 @@ def _():
         assert done.code == 1 and "nobody-here" in done.err and "running?" in done.err, done
 
 
+@test("embedded_broker.c runs a broker, and two programs that talk through it")
+def _():
+    done = end_of(start(example("embedded_broker")))
+    assert done.code == 0 and done.err == "", done
+    assert done.out.decode().splitlines() == ["2 + 3 = 5", "all have ended"], done
+
+
+@test("embedded_broker.c says it when its name is taken")
+def _():
+    broker = Broker(name="embedded-example")
+    done = end_of(start(example("embedded_broker")))
+    assert done.code == 1 and "PP_EINUSE" in done.err, done
+    broker.stop()
+
+
 @test("publisher.c and subscriber.c: every message, in order, until Ctrl-C")
 def _():
     broker = Broker()

@@ -301,11 +301,6 @@ bool ppi_queue_drop(pp_port *port, pp_packet *packet, uint64_t deadline_ns)
     return false;
 }
 
-bool ppi_queue_is_worker(const pp_port *port)
-{
-    return seat.port == port;
-}
-
 void ppi_queue_detach(pp_port *port)
 {
     if (port == NULL || seat.port == port)
@@ -326,9 +321,4 @@ void pp_blocking_begin(void)
 
 void pp_blocking_end(void)
 {
-}
-
-void pp_thread_detach(void)
-{
-    leave_seat();
 }
