@@ -305,6 +305,7 @@ static void peer_free(struct peer *peer)
     ppi_map_deinit(&peer->serving);
     ppi_mutex_deinit(&peer->calls_lock);
     free(peer->name);
+    free(peer->exe);
     free(peer);
 }
 

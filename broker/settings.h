@@ -7,12 +7,17 @@
 
 #include <panpipe/pipe.h>
 
+#define SETTINGS_ACCESS "same-user, local-users, service-and-user, admins"
+
 enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
 
 /* The limits have the names of protocol.md's table; the file uses the same. */
 struct settings {
     char name[PP_PATH_MAX]; /* logical name, or full path */
     bool system;            /* the system scope, open to every local user */
+    int access;             /* who may connect, PP_ACCESS_...; -1: by system */
+    char access_user[128];  /* for PP_ACCESS_USER; "": none */
+    char access_group[128]; /* for PP_ACCESS_ADMINS; "": none */
     uint32_t workers;       /* at once; 0: by the number of processors */
     enum log_level log_level;
 
@@ -41,6 +46,11 @@ int settings_load(struct settings *settings, const char *path, char *problem, si
 
 /* Do the values go together? As settings_load. */
 int settings_check(const struct settings *settings, char *problem, size_t size);
+
+/* Who may connect, PP_ACCESS_...; and all that pp_listen wants to know, which points into settings.
+ */
+uint32_t settings_access(const struct settings *settings);
+pp_listen_config settings_listen(const struct settings *settings);
 
 /* A log level's name, and back; false: there is none such. */
 const char *log_level_name(enum log_level level);

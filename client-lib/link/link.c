@@ -103,6 +103,14 @@ bool ppi_link_is_closing(struct ppi_link *link)
     return !is_open(link);
 }
 
+int ppi_link_exe(struct ppi_link *link, char *path, size_t size)
+{
+    ppi_mutex_lock(&link->lock); /* which a closed one's pipe does not outlive */
+    int status = link->state == PPI_LINK_CLOSING ? PP_ESTATE : pp_peer_exe(link->pipe, path, size);
+    ppi_mutex_unlock(&link->lock);
+    return status;
+}
+
 /* A batch, or a release, has ended with result: lets the owner send what was collected, and ends
  * the link if it was no good. */
 static void end_batch(struct ppi_link *link, enum ppi_scan result)
