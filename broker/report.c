@@ -63,9 +63,10 @@ void report_who(msgpack_packer *packer, const struct peer *peer)
 
 char *report_exe(struct peer *peer)
 {
-    char path[EXE_MAX];
+    char path[EXE_MAX] = "";
 
-    return ppi_link_exe(&peer->link, path, sizeof path) == PP_OK ? sub_copy_text(path) : NULL;
+    ppi_link_who(&peer->link, NULL, path, sizeof path);
+    return path[0] != '\0' ? sub_copy_text(path) : NULL;
 }
 
 bool report_is_operator(const struct peer *peer)
