@@ -221,7 +221,8 @@ int pp_peer_get(pp_handle *stream, pp_peer *peer);
  * never that of another process that has the same number meanwhile, where the system can tell
  * (SO_PEERPIDFD). Asks the system each time.
  * PP_OK; PP_EINVAL; PP_ESTATE: not a connected stream; PP_ENOTFOUND: it has ended, or is of a place
- * that this process cannot see; PP_EACCESS: the system does not tell this user. */
+ * that this process cannot see; PP_EACCESS: the system does not tell this user; PP_ELIMIT: it
+ * does not fit. */
 int pp_peer_exe(pp_handle *stream, char *path, size_t size);
 
 #ifdef __cplusplus

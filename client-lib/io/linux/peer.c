@@ -70,6 +70,8 @@ int ppi_socket_exe(pp_handle *handle, char *path, size_t size)
     snprintf(link, sizeof link, "%s/exe", folder);
     ssize_t n = readlink(link, path, size - 1);
     int status = n >= 0 ? PP_OK : errno == ENOENT ? PP_ENOTFOUND : ppi_errno_status(errno);
+    if (status == PP_OK && (size_t)n == size - 1)
+        status = PP_ELIMIT; /* there may be more of it */
     if (status == PP_OK && (exact ? poll(&ended, 1, 0) != 0 : !is_of_user(folder, other.uid)))
         status = PP_ENOTFOUND; /* it has ended, and the number may be another's */
     if (exact)

@@ -315,10 +315,12 @@ int ppi_pipe_exe(pp_handle *handle, char *path, size_t size)
     HANDLE process = OpenProcess(PROCESS_QUERY_LIMITED_INFORMATION, FALSE, number);
     if (process == NULL)
         return GetLastError() == ERROR_ACCESS_DENIED ? PP_EACCESS : PP_ENOTFOUND;
-    bool known =
-        QueryFullProcessImageNameW(process, 0, wide, &length) && ppi_narrow(wide, path, size);
+    bool known = QueryFullProcessImageNameW(process, 0, wide, &length);
     CloseHandle(process);
     if (!known)
-        path[0] = '\0';
-    return known ? PP_OK : PP_ENOTFOUND;
+        return PP_ENOTFOUND;
+    if (ppi_narrow(wide, path, size))
+        return PP_OK;
+    path[0] = '\0';
+    return PP_ELIMIT;
 }
