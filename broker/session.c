@@ -455,8 +455,10 @@ void session_open(struct worker *worker, pp_handle *connection)
                   who.pid, peer->user->name);
     worker_write_end(worker);
     worker_leave(worker);
-    if (refused == NULL)
+    if (refused == NULL) {
+        ticker_wake(broker); /* it may say nothing */
         return;
+    }
     log_event(LOG_WARN, "refuse", "pid=%" PRIu64 " why=\"%.*s\"", who.pid,
               (int)strcspn(refused, "\n"), refused);
     refuse(broker, connection, refused);

@@ -204,6 +204,23 @@ static void the_list_of_clients_says_who_each_is(void **state)
     close_two(&raw, &other);
 }
 
+static void who_says_nothing_is_let_go(void **state)
+{
+    struct raw silent, other;
+
+    (void)state;
+    bus_open(&bus, "silent_ms = 300;\n");
+    raw_open(&silent, &bus);
+    raw_open(&other, &bus);
+    say(&other, "[2, 'a', []]"); /* one message is enough, for ever */
+    hear_nothing(&other);
+    bus_pass_ms(&bus, 1000);
+    hear_end(&silent);
+    hear_nothing(&other);
+    assert_true(bus_log_has(&bus, "silent_ms: it said nothing"));
+    close_two(&silent, &other);
+}
+
 int who_tests(void)
 {
     const struct CMUnitTest tests[] = {
@@ -215,6 +232,7 @@ int who_tests(void)
         BUS_TEST(the_plain_form_has_no_place_for_it),
         BUS_TEST(what_is_told_is_part_of_the_accounts),
         BUS_TEST(the_list_of_clients_says_who_each_is),
+        BUS_TEST(who_says_nothing_is_let_go),
     };
     int failures = 0;
 
