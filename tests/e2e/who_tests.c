@@ -197,8 +197,8 @@ static void the_list_of_clients_says_who_each_is(void **state)
     say(&raw, "[0, 2, '$sys.clients', []]");
     char expected[200];
     snprintf(expected, sizeof expected,
-             "[1, 2, null, [{'name': 'ui', 'who': {'pid': '?', 'exe': %s}},"
-             " {'name': 'pid-*', 'who': {'pid': '?', 'exe': %s}}]]",
+             "[1, 2, null, [{'name': '*', 'who': {'pid': '?', 'exe': %s}},"
+             " {'name': '*', 'who': {'pid': '?', 'exe': %s}}]]",
              exe, exe);
     hear(&raw, expected);
     close_two(&raw, &other);
