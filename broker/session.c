@@ -456,7 +456,8 @@ void session_open(struct worker *worker, pp_handle *connection)
     worker_write_end(worker);
     worker_leave(worker);
     if (refused == NULL) {
-        ticker_wake(broker); /* it may say nothing */
+        if (broker->settings.silent_ms != 0)
+            ticker_wake(broker);
         return;
     }
     log_event(LOG_WARN, "refuse", "pid=%" PRIu64 " why=\"%.*s\"", who.pid,

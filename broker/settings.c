@@ -38,7 +38,7 @@ static const struct setting {
     NARROW(stall_rate, 64 * KIB, 0, 1024 * MIB),
     NARROW(half_frame_ms, 10000, 100, 3600000),
     NARROW(half_frame_rate, 1 * MIB, 1 * KIB, 1024 * MIB),
-    NARROW(silent_ms, 60000, 100, 3600000),
+    NARROW(silent_ms, 60000, 0, 3600000),
     NARROW(subs, 1024, 1, 1000000),
     NARROW(calls_open, 1024, 1, 1000000),
     NARROW(connections, 16384, 1, 1000000),

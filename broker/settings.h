@@ -30,7 +30,7 @@ struct settings {
     uint32_t stall_rate;       /* bytes a second; draining more slowly there: cut */
     uint32_t half_frame_ms;    /* without progress: closed */
     uint32_t half_frame_rate;  /* bytes a second; a frame that comes more slowly: closed */
-    uint32_t silent_ms;        /* without a byte from a new connection: closed */
+    uint32_t silent_ms;        /* without a byte from a new connection: closed; 0: never */
     uint32_t subs;             /* a connection */
     uint32_t calls_open;       /* a connection */
     uint32_t connections;      /* in all */

@@ -67,7 +67,7 @@ static bool watch_silent(struct worker *worker, struct peer *peer, uint64_t now_
 {
     uint32_t silent_ms = worker->broker->settings.silent_ms;
 
-    if (atomic_load(&peer->link.read_bytes) > 0)
+    if (silent_ms == 0 || atomic_load(&peer->link.read_bytes) > 0)
         return false;
     if (!peer->known && silent_ms > UNKNOWN_MS)
         silent_ms = UNKNOWN_MS;

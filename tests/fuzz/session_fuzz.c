@@ -76,6 +76,7 @@ static void open_world(uint8_t manner)
     settings.queue_high = 16 * 1024;
     settings.queue_hard = 256 * 1024;
     settings.subs = settings.calls_open = 16;
+    settings.silent_ms = 0; /* time passes only when it is told to */
     log_set_level(LOG_ERROR);
     sim_begin(&script);
     stopped = false;
