@@ -89,8 +89,12 @@ static enum ppi_verdict hello(const struct request_in *in)
         in_fail(in, "E_LIMIT", "the broker is out of memory");
     else {
         char quoted[LOG_QUOTED_MAX];
+        char *exe = report_exe(in->peer);
 
         worker_write_begin(in->worker);
+        free(in->peer->exe); /* somebody may have asked before */
+        in->peer->exe = exe;
+        in->peer->exe_read = true;
         if (known[1].given) {
             free(in->peer->name);
             in->peer->name = name;

@@ -16,7 +16,7 @@ static struct broker *inside(const pp_broker *broker)
 static bool is_known(const pp_broker_config *config)
 {
     return config->size == sizeof *config && config->scope <= PP_SCOPE_SYSTEM &&
-           config->access <= PP_ACCESS_LOCAL && config->log_level <= PP_LOG_DEBUG;
+           config->access <= PP_ACCESS_ADMINS && config->log_level <= PP_LOG_DEBUG;
 }
 
 static int take_queue(struct settings *settings, uint64_t high)
@@ -51,6 +51,12 @@ static int take_numbers(struct settings *settings, const pp_broker_config *confi
     return config->queue_bytes != 0 ? take_queue(settings, config->queue_bytes) : PP_OK;
 }
 
+/* NULL leaves what is there. false: it is too long. */
+static bool take_text(char *out, size_t size, const char *text)
+{
+    return text == NULL || snprintf(out, size, "%s", text) < (int)size;
+}
+
 /* Defaults, then the file, then the config. */
 static int settle(struct settings *settings, const pp_broker_config *config)
 {
@@ -63,11 +69,13 @@ static int settle(struct settings *settings, const pp_broker_config *config)
     if (config->scope == PP_SCOPE_SYSTEM)
         settings->system = true;
     if (config->scope == PP_SCOPE_SYSTEM || config->access != PP_ACCESS_OWNER)
-        settings->access = config->access;
+        settings->access = (int)config->access;
+    if (!take_text(settings->access_user, sizeof settings->access_user, config->user) ||
+        !take_text(settings->access_group, sizeof settings->access_group, config->group))
+        return ppi_fail(PP_EINVAL, "the name of the user, or of the group, is too long");
     if (config->log_level != 0)
         settings->log_level = (enum log_level)config->log_level;
-    if (config->name != NULL && snprintf(settings->name, sizeof settings->name, "%s",
-                                         config->name) >= (int)sizeof settings->name)
+    if (!take_text(settings->name, sizeof settings->name, config->name))
         return ppi_fail(PP_EINVAL, "the name is too long");
     int status = take_numbers(settings, config);
     if (status == PP_OK && settings_check(settings, problem, sizeof problem) != PP_OK)

@@ -62,6 +62,19 @@ static void tell_failure(struct listener *listener, const pp_op *op, uint64_t no
               pp_strerror(op->status), op->os_error, PAUSE_MS);
 }
 
+/* Somebody may not connect; it was told so already. */
+static void note_denied(const struct acceptor *acceptor, uint32_t uid)
+{
+    struct broker *broker = acceptor->listener->broker;
+    struct worker *worker = worker_self(broker);
+
+    worker_enter(worker);
+    worker->counts.denied++;
+    worker_leave(worker);
+    log_event(&broker->log, LOG_WARN, "deny", "user=%u access=%s", uid,
+              pp_access_name(settings_access(&broker->settings)));
+}
+
 static void on_accept(pp_op *op)
 {
     struct acceptor *acceptor = PP_CONTAINER(op, struct acceptor, op);
@@ -72,6 +85,9 @@ static void on_accept(pp_op *op)
             atomic_exchange(&acceptor->listener->paused, false))
             log_event(&broker->log, LOG_INFO, "accept", "why=\"goes on\"");
         session_open(worker_self(broker), acceptor->connection);
+        accept_next(acceptor);
+    } else if (op->status == PP_EACCESS) {
+        note_denied(acceptor, (uint32_t)op->bytes);
         accept_next(acceptor);
     } else if (op->status != PP_ECANCELED && op->status != PP_ECLOSED) {
         uint64_t now_ns = ppi_timer_now_ns(broker->port);
@@ -103,15 +119,13 @@ static void tell_where(struct broker *broker)
 
 int listener_open(struct broker *broker)
 {
-    pp_listen_config config = PP_LISTEN_CONFIG_INIT;
+    pp_listen_config config = settings_listen(&broker->settings);
     struct listener *listener = calloc(1, sizeof *listener);
 
     if (listener == NULL)
         return PP_ENOMEM;
     listener->broker = broker;
     ppi_mutex_init(&listener->lock);
-    config.scope = broker->settings.system ? PP_SCOPE_SYSTEM : PP_SCOPE_USER;
-    config.access = broker->settings.access;
     int error = pp_listen(&listener->handle, broker->settings.name, &config);
     if (error == PP_OK && (error = pp_port_attach(broker->port, listener->handle, 0)) != PP_OK)
         pp_close(listener->handle);

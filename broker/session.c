@@ -309,6 +309,7 @@ static void peer_free(struct peer *peer)
     ppi_map_deinit(&peer->serving);
     ppi_mutex_deinit(&peer->calls_lock);
     free(peer->name);
+    free(peer->exe);
     free(peer);
 }
 
@@ -467,8 +468,11 @@ void session_open(struct worker *worker, pp_handle *connection)
                   peer->id, who.pid, peer->user->name);
     worker_write_end(worker);
     worker_leave(worker);
-    if (refused == NULL)
+    if (refused == NULL) {
+        if (broker->settings.silent_ms != 0)
+            ticker_wake(broker);
         return;
+    }
     log_event(&broker->log, LOG_WARN, "refuse", "pid=%" PRIu64 " why=\"%.*s\"", who.pid,
               (int)strcspn(refused, "\n"), refused);
     refuse(broker, connection, refused);

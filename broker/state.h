@@ -30,6 +30,7 @@ struct sub {
     enum form form;
     bool serve, exclusive;
     bool echo;        /* also what the peer publishes itself */
+    bool meta;        /* rich: says who sent it */
     bool cut;         /* policy: a receiver that is too slow is cut; else its publishers wait */
     char *group;      /* owned; NULL: none */
     uint64_t max;     /* over after so many messages; 0: never */
@@ -65,6 +66,8 @@ struct peer {
     struct ppi_list in_broker;
     uint64_t id;
     pp_peer who;
+    char *exe;         /* the program it runs; owned; NULL: not known, or nobody asked yet */
+    bool exe_read;     /* somebody did */
     bool known;        /* whose it is; else its first message will tell */
     struct user *user; /* counted; while not known, of its process */
     char *name;        /* as $hello gave it, or "pid-N"; owned */

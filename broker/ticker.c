@@ -9,6 +9,8 @@
 #include "stop.h"
 #include "worker.h"
 
+enum { UNKNOWN_MS = 5000 }; /* nobody is unknown for longer */
+
 struct ticker {
     struct ppi_timer timer;
     struct broker *broker;
@@ -71,6 +73,21 @@ static bool watch_half(struct worker *worker, struct peer *peer, uint64_t now_ns
     return true;
 }
 
+/* Somebody who connected and says nothing; where that is how the system tells who it is, sooner.
+ * true: it has not spoken yet. */
+static bool watch_silent(struct worker *worker, struct peer *peer, uint64_t now_ns)
+{
+    uint32_t silent_ms = worker->broker->settings.silent_ms;
+
+    if (silent_ms == 0 || atomic_load(&peer->link.read_bytes) > 0)
+        return false;
+    if (!peer->known && silent_ms > UNKNOWN_MS)
+        silent_ms = UNKNOWN_MS;
+    if (now_ns > peer->opened_ns + ms(silent_ms))
+        session_end(worker, peer, PP_ETIMEDOUT, "E_TIMEOUT", "silent_ms: it said nothing");
+    return true;
+}
+
 /* A reader that has been above queue_high for too long, or drains too slowly on the way down.
  * true: there is something to watch. */
 static bool watch_slow(struct worker *worker, struct peer *peer, uint64_t now_ns)
@@ -126,6 +143,7 @@ static bool watch(struct worker *worker, struct peer *peer, uint64_t now_ns)
 {
     bool more = watch_half(worker, peer, now_ns);
 
+    more = watch_silent(worker, peer, now_ns) || more;
     more = watch_slow(worker, peer, now_ns) || more;
     more = watch_end(worker, peer, now_ns) || more;
     calls_expire(worker, peer, now_ns);

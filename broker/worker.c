@@ -241,22 +241,38 @@ void worker_collect(struct worker *worker, struct ppi_link *link, const struct p
     collect(worker, link, parcel, 1);
 }
 
+void worker_collect_parts(struct worker *worker, struct ppi_link *link, const pp_piece parts[3],
+                          void *tag)
+{
+    const pp_piece *head = &parts[0], *rest = &parts[1], *tail = &parts[2];
+    size_t size = head->length + rest->length + tail->length;
+    bool small = size <= SMALL_FRAME_BYTES;
+    uint8_t *copy = worker_space(worker, small ? size : size - rest->length, 1);
+    uint8_t *end = copy + head->length;
+    struct ppi_sizes *sizes = &worker->sizes[worker->size_count++];
+
+    *sizes = (struct ppi_sizes){ (uint32_t)size, 1 };
+    memcpy(copy, head->data, head->length);
+    if (small && rest->length > 0) {
+        memcpy(end, rest->data, rest->length);
+        end += rest->length;
+    }
+    if (tail->length > 0)
+        memcpy(end, tail->data, tail->length);
+    const struct ppi_parcel parcels[] = {
+        { copy, small ? size : head->length, tag, sizes, 1 },
+        { rest->data, rest->length, NULL, NULL, 0 }, /* its bytes are in the first one's sizes */
+        { end, tail->length, NULL, NULL, 0 },
+    };
+    collect(worker, link, parcels, small ? 1 : tail->length > 0 ? 3 : 2);
+}
+
 void worker_collect_frame(struct worker *worker, struct ppi_link *link, const void *head,
                           size_t head_size, const void *rest, size_t rest_size, void *tag)
 {
-    bool small = head_size + rest_size <= SMALL_FRAME_BYTES;
-    uint8_t *copy = worker_space(worker, head_size + (small ? rest_size : 0), 1);
-    struct ppi_sizes *sizes = &worker->sizes[worker->size_count++];
+    const pp_piece parts[] = { { head, head_size }, { rest, rest_size }, { NULL, 0 } };
 
-    *sizes = (struct ppi_sizes){ (uint32_t)(head_size + rest_size), 1 };
-    memcpy(copy, head, head_size);
-    if (small && rest_size > 0)
-        memcpy(copy + head_size, rest, rest_size);
-    const struct ppi_parcel parcels[] = {
-        { copy, head_size + (small ? rest_size : 0), tag, sizes, 1 },
-        { rest, rest_size, NULL, NULL, 0 }, /* its bytes are in the first one's sizes */
-    };
-    collect(worker, link, parcels, small ? 1 : 2);
+    worker_collect_parts(worker, link, parts, tag);
 }
 
 /* Gives all that was collected to the links, which a corked one does not write yet. */

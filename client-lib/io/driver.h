@@ -54,6 +54,9 @@ struct ppi_pipe_driver {
 
     /* Who is at the other end. PP_OK, PP_ESTATE, PP_EIO. */
     int (*peer)(pp_handle *handle, pp_peer *peer);
+
+    /* The path of the program it runs, as pp_peer_exe. */
+    int (*exe)(pp_handle *handle, char *path, size_t size);
 };
 
 /* Feeds a port. poll may be called by several threads at once. */

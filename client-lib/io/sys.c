@@ -60,6 +60,12 @@ uint64_t pp_cpu_ns(void)
     return ppi_process_cpu_ns();
 }
 
+void pp_time_text(uint64_t wall_ms, char text[PP_TIME_TEXT])
+{
+    _Static_assert((int)PP_TIME_TEXT >= (int)PPI_TIME_TEXT, "there is room");
+    ppi_time_text(text, wall_ms);
+}
+
 void pp_sleep_ms(unsigned milliseconds)
 {
     ppi_sleep_ms(milliseconds);

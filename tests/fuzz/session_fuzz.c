@@ -77,6 +77,7 @@ static void open_world(uint8_t manner)
     settings.queue_high = 16 * 1024;
     settings.queue_hard = 256 * 1024;
     settings.subs = settings.calls_open = 16;
+    settings.silent_ms = 0; /* time passes only when it is told to */
     sim_begin(&script);
     stopped = false;
     FUZZ_CHECK(pp_port_open(&port, NULL) == PP_OK);

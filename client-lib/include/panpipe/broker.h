@@ -42,6 +42,8 @@ typedef struct pp_broker_config {
     const char *name;     /* what clients connect to, a name or a path; NULL: "default" */
     const char *settings; /* path of a file as panpiped's --config; NULL: none. What is set here
                              wins over it; its `workers` does not count */
+    const char *user;     /* who else, with PP_ACCESS_USER, and */
+    const char *group;    /* whose members, with PP_ACCESS_ADMINS: as in pp_listen_config */
     uint32_t frame_max;   /* bytes of the largest message */
     uint32_t queue_bytes; /* what may wait for one client before who sends to it is held up:
                              queue_high. A quarter of it is queue_low, and four times it, at
@@ -63,7 +65,8 @@ typedef struct pp_broker_config {
 } pp_broker_config;
 #define PP_BROKER_CONFIG_INIT                                                                      \
     {                                                                                              \
-        sizeof(pp_broker_config), 0, 0, 0, NULL, NULL, 0, 0, 0, 0, 0, 0, 0, NULL, NULL, NULL       \
+        sizeof(pp_broker_config), 0, 0, 0, NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0, 0, 0, NULL,      \
+            NULL, NULL                                                                             \
     }
 
 /* Opens a broker on port, which must live until on_stopped. From now on clients can connect; they

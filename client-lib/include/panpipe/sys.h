@@ -15,6 +15,10 @@ extern "C" {
 uint64_t pp_now_ns(void);
 uint64_t pp_cpu_ns(void);
 
+/* Milliseconds since 1970 as 2026-11-21T20:52:00.123Z. */
+enum { PP_TIME_TEXT = 32 };
+void pp_time_text(uint64_t wall_ms, char text[PP_TIME_TEXT]);
+
 /* Not for waiting until something happens. */
 void pp_sleep_ms(unsigned milliseconds);
 
