@@ -21,10 +21,6 @@ static struct sub *new_sub(const struct request_in *in)
     const char *pattern;
     size_t length;
 
-    if (!in->call) { /* nobody could know its id */
-        in_fail(in, "E_ARG", "only as a request");
-        return NULL;
-    }
     if (!in_text(in, 0, "the pattern", &pattern, &length))
         return NULL;
     enum ppi_subject check = ppi_subject_check(pattern, length);
