@@ -32,6 +32,8 @@ static struct broker *broker_new(const struct settings *settings, pp_port *port)
     broker->version = 1;
     broker->worker_max = WORKERS_MAX;
     ppi_mutex_init(&broker->gate);
+    ppi_mutex_init(&broker->waits_lock);
+    ppi_list_init(&broker->waits);
     ppi_list_init(&broker->peers);
     ppi_list_init(&broker->users);
     broker->workers = calloc(WORKERS_MAX, sizeof *broker->workers);
@@ -81,6 +83,7 @@ void broker_free(struct broker *broker)
     stop_free(broker);
     subjects_free(broker->subjects);
     ppi_map_deinit(&broker->peers_by_id);
+    ppi_mutex_deinit(&broker->waits_lock);
     ppi_mutex_deinit(&broker->gate);
     free(broker);
 }

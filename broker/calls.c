@@ -1,13 +1,15 @@
 #include "calls.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/check.h"
 #include "io/timer.h"
-#include "log.h"
 #include "reply.h"
 #include "router.h"
+#include "servers.h"
 #include "ticker.h"
+#include "waits.h"
 #include "wire/envelope.h"
 
 enum { FREE_CALLS_MAX = 1024, EXPIRED_AT_ONCE = 64 };
@@ -50,21 +52,25 @@ static void forget_at_caller(struct call *call)
     ppi_mutex_unlock(&call->caller->calls_lock);
 }
 
-/* The service has one call less to answer. */
-static void count_down(const struct call *call)
+/* The service has one call less to answer: one more that waits, perhaps. */
+static void count_down(struct worker *worker, const struct call *call)
 {
     struct sub *serve = ppi_map_get(&call->server->subs_by_id, call->sid);
 
-    if (serve != NULL)
-        atomic_fetch_sub_explicit(&serve->in_flight, 1, memory_order_relaxed);
+    if (serve == NULL)
+        return;
+    atomic_fetch_sub_explicit(&serve->in_flight, 1, memory_order_relaxed);
+    if (serve->max_inflight != 0 &&
+        atomic_load_explicit(&worker->broker->crowded, memory_order_relaxed) > 0)
+        worker->slot_freed = true;
 }
 
-static void forget_at_server(struct call *call)
+static void forget_at_server(struct worker *worker, struct call *call)
 {
     ppi_mutex_lock(&call->server->calls_lock);
     ppi_map_remove(&call->server->serving, call->server_id);
     ppi_mutex_unlock(&call->server->calls_lock);
-    count_down(call);
+    count_down(worker, call);
 }
 
 /* --- a request ------------------------------------------------------------------------------- */
@@ -82,8 +88,8 @@ static int enter_at_caller(struct call *call, uint32_t limit)
         status = PP_ELIMIT;
     else
         status = ppi_map_add(&caller->calls, call->caller_id, call);
-    if (status == PP_OK && call->deadline_ns < atomic_load(&caller->next_deadline_ns))
-        atomic_store(&caller->next_deadline_ns, call->deadline_ns);
+    if (status == PP_OK && call->due_ns < atomic_load(&caller->next_deadline_ns))
+        atomic_store(&caller->next_deadline_ns, call->due_ns);
     ppi_mutex_unlock(&caller->calls_lock);
     return status;
 }
@@ -100,26 +106,6 @@ static int enter_at_server(struct call *call)
     int status = ppi_map_add(&server->serving, call->server_id, call);
     ppi_mutex_unlock(&server->calls_lock);
     return status;
-}
-
-/* Of the servers: the one with the fewest calls in flight that may have one more; the turn
- * decides between equals. NULL: none may. */
-static struct sub *choose(struct sub **servers, int count, unsigned turn)
-{
-    struct sub *best = NULL;
-    unsigned fewest = UINT32_MAX;
-
-    for (int i = 0; i < count; i++) {
-        struct sub *sub = servers[(turn + (unsigned)i) % (unsigned)count];
-        unsigned in_flight = atomic_load_explicit(&sub->in_flight, memory_order_relaxed);
-
-        if (in_flight < fewest && (sub->max_inflight == 0 || in_flight < sub->max_inflight) &&
-            !ppi_link_is_closing(&sub->peer->link)) {
-            best = sub;
-            fewest = in_flight;
-        }
-    }
-    return best;
 }
 
 /* Sends the request to the server chosen, which has room reserved. From then on the call may end
@@ -142,85 +128,31 @@ static void forward(struct worker *worker, struct call *call, struct sub *serve,
     worker_collect_frame(worker, link, head, head_size, request->rest, request->rest_size, serve);
 }
 
-/* Whom to send it to, with room reserved for the longest head. PPI_NEXT: *chosen, or it was
- * answered with an error if that is NULL. */
-static enum ppi_verdict find_server(struct worker *worker, const struct request *request,
-                                    size_t bytes, struct sub **chosen)
+/* A call of that request, in no map yet. NULL: no memory. */
+static struct call *make(struct worker *worker, const struct request *request)
 {
-    char quoted[LOG_QUOTED_MAX];
-    struct sub **servers;
-    unsigned *turn;
-    int count = router_servers(worker, request->subject, request->subject_length, &servers, &turn);
+    struct call *call = call_new(worker);
 
-    *chosen = NULL;
-    if (count == -1)
-        reply_error(worker, request->caller, request->id, "E_ARG %s: %s", pp_detail(),
-                    log_quote(quoted, request->subject, request->subject_length));
-    else if (count < 0)
-        reply_error(worker, request->caller, request->id, "E_LIMIT the broker is out of memory");
-    else if (count == 0)
-        reply_error(worker, request->caller, request->id, "E_NORESP nobody serves %s",
-                    log_quote(quoted, request->subject, request->subject_length));
-    if (count <= 0)
-        return PPI_NEXT;
-    for (;;) {
-        struct sub *best = choose(servers, count, (*turn)++);
-
-        if (best == NULL) {
-            reply_error(worker, request->caller, request->id,
-                        "E_BUSY every server of %s has all the calls it takes",
-                        log_quote(quoted, request->subject, request->subject_length));
-            return PPI_NEXT;
-        }
-        if (ppi_link_reserve(&best->peer->link, bytes)) {
-            ticker_watch(worker->broker, &best->peer->link);
-            *chosen = best;
-            return PPI_NEXT;
-        }
-        if (ppi_link_wait_for_room(&best->peer->link, &request->caller->link)) {
-            ticker_wake(worker->broker);
-            return PPI_HOLD;
-        }
-    }
+    if (call == NULL)
+        return NULL;
+    *call = (struct call){ .caller = request->caller,
+                           .caller_id = request->id,
+                           .deadline_ns = PPI_FOREVER };
+    atomic_init(&call->open, false);
+    if (request->deadline_ms != 0)
+        call->deadline_ns =
+            ppi_timer_now_ns(worker->broker->port) + (uint64_t)request->deadline_ms * PPI_NS_PER_MS;
+    call->due_ns = call->deadline_ns;
+    return call;
 }
 
-enum ppi_verdict calls_request(struct worker *worker, const struct request *request)
+/* The request cannot be entered: answers it, or closes a caller that uses an id twice. */
+static enum ppi_verdict refuse(struct worker *worker, const struct request *request, int status)
 {
-    struct broker *broker = worker->broker;
-    size_t bytes = request->rest_size + PPI_HEAD_MAX;
-    struct sub *serve;
-
-    enum ppi_verdict verdict = find_server(worker, request, bytes, &serve);
-    if (verdict != PPI_NEXT || serve == NULL)
-        return verdict;
-    struct call *call = call_new(worker);
-    int status = call != NULL ? PP_OK : PP_ENOMEM;
-    if (call != NULL) {
-        *call = (struct call){ .caller = request->caller,
-                               .server = serve->peer,
-                               .sid = serve->sid,
-                               .caller_id = request->id,
-                               .deadline_ns = PPI_FOREVER };
-        atomic_init(&call->open, false);
-        if (request->deadline_ms != 0)
-            call->deadline_ns =
-                ppi_timer_now_ns(broker->port) + (uint64_t)request->deadline_ms * PPI_NS_PER_MS;
-        status = enter_at_caller(call, broker->settings.calls_open);
-        if (status == PP_OK && (status = enter_at_server(call)) != PP_OK)
-            forget_at_caller(call);
-    }
-    if (status == PP_OK) {
-        forward(worker, call, serve, request, bytes);
-        ticker_wake(broker);
-        return PPI_NEXT;
-    }
-    ppi_link_unreserve(&serve->peer->link, bytes);
-    if (call != NULL)
-        call_free(worker, call);
     if (status == PP_EPROTO) {
         reply_bye(worker, request->caller, "E_PROTO", "a call with this id is still open");
         worker_send(worker); /* before it finishes: then it takes nothing more */
-        ticker_wake(broker);
+        ticker_wake(worker->broker);
         ppi_link_finish(&request->caller->link, PP_EPROTO);
         return PPI_STOP;
     }
@@ -228,6 +160,186 @@ enum ppi_verdict calls_request(struct worker *worker, const struct request *requ
                 status == PP_ELIMIT ? "E_LIMIT calls_open: wait for answers before calling again"
                                     : "E_LIMIT the broker is out of memory");
     return PPI_NEXT;
+}
+
+/* Passes the request on to a server chosen, with so many bytes reserved. */
+static enum ppi_verdict pass_on(struct worker *worker, const struct request *request,
+                                struct sub *serve, size_t reserved)
+{
+    struct broker *broker = worker->broker;
+    struct call *call = make(worker, request);
+    int status = call != NULL ? PP_OK : PP_ENOMEM;
+
+    if (call != NULL) {
+        call->server = serve->peer;
+        call->sid = serve->sid;
+        status = enter_at_caller(call, broker->settings.calls_open);
+        if (status == PP_OK && (status = enter_at_server(call)) != PP_OK)
+            forget_at_caller(call);
+    }
+    if (status == PP_OK) {
+        forward(worker, call, serve, request, reserved);
+        ticker_wake(broker);
+        return PPI_NEXT;
+    }
+    ppi_link_unreserve(&serve->peer->link, reserved);
+    if (call != NULL)
+        call_free(worker, call);
+    return refuse(worker, request, status);
+}
+
+/* Keeps the request until a server takes it, or there are the subscriptions that it wants. */
+static enum ppi_verdict put_by(struct worker *worker, const struct request *request, bool crowded)
+{
+    struct broker *broker = worker->broker;
+    struct call *call = make(worker, request);
+
+    if (call == NULL)
+        return refuse(worker, request, PP_ENOMEM);
+    uint64_t until_ns = ppi_timer_now_ns(broker->port) + (uint64_t)request->wait_ms * PPI_NS_PER_MS;
+    if (request->subs == 0 && until_ns < call->due_ns)
+        call->due_ns = until_ns;
+    int status = wait_new(call, request);
+    if (status == PP_ELIMIT) {
+        reply_error(worker, request->caller, request->id,
+                    "E_LIMIT queue_hard: the calls that wait for a server are too large");
+        call_free(worker, call);
+        return PPI_NEXT;
+    }
+    if (status == PP_OK)
+        status = enter_at_caller(call, broker->settings.calls_open);
+    if (status == PP_OK) {
+        wait_set_crowded(call->wait, crowded);
+        wait_enter(call);
+        atomic_store(&call->open, true);
+        ticker_wake(broker);
+        return PPI_NEXT;
+    }
+    if (call->wait != NULL)
+        wait_free(call);
+    call_free(worker, call);
+    return refuse(worker, request, status);
+}
+
+enum ppi_verdict calls_request(struct worker *worker, const struct request *request)
+{
+    size_t bytes = request->rest_size + PPI_HEAD_MAX;
+    char words[SERVERS_WORDS_MAX];
+    enum found found;
+    struct sub *serve;
+
+    while ((found = servers_find(worker, request->subject, request->subject_length, bytes,
+                                 &serve)) == FOUND_FULL)
+        if (ppi_link_wait_for_room(&serve->peer->link, &request->caller->link)) {
+            ticker_wake(worker->broker);
+            return PPI_HOLD;
+        }
+    if (found == FOUND)
+        return pass_on(worker, request, serve, bytes);
+    if (request->wait_ms != 0 && (found == FOUND_NONE || found == FOUND_BUSY) &&
+        !worker->broker->stopping)
+        return put_by(worker, request, found == FOUND_BUSY);
+    reply_error(worker, request->caller, request->id, "%s",
+                servers_words(found, request->subject, request->subject_length, words));
+    return PPI_NEXT;
+}
+
+/* --- calls that wait ------------------------------------------------------------------------- */
+
+static void answer_count(struct worker *worker, struct peer *caller, uint32_t id, int64_t count)
+{
+    struct reply reply;
+
+    reply_begin(&reply, id);
+    msgpack_pack_int64(&reply.packer, count);
+    reply_end(worker, caller, &reply);
+}
+
+enum ppi_verdict calls_await_subs(struct worker *worker, const struct request *request)
+{
+    char words[SERVERS_WORDS_MAX];
+    int64_t count =
+        router_subscribers(worker, request->subject, request->subject_length, request->caller);
+
+    if (count >= 0 && count < request->subs && !worker->broker->stopping)
+        return put_by(worker, request, false);
+    if (count >= request->subs)
+        answer_count(worker, request->caller, request->id, count);
+    else if (count >= 0)
+        reply_error(worker, request->caller, request->id, "E_SHUTDOWN the broker is leaving");
+    else
+        reply_error(worker, request->caller, request->id, "%s",
+                    servers_words(count == -1 ? FOUND_BAD : FOUND_NO_MEMORY, request->subject,
+                                  request->subject_length, words));
+    return PPI_NEXT;
+}
+
+/* Are there enough now? */
+static void look_for_subs(struct worker *worker, struct wait *wait)
+{
+    struct call *call = wait->call;
+    int64_t count =
+        router_subscribers(worker, wait_subject(wait), wait->subject_length, call->caller);
+
+    if (count < wait->subs) /* or there is no memory to tell */
+        return;
+    answer_count(worker, call->caller, call->caller_id, count);
+    forget_at_caller(call);
+    wait_free(call);
+    call_free(worker, call);
+}
+
+/* Does a server take it now? */
+static void look_for_server(struct worker *worker, struct wait *wait)
+{
+    const struct request request = { .rest = wait->rest, .rest_size = wait->rest_size };
+    size_t bytes = wait->rest_size + PPI_HEAD_MAX;
+    struct call *call = wait->call;
+    struct sub *serve;
+    enum found found =
+        servers_find(worker, wait_subject(wait), wait->subject_length, bytes, &serve);
+
+    wait_set_crowded(wait, found == FOUND_BUSY || found == FOUND_FULL);
+    if (found != FOUND)
+        return;
+    call->server = serve->peer;
+    call->sid = serve->sid;
+    if (enter_at_server(call) != PP_OK) {
+        ppi_link_unreserve(&serve->peer->link, bytes);
+        wait_set_crowded(wait, true); /* once more, when there is memory */
+        return;
+    }
+    call->due_ns = call->deadline_ns;
+    forward(worker, call, serve, &request, bytes);
+    if (bytes > SMALL_FRAME_BYTES)
+        worker_send(worker); /* a large one was not copied */
+    wait_free(call);
+}
+
+void calls_look(struct worker *worker, const struct sub *entered)
+{
+    struct ppi_list *waits = &worker->broker->waits;
+
+    for (struct ppi_list *at = waits->next, *next; at != waits; at = next) {
+        struct wait *wait = PP_CONTAINER(at, struct wait, in_broker);
+
+        next = at->next;
+        if (entered != NULL ? !wait_is_for(wait, entered) : !wait->crowded)
+            continue;
+        wait->subs != 0 ? look_for_subs(worker, wait) : look_for_server(worker, wait);
+    }
+}
+
+void calls_look_freed(struct worker *worker, bool always)
+{
+    bool look = worker->slot_freed || (always && atomic_load(&worker->broker->crowded) > 0);
+
+    worker->slot_freed = false;
+    if (!look)
+        return;
+    worker_write_begin(worker);
+    calls_look(worker, NULL);
+    worker_write_end(worker);
 }
 
 /* --- its end --------------------------------------------------------------------------------- */
@@ -246,7 +358,7 @@ void calls_answer(struct worker *worker, struct peer *server, const struct ppi_f
         worker->counts.late_answers++;
         return;
     }
-    count_down(call);
+    count_down(worker, call);
     forget_at_caller(call);
     worker->counts.answers++;
     size_t head_size = ppi_head_answer(head, call->caller_id), rest = frame->size - frame->rest;
@@ -257,12 +369,23 @@ void calls_answer(struct worker *worker, struct peer *server, const struct ppi_f
     call_free(worker, call);
 }
 
-/* The caller gets error instead of the answer; the server is told that nobody waits. */
+/* Nobody wants the answer any more: takes the call from its server, who is told, or out of those
+ * that wait. */
+static void leave_server(struct worker *worker, struct call *call)
+{
+    if (call->wait != NULL) {
+        wait_free(call);
+        return;
+    }
+    forget_at_server(worker, call);
+    reply_cancel(worker, call->server, call->server_id);
+}
+
+/* The caller gets error instead of the answer. */
 static void end_call(struct worker *worker, struct call *call, const char *error)
 {
-    forget_at_server(call);
+    leave_server(worker, call);
     forget_at_caller(call);
-    reply_cancel(worker, call->server, call->server_id);
     reply_error(worker, call->caller, call->caller_id, "%s", error);
     call_free(worker, call);
 }
@@ -278,7 +401,23 @@ bool calls_cancel(struct worker *worker, struct peer *caller, uint32_t id)
     return mine;
 }
 
-/* Claims calls of the caller whose deadline is not after now_ns, at most max; the rest says when
+/* Why it ends now that its time is over. */
+static const char *overdue(const struct call *call, char words[SERVERS_WORDS_MAX])
+{
+    const struct wait *wait = call->wait;
+
+    if (wait != NULL && wait->subs != 0)
+        snprintf(words, SERVERS_WORDS_MAX, "E_TIMEOUT fewer than %u subscriptions came in time",
+                 wait->subs);
+    else if (call->due_ns < call->deadline_ns)
+        servers_words(wait->crowded ? FOUND_BUSY : FOUND_NONE, wait_subject(wait),
+                      wait->subject_length, words);
+    else
+        snprintf(words, SERVERS_WORDS_MAX, "E_TIMEOUT no answer came in time");
+    return words;
+}
+
+/* Claims calls of the caller whose time is not after now_ns, at most max; the rest says when
  * the next one is due. */
 static int claim_due(struct peer *caller, uint64_t now_ns, struct call **due, int max)
 {
@@ -289,32 +428,34 @@ static int claim_due(struct peer *caller, uint64_t now_ns, struct call **due, in
 
     ppi_mutex_lock(&caller->calls_lock);
     while ((call = ppi_map_next(&caller->calls, &position)) != NULL) {
-        if (call->deadline_ns <= now_ns && count < max && claim(call))
+        if (call->due_ns <= now_ns && count < max && claim(call))
             due[count++] = call;
-        else if (call->deadline_ns < next_ns)
-            next_ns = call->deadline_ns;
+        else if (call->due_ns < next_ns)
+            next_ns = call->due_ns;
     }
     atomic_store(&caller->next_deadline_ns, next_ns);
     ppi_mutex_unlock(&caller->calls_lock);
     return count;
 }
 
+/* error NULL: that the time is over. */
 static void end_due(struct worker *worker, struct peer *caller, uint64_t now_ns, const char *error)
 {
+    char words[SERVERS_WORDS_MAX];
     struct call *due[EXPIRED_AT_ONCE];
     int count;
 
     do {
         count = claim_due(caller, now_ns, due, EXPIRED_AT_ONCE);
         for (int i = 0; i < count; i++)
-            end_call(worker, due[i], error);
+            end_call(worker, due[i], error != NULL ? error : overdue(due[i], words));
     } while (count == EXPIRED_AT_ONCE);
 }
 
 void calls_expire(struct worker *worker, struct peer *caller, uint64_t now_ns)
 {
     if (atomic_load(&caller->next_deadline_ns) <= now_ns)
-        end_due(worker, caller, now_ns, "E_TIMEOUT no answer came in time");
+        end_due(worker, caller, now_ns, NULL);
 }
 
 void calls_end_own(struct worker *worker, struct peer *caller, const char *error)
@@ -338,8 +479,7 @@ void calls_peer_gone(struct worker *worker, struct peer *peer)
     position = 0;
     while ((call = ppi_map_next(&peer->calls, &position)) != NULL) {
         ppi_check(claim(call));
-        forget_at_server(call);
-        reply_cancel(worker, call->server, call->server_id);
+        leave_server(worker, call);
         call_free(worker, call);
     }
     ppi_map_deinit(&peer->serving);

@@ -104,7 +104,7 @@ static enum ppi_verdict hello(const struct request_in *in)
     return PPI_NEXT;
 }
 
-/* --- $pub, $call, $cancel -------------------------------------------------------------------- */
+/* --- $pub, $call, $wait, $cancel ------------------------------------------------------------- */
 
 /* Subject and params of $pub and $call, which lie side by side. false: answered. */
 static bool message_params(const struct request_in *in, const char **subject, size_t *length,
@@ -164,9 +164,17 @@ static enum ppi_verdict publish(const struct request_in *in)
     return PPI_NEXT;
 }
 
+static void take_deadline(const struct option *deadline, struct request *request)
+{
+    if (deadline->given)
+        request->deadline_ms =
+            deadline->number < UINT32_MAX ? (uint32_t)deadline->number : UINT32_MAX;
+}
+
 static enum ppi_verdict call(const struct request_in *in)
 {
-    struct option known[] = { { .name = "deadline", .type = OPTION_NUMBER } };
+    struct option known[] = { { .name = "deadline", .type = OPTION_NUMBER },
+                              { .name = "wait", .type = OPTION_NUMBER } };
     struct request request = { .caller = in->peer,
                                .id = in->frame->id,
                                .deadline_ms = in->worker->broker->settings.call_deadline_ms };
@@ -175,9 +183,35 @@ static enum ppi_verdict call(const struct request_in *in)
                         &request.rest_size) ||
         !in_options(in, 2, known, PPI_COUNT(known)))
         return PPI_NEXT;
-    if (known[0].given)
-        request.deadline_ms = known[0].number < UINT32_MAX ? (uint32_t)known[0].number : UINT32_MAX;
+    if (known[1].number > CALL_WAIT_MS_MAX) {
+        in_fail(in, "E_ARG", "option 'wait' is at most 3,600,000 ms");
+        return PPI_NEXT;
+    }
+    take_deadline(&known[0], &request);
+    request.wait_ms = (uint32_t)known[1].number;
     return calls_request(in->worker, &request);
+}
+
+static enum ppi_verdict await_subs(const struct request_in *in)
+{
+    struct option known[] = { { .name = "deadline", .type = OPTION_NUMBER },
+                              { .name = "subs", .type = OPTION_NUMBER } };
+    struct request request = { .caller = in->peer,
+                               .id = in->frame->id,
+                               .rest = in->params[0].data,
+                               .rest_size = in->params[0].size,
+                               .deadline_ms = in->worker->broker->settings.call_deadline_ms };
+
+    if (!in_text(in, 0, "the subject", &request.subject, &request.subject_length) ||
+        !in_options(in, 1, known, PPI_COUNT(known)))
+        return PPI_NEXT;
+    if (known[1].number > UINT32_MAX) {
+        in_fail(in, "E_ARG", "option 'subs' is below 2^32");
+        return PPI_NEXT;
+    }
+    take_deadline(&known[0], &request);
+    request.subs = known[1].given ? (uint32_t)known[1].number : 1;
+    return calls_await_subs(in->worker, &request);
 }
 
 static enum ppi_verdict cancel(const struct request_in *in)
@@ -288,6 +322,7 @@ static const struct method {
 } methods[] = {
     { "$pub", publish, LARGE },
     { "$call", call, LARGE | REQUEST_ONLY },
+    { "$wait", await_subs, REQUEST_ONLY },
     { "$cancel", cancel, URGENT },
     { "$ping", ping, URGENT },
     { "$sync", ping, 0 }, /* answered when all that came before has been handled */

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "calls.h"
 #include "log.h"
 #include "reply.h"
 #include "subs.h"
@@ -48,6 +49,7 @@ static void enter_sub(const struct request_in *in, struct sub *sub)
     if (error == PP_OK) {
         in_answer_number(in, sub->sid);
         worker_cork(in->worker, &in->peer->link); /* nobody can deliver before */
+        calls_look(in->worker, sub);
     }
     worker_write_end(in->worker);
     if (error != PP_OK) {

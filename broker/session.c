@@ -266,6 +266,7 @@ static void on_end(struct ppi_link *link)
 {
     struct worker *worker = worker_self(peer_of(link)->broker);
 
+    calls_look_freed(worker, false);
     worker_send(worker);
     end_the_over(worker);
     worker_leave(worker);

@@ -218,7 +218,7 @@ static void what_is_not_supported_is_refused_by_name(void **state)
         { "[0, 1, '$pub', ['a.*', []]]", "[1, 1, 'E_ARG *', null]" },
         { "[0, 1, '$pub', ['a']]", "[1, 1, 'E_ARG param 2 *', null]" },
         { "[0, 1, '$pub', ['a', {}]]", "[1, 1, 'E_ARG param 2 *', null]" },
-        { "[0, 1, '$call', ['a', [], {'wait': 5}]]", "[1, 1, 'E_ARG option *', null]" },
+        { "[0, 1, '$call', ['a', [], {'hdr': {}}]]", "[1, 1, 'E_ARG option *', null]" },
         { "[0, 1, '$unsub', [99]]", "[1, 1, 'E_NOTFOUND *', null]" },
         { "[0, 1, '$unsub', ['x']]", "[1, 1, 'E_ARG param 1 *', null]" },
         { "[0, 1, '$cancel', [99]]", "[1, 1, 'E_NOTFOUND *', null]" },
