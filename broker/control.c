@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "calls.h"
+#include "control_describe.h"
 #include "control_subs.h"
 #include "io/timer.h"
 #include "log.h"
@@ -329,6 +330,7 @@ static const struct method {
     { "$hello", hello, REQUEST_ONLY },
     { "$sub", control_subscribe, REQUEST_ONLY },
     { "$serve", control_serve, REQUEST_ONLY },
+    { "$describe", control_describe, REQUEST_ONLY },
     { "$unsub", control_unsubscribe, URGENT },
     { "$bye", bye, 0 }, /* see control_urgent */
     { "$sys.stats", sys_stats, REQUEST_ONLY },

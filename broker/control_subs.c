@@ -1,9 +1,11 @@
 #include "control_subs.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "calls.h"
+#include "doc.h"
 #include "log.h"
 #include "reply.h"
 #include "subs.h"
@@ -102,11 +104,23 @@ enum ppi_verdict control_subscribe(const struct request_in *in)
     return PPI_NEXT;
 }
 
+static bool keep_doc(struct sub *sub, struct ppi_slice doc)
+{
+    sub->doc = malloc(doc.size);
+    if (sub->doc == NULL)
+        return false;
+    memcpy(sub->doc, doc.data, doc.size);
+    sub->doc_size = doc.size;
+    return true;
+}
+
 enum ppi_verdict control_serve(const struct request_in *in)
 {
     struct option known[] = { { .name = "form", .type = OPTION_TEXT },
                               { .name = "exclusive", .type = OPTION_BOOL },
-                              { .name = "max_inflight", .type = OPTION_NUMBER } };
+                              { .name = "max_inflight", .type = OPTION_NUMBER },
+                              { .name = "doc", .type = OPTION_ANY } };
+    char problem[OPTION_PROBLEM_MAX];
     enum form form;
 
     if (!in_options(in, 1, known, PPI_COUNT(known)))
@@ -115,9 +129,18 @@ enum ppi_verdict control_serve(const struct request_in *in)
         in_fail(in, "E_ARG", "option 'form' is \"plain\" or \"rich\", 'max_inflight' below 2^32");
         return PPI_NEXT;
     }
+    if (known[3].given && !doc_check(known[3].raw, problem)) {
+        in_fail(in, "E_ARG", problem);
+        return PPI_NEXT;
+    }
     struct sub *sub = new_sub(in);
     if (sub == NULL)
         return PPI_NEXT;
+    if (known[3].given && !keep_doc(sub, known[3].raw)) {
+        in_fail(in, "E_LIMIT", "the broker is out of memory");
+        sub_discard(sub);
+        return PPI_NEXT;
+    }
     sub->serve = true;
     sub->form = form;
     sub->exclusive = known[1].truth;

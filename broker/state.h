@@ -36,6 +36,8 @@ struct sub {
     struct sub *next_over;
     atomic_uint in_flight; /* calls that wait for this server's answer */
     uint32_t max_inflight; /* of them; 0: no limit */
+    uint8_t *doc;          /* owned: what a service says about itself, as it came; doc.h */
+    size_t doc_size;       /* 0: nothing */
     bool retired;          /* unsubscribed; freed when nothing of it is queued, nor in a list */
     /* accepted = delivered + lost + merged + queued, always */
     atomic_uint_fast64_t accepted, merged;

@@ -214,7 +214,7 @@ static void what_is_not_supported_is_refused_by_name(void **state)
         { "[0, 1, '$sub', ['a..b']]", "[1, 1, 'E_ARG *', null]" },
         { "[0, 1, '$sub', ['>.a']]", "[1, 1, 'E_ARG *', null]" },
         { "[0, 1, '$sub', ['a b']]", "[1, 1, 'E_ARG *', null]" },
-        { "[0, 1, '$serve', ['a', {'doc': 'x'}]]", "[1, 1, 'E_ARG option *', null]" },
+        { "[0, 1, '$serve', ['a', {'meta': true}]]", "[1, 1, 'E_ARG option *', null]" },
         { "[0, 1, '$pub', ['a.*', []]]", "[1, 1, 'E_ARG *', null]" },
         { "[0, 1, '$pub', ['a']]", "[1, 1, 'E_ARG param 2 *', null]" },
         { "[0, 1, '$pub', ['a', {}]]", "[1, 1, 'E_ARG param 2 *', null]" },
