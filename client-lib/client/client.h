@@ -6,6 +6,7 @@
  *   pending.c  requests that wait for an answer, and their operations
  *   replies.c  what services answer
  *   inbox.c    what comes in: messages, calls
+ *   wait.c     waiting for subscribers
  *
  * lock protects everything that is not said otherwise; it is never held across a system call or a
  * callback. It comes before the link's lock. */
@@ -42,6 +43,7 @@ enum ppi_request_kind {
     PPI_REQUEST_UNSUBSCRIBE,
     PPI_REQUEST_PUBLISH,
     PPI_REQUEST_CALL,
+    PPI_REQUEST_WAIT, /* for subscriptions */
     PPI_REQUEST_PING,
     PPI_REQUEST_BYE
 };
