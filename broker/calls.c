@@ -407,7 +407,9 @@ static const char *overdue(const struct call *call, char words[SERVERS_WORDS_MAX
     const struct wait *wait = call->wait;
 
     if (wait != NULL && wait->subs != 0)
-        snprintf(words, SERVERS_WORDS_MAX, "E_TIMEOUT fewer than %u subscriptions came in time",
+        snprintf(words, SERVERS_WORDS_MAX,
+                 wait->subs == 1 ? "E_TIMEOUT nobody subscribed in time"
+                                 : "E_TIMEOUT fewer than %u subscribed in time",
                  wait->subs);
     else if (call->due_ns < call->deadline_ns)
         servers_words(wait->crowded ? FOUND_BUSY : FOUND_NONE, wait_subject(wait),

@@ -266,7 +266,9 @@ static void ones_own_subscription_counts_if_it_hears_its_peer(void **state)
     say(&caller, "[0, 1, '$sub', ['news']]");
     hear(&caller, "[1, 1, null, 1]");
     say(&caller, "[0, 2, '$wait', ['news', {'deadline': 150}]]");
-    hear(&caller, "[1, 2, 'E_TIMEOUT fewer than 1 *', null]");
+    hear(&caller, "[1, 2, 'E_TIMEOUT nobody *', null]");
+    say(&caller, "[0, 2, '$wait', ['news', {'subs': 2, 'deadline': 150}]]");
+    hear(&caller, "[1, 2, 'E_TIMEOUT fewer than 2 *', null]");
     say(&caller, "[0, 3, '$wait', ['news', {'deadline': 0}]]");
     say(&caller, "[0, 4, '$sub', ['news', {'echo': true}]]");
     hear(&caller, "[1, 4, null, 2]");
