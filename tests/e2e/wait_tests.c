@@ -11,8 +11,11 @@ static void open_three(const char *settings)
 {
     bus_open(&bus, settings);
     raw_open(&caller, &bus);
+    hear_nothing(&caller); /* connected, in this order */
     raw_open(&server, &bus);
+    hear_nothing(&server);
     raw_open(&other, &bus);
+    hear_nothing(&other);
 }
 
 static void close_three(void)
