@@ -26,6 +26,18 @@ static void close_three(void)
     bus_close(&bus);
 }
 
+/* One whose end the log tells; its own end of the pipe may know before the broker does. */
+static void name_waiter(struct raw *raw)
+{
+    say(raw, "[0, 1, '$hello', [{'v': 1, 'name': 'waiter'}]]");
+    hear(raw, "[1, 1, null, '?']");
+}
+
+static void await_end_of_waiter(void)
+{
+    EVENTUALLY(bus_log_has(&bus, "name=\"waiter\" why="));
+}
+
 static void a_call_may_come_before_its_server(void **state)
 {
     (void)state;
@@ -149,12 +161,12 @@ static void an_id_that_waits_cannot_be_used_again(void **state)
 {
     (void)state;
     open_three(NULL);
-    say(&caller, "[0, 1, '$hello', [{'v': 1}]]");
-    hear(&caller, "[1, 1, null, '?']");
+    name_waiter(&caller);
     say(&caller, "[0, 9, '$call', ['svc.a', [], {'wait': 10000}]]");
     say(&caller, "[0, 9, '$wait', ['news']]");
     hear(&caller, "[2, '$bye', ['E_PROTO', '?', '?']]");
     hear_end(&caller);
+    await_end_of_waiter();
     say(&server, "[0, 1, '$serve', ['svc.a']]"); /* it waited with the connection */
     hear(&server, "[1, 1, null, 1]");
     hear_nothing(&server);
@@ -305,10 +317,12 @@ static void waiting_ends_with_the_connection_and_with_the_broker(void **state)
 {
     (void)state;
     open_three(NULL);
+    name_waiter(&other);
     say(&other, "[0, 1, '$call', ['svc.a', ['other'], {'wait': 10000}]]");
     say(&other, "[0, 2, '$wait', ['news']]");
     hear_nothing(&other);
     raw_close(&other);
+    await_end_of_waiter();
     raw_open(&other, &bus);
     say(&other, "[0, 1, '$call', ['svc.a', ['other'], {'wait': 10000}]]");
     say(&other, "[0, 2, '$bye', []]");
