@@ -2,8 +2,10 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/check.h"
+#include "call.h"
 #include "io/timer.h"
 #include "reply.h"
 #include "router.h"
@@ -12,101 +14,11 @@
 #include "waits.h"
 #include "wire/envelope.h"
 
-enum { FREE_CALLS_MAX = 1024, EXPIRED_AT_ONCE = 64 };
+enum { EXPIRED_AT_ONCE = 64 };
 
-/* --- records --------------------------------------------------------------------------------- */
-
-static struct call *call_new(struct worker *worker)
-{
-    struct call *call = worker->free_calls;
-
-    if (call == NULL)
-        return malloc(sizeof *call);
-    worker->free_calls = call->next;
-    worker->free_call_count--;
-    return call;
-}
-
-static void call_free(struct worker *worker, struct call *call)
-{
-    if (worker->free_call_count >= FREE_CALLS_MAX) {
-        free(call);
-        return;
-    }
-    call->next = worker->free_calls;
-    worker->free_calls = call;
-    worker->free_call_count++;
-}
-
-/* With the lock of a map in which call is. true: it is the caller's now to answer and to free;
- * false: somebody else's, or its request is not on its way yet. */
-static bool claim(struct call *call)
-{
-    return atomic_exchange(&call->open, false);
-}
-
-static void forget_at_caller(struct call *call)
-{
-    ppi_mutex_lock(&call->caller->calls_lock);
-    ppi_map_remove(&call->caller->calls, call->caller_id);
-    ppi_mutex_unlock(&call->caller->calls_lock);
-}
-
-/* The service has one call less to answer: one more that waits, perhaps. */
-static void count_down(struct worker *worker, const struct call *call)
-{
-    struct sub *serve = ppi_map_get(&call->server->subs_by_id, call->sid);
-
-    if (serve == NULL)
-        return;
-    atomic_fetch_sub_explicit(&serve->in_flight, 1, memory_order_relaxed);
-    if (serve->max_inflight != 0 &&
-        atomic_load_explicit(&worker->broker->crowded, memory_order_relaxed) > 0)
-        worker->slot_freed = true;
-}
-
-static void forget_at_server(struct worker *worker, struct call *call)
-{
-    ppi_mutex_lock(&call->server->calls_lock);
-    ppi_map_remove(&call->server->serving, call->server_id);
-    ppi_mutex_unlock(&call->server->calls_lock);
-    count_down(worker, call);
-}
+static const char server_gone[] = "E_GONE the server's connection ended before it answered";
 
 /* --- a request ------------------------------------------------------------------------------- */
-
-/* Enters the call at the caller. PP_OK, PP_ELIMIT, PP_ENOMEM, PP_EPROTO: the id is in use. */
-static int enter_at_caller(struct call *call, uint32_t limit)
-{
-    struct peer *caller = call->caller;
-    int status = PP_OK;
-
-    ppi_mutex_lock(&caller->calls_lock);
-    if (ppi_map_get(&caller->calls, call->caller_id) != NULL)
-        status = PP_EPROTO;
-    else if (caller->calls.count >= limit)
-        status = PP_ELIMIT;
-    else
-        status = ppi_map_add(&caller->calls, call->caller_id, call);
-    if (status == PP_OK && call->due_ns < atomic_load(&caller->next_deadline_ns))
-        atomic_store(&caller->next_deadline_ns, call->due_ns);
-    ppi_mutex_unlock(&caller->calls_lock);
-    return status;
-}
-
-/* Enters it at the server under the next id that is free. PP_OK, PP_ENOMEM. */
-static int enter_at_server(struct call *call)
-{
-    struct peer *server = call->server;
-
-    ppi_mutex_lock(&server->calls_lock);
-    while (ppi_map_get(&server->serving, server->next_server_id) != NULL)
-        server->next_server_id++;
-    call->server_id = server->next_server_id++;
-    int status = ppi_map_add(&server->serving, call->server_id, call);
-    ppi_mutex_unlock(&server->calls_lock);
-    return status;
-}
 
 /* Sends the request to the server chosen, which has room reserved. From then on the call may end
  * at any moment: its deadline, its caller, a stop; it is not looked at again. */
@@ -173,9 +85,9 @@ static enum ppi_verdict pass_on(struct worker *worker, const struct request *req
     if (call != NULL) {
         call->server = serve->peer;
         call->sid = serve->sid;
-        status = enter_at_caller(call, broker->settings.calls_open);
-        if (status == PP_OK && (status = enter_at_server(call)) != PP_OK)
-            forget_at_caller(call);
+        status = call_enter_at_caller(call, broker->settings.calls_open);
+        if (status == PP_OK && (status = call_enter_at_server(call)) != PP_OK)
+            call_forget_at_caller(call);
     }
     if (status == PP_OK) {
         forward(worker, call, serve, request, reserved);
@@ -207,7 +119,7 @@ static enum ppi_verdict put_by(struct worker *worker, const struct request *requ
         return PPI_NEXT;
     }
     if (status == PP_OK)
-        status = enter_at_caller(call, broker->settings.calls_open);
+        status = call_enter_at_caller(call, broker->settings.calls_open);
     if (status == PP_OK) {
         wait_set_crowded(call->wait, crowded);
         wait_enter(call);
@@ -242,6 +154,27 @@ enum ppi_verdict calls_request(struct worker *worker, const struct request *requ
     reply_error(worker, request->caller, request->id, "%s",
                 servers_words(found, request->subject, request->subject_length, words));
     return PPI_NEXT;
+}
+
+/* Nobody wants the answer any more: takes the call from its server, who is told, or out of those
+ * that wait. */
+static void leave_server(struct worker *worker, struct call *call)
+{
+    if (call->wait != NULL) {
+        wait_free(call);
+        return;
+    }
+    call_forget_at_server(worker, call);
+    reply_cancel(worker, call->server, call->server_id);
+}
+
+/* The caller gets error instead of the answer. */
+static void end_call(struct worker *worker, struct call *call, const char *error)
+{
+    leave_server(worker, call);
+    call_forget_at_caller(call);
+    reply_error(worker, call->caller, call->caller_id, "%s", error);
+    call_free(worker, call);
 }
 
 /* --- calls that wait ------------------------------------------------------------------------- */
@@ -284,13 +217,13 @@ static void look_for_subs(struct worker *worker, struct wait *wait)
     if (count < wait->subs) /* or there is no memory to tell */
         return;
     answer_count(worker, call->caller, call->caller_id, count);
-    forget_at_caller(call);
+    call_forget_at_caller(call);
     wait_free(call);
     call_free(worker, call);
 }
 
 /* Does a server take it now? */
-static void look_for_server(struct worker *worker, struct wait *wait)
+static enum found look_for_server(struct worker *worker, struct wait *wait)
 {
     const struct request request = { .rest = wait->rest, .rest_size = wait->rest_size };
     size_t bytes = wait->rest_size + PPI_HEAD_MAX;
@@ -299,21 +232,22 @@ static void look_for_server(struct worker *worker, struct wait *wait)
     enum found found =
         servers_find(worker, wait_subject(wait), wait->subject_length, bytes, &serve);
 
-    wait_set_crowded(wait, found == FOUND_BUSY || found == FOUND_FULL);
+    wait_set_crowded(wait, found != FOUND && found != FOUND_NONE);
     if (found != FOUND)
-        return;
+        return found;
     call->server = serve->peer;
     call->sid = serve->sid;
-    if (enter_at_server(call) != PP_OK) {
+    if (call_enter_at_server(call) != PP_OK) {
         ppi_link_unreserve(&serve->peer->link, bytes);
         wait_set_crowded(wait, true); /* once more, when there is memory */
-        return;
+        return FOUND_NO_MEMORY;
     }
     call->due_ns = call->deadline_ns;
     forward(worker, call, serve, &request, bytes);
     if (bytes > SMALL_FRAME_BYTES)
         worker_send(worker); /* a large one was not copied */
     wait_free(call);
+    return FOUND;
 }
 
 void calls_look(struct worker *worker, const struct sub *entered)
@@ -326,7 +260,11 @@ void calls_look(struct worker *worker, const struct sub *entered)
         next = at->next;
         if (entered != NULL ? !wait_is_for(wait, entered) : !wait->crowded)
             continue;
-        wait->subs != 0 ? look_for_subs(worker, wait) : look_for_server(worker, wait);
+        struct call *moved = wait->moved ? wait->call : NULL;
+        if (wait->subs != 0)
+            look_for_subs(worker, wait);
+        else if (look_for_server(worker, wait) == FOUND_NONE && moved != NULL)
+            end_call(worker, moved, server_gone);
     }
 }
 
@@ -350,7 +288,7 @@ void calls_answer(struct worker *worker, struct peer *server, const struct ppi_f
 
     ppi_mutex_lock(&server->calls_lock);
     struct call *call = ppi_map_get(&server->serving, frame->id);
-    bool mine = call != NULL && claim(call);
+    bool mine = call != NULL && call_claim(call);
     if (mine)
         ppi_map_remove(&server->serving, frame->id);
     ppi_mutex_unlock(&server->calls_lock);
@@ -358,8 +296,8 @@ void calls_answer(struct worker *worker, struct peer *server, const struct ppi_f
         worker->counts.late_answers++;
         return;
     }
-    count_down(worker, call);
-    forget_at_caller(call);
+    call_count_down(worker, call);
+    call_forget_at_caller(call);
     worker->counts.answers++;
     size_t head_size = ppi_head_answer(head, call->caller_id), rest = frame->size - frame->rest;
     if (head_size + rest <= worker->broker->settings.frame_max)
@@ -369,32 +307,11 @@ void calls_answer(struct worker *worker, struct peer *server, const struct ppi_f
     call_free(worker, call);
 }
 
-/* Nobody wants the answer any more: takes the call from its server, who is told, or out of those
- * that wait. */
-static void leave_server(struct worker *worker, struct call *call)
-{
-    if (call->wait != NULL) {
-        wait_free(call);
-        return;
-    }
-    forget_at_server(worker, call);
-    reply_cancel(worker, call->server, call->server_id);
-}
-
-/* The caller gets error instead of the answer. */
-static void end_call(struct worker *worker, struct call *call, const char *error)
-{
-    leave_server(worker, call);
-    forget_at_caller(call);
-    reply_error(worker, call->caller, call->caller_id, "%s", error);
-    call_free(worker, call);
-}
-
 bool calls_cancel(struct worker *worker, struct peer *caller, uint32_t id)
 {
     ppi_mutex_lock(&caller->calls_lock);
     struct call *call = ppi_map_get(&caller->calls, id);
-    bool mine = call != NULL && claim(call);
+    bool mine = call != NULL && call_claim(call);
     ppi_mutex_unlock(&caller->calls_lock);
     if (mine)
         end_call(worker, call, "E_CANCELED the caller canceled the call");
@@ -430,7 +347,7 @@ static int claim_due(struct peer *caller, uint64_t now_ns, struct call **due, in
 
     ppi_mutex_lock(&caller->calls_lock);
     while ((call = ppi_map_next(&caller->calls, &position)) != NULL) {
-        if (call->due_ns <= now_ns && count < max && claim(call))
+        if (call->due_ns <= now_ns && count < max && call_claim(call))
             due[count++] = call;
         else if (call->due_ns < next_ns)
             next_ns = call->due_ns;
@@ -465,22 +382,85 @@ void calls_end_own(struct worker *worker, struct peer *caller, const char *error
     end_due(worker, caller, PPI_FOREVER, error);
 }
 
+/* A request as it stood in the frame of its call: from the header of the subject on. */
+struct unsent {
+    struct ppi_list in_peer;
+    uint32_t server_id, subject_length;
+    size_t subject, size;
+    uint8_t rest[];
+};
+
+void calls_unsent(struct peer *peer, const struct sub *serve, const uint8_t *frame, size_t size)
+{
+    struct ppi_slice parts[4], inner[3], *message = &parts[2];
+
+    if (!serve->serve || ppi_slices(frame, size, parts, 4) != 4)
+        return;
+    if (serve->form == FORM_RICH && ppi_slices(parts[3].data, parts[3].size, inner, 3) == 3)
+        message = &inner[1];
+    struct ppi_value id = ppi_value_at(parts[1].data, parts[1].size);
+    struct ppi_value subject = ppi_value_at(message->data, message->size);
+    size_t rest_size = size - (size_t)(message->data - frame);
+    struct unsent *unsent = malloc(sizeof *unsent + rest_size);
+    if (unsent == NULL)
+        return;
+    *unsent = (struct unsent){ .server_id = (uint32_t)id.number,
+                               .subject_length = (uint32_t)subject.text_length,
+                               .subject = (size_t)((const uint8_t *)subject.text - message->data),
+                               .size = rest_size };
+    memcpy(unsent->rest, message->data, rest_size);
+    ppi_list_append(&peer->unsent, &unsent->in_peer);
+}
+
+/* Gives a call that its server was never sent to another one, or lets it wait for one that has
+ * room. false: there is none. */
+static bool move_on(struct worker *worker, struct call *call, const struct unsent *unsent)
+{
+    const struct request request = { .subject = (const char *)unsent->rest + unsent->subject,
+                                     .subject_length = unsent->subject_length,
+                                     .rest = unsent->rest,
+                                     .rest_size = unsent->size };
+
+    if (wait_new(call, &request) != PP_OK)
+        return false;
+    call->wait->moved = true;
+    wait_enter(call);
+    if (look_for_server(worker, call->wait) != FOUND_NONE)
+        return true;
+    wait_free(call);
+    return false;
+}
+
+static void move_unsent(struct worker *worker, struct peer *peer)
+{
+    struct ppi_list *at;
+
+    while ((at = ppi_list_take(&peer->unsent)) != NULL) {
+        struct unsent *unsent = PP_CONTAINER(at, struct unsent, in_peer);
+        struct call *call = ppi_map_get(&peer->serving, unsent->server_id);
+
+        if (call != NULL && call->caller != peer && move_on(worker, call, unsent))
+            ppi_map_remove(&peer->serving, unsent->server_id);
+        free(unsent);
+    }
+}
+
 void calls_peer_gone(struct worker *worker, struct peer *peer)
 {
     size_t position = 0;
     struct call *call;
 
+    move_unsent(worker, peer);
     while ((call = ppi_map_next(&peer->serving, &position)) != NULL) {
-        ppi_check(claim(call)); /* nobody else is at work in the write section */
-        forget_at_caller(call);
+        ppi_check(call_claim(call)); /* nobody else is at work in the write section */
+        call_forget_at_caller(call);
         if (call->caller != peer)
-            reply_error(worker, call->caller, call->caller_id,
-                        "E_GONE the server's connection ended before it answered");
+            reply_error(worker, call->caller, call->caller_id, "%s", server_gone);
         call_free(worker, call);
     }
     position = 0;
     while ((call = ppi_map_next(&peer->calls, &position)) != NULL) {
-        ppi_check(claim(call));
+        ppi_check(call_claim(call));
         leave_server(worker, call);
         call_free(worker, call);
     }

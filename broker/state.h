@@ -67,6 +67,7 @@ struct wait {
     struct ppi_list in_broker;
     struct call *call;
     uint32_t subs; /* 0: a server */
+    bool moved;    /* it had a server, which is gone: it ends if there is no other */
     bool crowded;  /* there are servers, but with all the calls they take, or without room */
     uint8_t subject_length;
     size_t subject; /* its offset in rest */
@@ -102,6 +103,7 @@ struct peer {
     uint32_t next_server_id;
     atomic_uint_fast64_t next_deadline_ns; /* no call of its own is over before that */
     size_t waiting_bytes;                  /* of its calls that wait for a server */
+    struct ppi_list unsent; /* when it is gone: calls that it was not sent (calls.c) */
 
     /* What it sent; by the worker that has the turn. */
     uint64_t frames_in, published;
