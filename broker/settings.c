@@ -67,9 +67,17 @@ void settings_defaults(struct settings *settings)
         set(settings, &table[i], table[i].initial);
 }
 
+void settings_set_system(struct settings *settings, bool system)
+{
+    settings->system = system;
+    settings->access = system ? PP_ACCESS_LOCAL : PP_ACCESS_OWNER;
+}
+
 const char *log_level_name(enum log_level level)
 {
-    static const char *const names[] = { "error", "warn", "info", "debug" };
+    static const char *const names[] = {
+        [LOG_ERROR] = "error", [LOG_WARN] = "warn", [LOG_INFO] = "info", [LOG_DEBUG] = "debug"
+    };
 
     return names[level];
 }
@@ -133,6 +141,16 @@ static const struct setting *find(const char *name)
     return NULL;
 }
 
+bool settings_set_number(struct settings *settings, const char *name, uint64_t value)
+{
+    const struct setting *setting = find(name);
+
+    if (setting == NULL || value < setting->min || value > setting->max)
+        return false;
+    set(settings, setting, value);
+    return true;
+}
+
 /* Takes one line over; "" or what is wrong with it. */
 static void take(struct settings *settings, const config_setting_t *line, char *wrong, size_t size)
 {
@@ -151,18 +169,16 @@ static void take(struct settings *settings, const config_setting_t *line, char *
     } else if (strcmp(name, "system") == 0) {
         if (type != CONFIG_TYPE_BOOL)
             snprintf(wrong, size, "system is true or false");
-        settings->system = config_setting_get_bool(line);
+        settings_set_system(settings, config_setting_get_bool(line));
     } else if (setting == NULL) {
         snprintf(wrong, size, "there is no setting %s", name);
     } else {
         long long value = type == CONFIG_TYPE_INT     ? config_setting_get_int(line)
                           : type == CONFIG_TYPE_INT64 ? config_setting_get_int64(line)
                                                       : -1;
-        if (value < 0 || (uint64_t)value < setting->min || (uint64_t)value > setting->max)
+        if (value < 0 || !settings_set_number(settings, name, (uint64_t)value))
             snprintf(wrong, size, "%s is a number from %llu to %llu", name,
                      (unsigned long long)setting->min, (unsigned long long)setting->max);
-        else
-            set(settings, setting, (uint64_t)value);
     }
 }
 

@@ -5,14 +5,20 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include <panpipe/pipe.h>
+#include <panpipe/broker.h>
 
-enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
+enum log_level { /* as in panpipe/broker.h */
+                 LOG_ERROR = PP_LOG_ERROR,
+                 LOG_WARN = PP_LOG_WARN,
+                 LOG_INFO = PP_LOG_INFO,
+                 LOG_DEBUG = PP_LOG_DEBUG
+};
 
 /* The limits have the names of protocol.md's table; the file uses the same. */
 struct settings {
     char name[PP_PATH_MAX]; /* logical name, or full path */
-    bool system;            /* the system scope, open to every local user */
+    bool system;            /* the system scope */
+    uint32_t access;        /* PP_ACCESS_...; not in the file: system says it */
     uint32_t workers;       /* at once; 0: by the number of processors */
     enum log_level log_level;
 
@@ -35,9 +41,15 @@ struct settings {
 
 void settings_defaults(struct settings *settings);
 
+/* The system scope is open to every local user, a user's own only to the user. */
+void settings_set_system(struct settings *settings, bool system);
+
 /* Reads a file of `name = value` lines over what is set. PP_OK; else problem says what and where,
  * in at most size bytes. */
 int settings_load(struct settings *settings, const char *path, char *problem, size_t size);
+
+/* Sets a number by its name; false: it is not within its bounds. */
+bool settings_set_number(struct settings *settings, const char *name, uint64_t value);
 
 /* Do the values go together? As settings_load. */
 int settings_check(const struct settings *settings, char *problem, size_t size);

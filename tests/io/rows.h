@@ -10,4 +10,7 @@ int end_rows(void);    /* 53 to 60: cancel, close, shutdown */
 int stream_rows(void); /* 63 to 78: the message pump and streams */
 int name_rows(void);   /* 79 to 88: names, connecting, leaving */
 
+/* A loop that is not the port's: lent descriptors (Linux), adopted native ports (Windows). */
+int foreign_loop_rows(void);
+
 #endif
