@@ -15,6 +15,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/compiler.h"
 #include "base/status.h"
 #include "io/linux/linux.h"
 
@@ -160,7 +161,27 @@ static void tell(const struct ppi_access *access, int fd, uint32_t uid)
     (void)!send(fd, line, (size_t)length, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
-bool ppi_access_admits(const struct ppi_access *access, int fd, uint32_t *uid)
+/* Who is sent away has perhaps not said yet what it came to say: if its socket were gone, it would
+ * fail at that, and not read why. So it is kept for a while, that is until others are sent away. */
+static void send_away(struct ppi_access *access, int fd)
+{
+    int *place = &access->away[access->turn++ % PPI_COUNT(access->away)];
+
+    shutdown(fd, SHUT_WR);
+    if (*place != 0)
+        close(*place - 1);
+    *place = fd + 1;
+}
+
+void ppi_access_close(struct ppi_access *access)
+{
+    for (size_t i = 0; i < PPI_COUNT(access->away); i++)
+        if (access->away[i] != 0)
+            close(access->away[i] - 1);
+    *access = (struct ppi_access){ 0 };
+}
+
+bool ppi_access_admits(struct ppi_access *access, int fd, uint32_t *uid)
 {
     struct ucred who = { .uid = UINT32_MAX };
     socklen_t size = sizeof who;
@@ -168,8 +189,10 @@ bool ppi_access_admits(const struct ppi_access *access, int fd, uint32_t *uid)
         getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &size) == 0 && allows(access, fd, &who);
 
     *uid = who.uid;
-    if (!admitted)
+    if (!admitted) {
         tell(access, fd, who.uid);
+        send_away(access, fd);
+    }
     return admitted;
 }
 
