@@ -64,7 +64,7 @@ static void enter_sub(const struct request_in *in, struct sub *sub)
         sub_discard(sub);
         return;
     }
-    log_event(LOG_DEBUG, sub->serve ? "serve" : "sub",
+    log_event(&in->worker->broker->log, LOG_DEBUG, sub->serve ? "serve" : "sub",
               "client=%" PRIu64 " sid=%" PRIu64 " pattern=%s", in->peer->id, sub->sid,
               log_quote(quoted, sub->pattern, sub->pattern_length));
 }

@@ -15,7 +15,7 @@
 #include "io/sys.h"
 #include "link/outq.h"
 #include "link/spare.h"
-#include "log.h"
+#include "log_writer.h"
 #include "panpipe_version.h"
 
 enum { EXIT_USAGE = 2, EXIT_DENIED = 4, THREADS_MAX = 65, BUFFERS = 32 };
@@ -166,7 +166,8 @@ static int settle(struct settings *settings, const struct arguments *arguments)
     if (name != NULL && name[0] != '\0' &&
         snprintf(settings->name, sizeof settings->name, "%s", name) >= (int)sizeof settings->name)
         return complain("the name is too long: %s", name);
-    settings->system = settings->system || arguments->system;
+    if (arguments->system)
+        settings->system = true;
     if (arguments->workers != NULL) {
         unsigned long workers = strtoul(arguments->workers, &end, 10);
 
@@ -184,7 +185,6 @@ static int settle(struct settings *settings, const struct arguments *arguments)
         return complain("%s", problem);
     if (arguments->print_access)
         return print_access(settings);
-    log_set_level(settings->log_level);
     return -1;
 }
 
@@ -199,10 +199,11 @@ struct program {
     bool stopped;
 };
 
-static void on_stopped(void *context)
+static void on_stopped(void *context, pp_broker *broker)
 {
     struct program *program = context;
 
+    (void)broker;
     ppi_mutex_lock(&program->lock);
     program->stopped = true;
     ppi_cond_signal(&program->changed);
@@ -252,20 +253,15 @@ static void wait_for_end(struct program *program)
 static int run(struct program *program)
 {
     struct ppi_thread threads[THREADS_MAX];
+    const struct broker_events events = { program, log_write, on_stopped };
     pp_port_stats stats = { .size = sizeof stats };
-    char path[PP_PATH_MAX];
     uint32_t started = 0;
     struct broker *broker;
 
-    int status = broker_open(&broker, &program->settings, program->port, on_stopped, program);
+    int status = broker_open(&broker, &program->settings, program->port, &events);
     if (status != PP_OK)
         return say_why(program, status);
     pp_port_info(program->port, &stats);
-    pp_pipe_path(program->settings.name, program->settings.system ? PP_SCOPE_SYSTEM : PP_SCOPE_USER,
-                 path, sizeof path);
-    log_event(LOG_INFO, "listen", "path=%s pid=%llu workers=%u driver=%s version=%s", path,
-              (unsigned long long)ppi_process_id(), stats.concurrency, stats.driver,
-              PANPIPE_VERSION);
     /* one more than may run at once: a handler that blocks stops nobody */
     while (started <= stats.concurrency && started < THREADS_MAX &&
            ppi_thread_start(&threads[started], work, program) == PP_OK)
@@ -282,8 +278,7 @@ static int run(struct program *program)
     pp_port_shutdown(program->port, PP_SHUT_FAST, (int)program->settings.drain_ms, NULL, NULL);
     for (uint32_t i = 0; i < started; i++)
         ppi_thread_join(&threads[i]);
-    log_event(LOG_INFO, "leave", "%s", "");
-    broker_free(broker);
+    broker_close(broker);
     return started > 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 

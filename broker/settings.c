@@ -71,7 +71,9 @@ void settings_defaults(struct settings *settings)
 
 const char *log_level_name(enum log_level level)
 {
-    static const char *const names[] = { "error", "warn", "info", "debug" };
+    static const char *const names[] = {
+        [LOG_ERROR] = "error", [LOG_WARN] = "warn", [LOG_INFO] = "info", [LOG_DEBUG] = "debug"
+    };
 
     return names[level];
 }
@@ -142,6 +144,16 @@ static void take_text(char *out, size_t out_size, const char *name, const char *
         snprintf(wrong, size, "%s is a text in quotes, of less than %zu bytes", name, out_size);
 }
 
+bool settings_set_number(struct settings *settings, const char *name, uint64_t value)
+{
+    const struct setting *setting = find(name);
+
+    if (setting == NULL || value < setting->min || value > setting->max)
+        return false;
+    set(settings, setting, value);
+    return true;
+}
+
 /* Takes one line over; "" or what is wrong with it. */
 static void take(struct settings *settings, const config_setting_t *line, char *wrong, size_t size)
 {
@@ -173,11 +185,9 @@ static void take(struct settings *settings, const config_setting_t *line, char *
         long long value = type == CONFIG_TYPE_INT     ? config_setting_get_int(line)
                           : type == CONFIG_TYPE_INT64 ? config_setting_get_int64(line)
                                                       : -1;
-        if (value < 0 || (uint64_t)value < setting->min || (uint64_t)value > setting->max)
+        if (value < 0 || !settings_set_number(settings, name, (uint64_t)value))
             snprintf(wrong, size, "%s is a number from %llu to %llu", name,
                      (unsigned long long)setting->min, (unsigned long long)setting->max);
-        else
-            set(settings, setting, (uint64_t)value);
     }
 }
 

@@ -5,16 +5,21 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include <panpipe/pipe.h>
+#include <panpipe/broker.h>
+
+enum log_level { /* as in panpipe/broker.h */
+                 LOG_ERROR = PP_LOG_ERROR,
+                 LOG_WARN = PP_LOG_WARN,
+                 LOG_INFO = PP_LOG_INFO,
+                 LOG_DEBUG = PP_LOG_DEBUG
+};
 
 #define SETTINGS_ACCESS "same-user, local-users, service-and-user, admins"
-
-enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
 
 /* The limits have the names of protocol.md's table; the file uses the same. */
 struct settings {
     char name[PP_PATH_MAX]; /* logical name, or full path */
-    bool system;            /* the system scope, open to every local user */
+    bool system;            /* the system scope */
     int access;             /* who may connect, PP_ACCESS_...; -1: by system */
     char access_user[128];  /* for PP_ACCESS_USER; "": none */
     char access_group[128]; /* for PP_ACCESS_ADMINS; "": none */
@@ -44,6 +49,9 @@ void settings_defaults(struct settings *settings);
 /* Reads a file of `name = value` lines over what is set. PP_OK; else problem says what and where,
  * in at most size bytes. */
 int settings_load(struct settings *settings, const char *path, char *problem, size_t size);
+
+/* Sets a number by its name; false: it is not within its bounds. */
+bool settings_set_number(struct settings *settings, const char *name, uint64_t value);
 
 /* Do the values go together? As settings_load. */
 int settings_check(const struct settings *settings, char *problem, size_t size);

@@ -12,6 +12,7 @@
 #include "base/list.h"
 #include "base/map.h"
 #include "link/link.h"
+#include "log.h"
 #include "settings.h"
 
 struct broker;
@@ -126,11 +127,16 @@ struct broker {
     bool stopping;
     uint64_t stop_by_ns;
 
-    struct listener *listener;         /* owned */
-    struct ticker *ticker;             /* owned */
-    struct stopper *stopper;           /* owned */
-    void (*on_stopped)(void *context); /* the last peer is gone */
+    struct listener *listener; /* owned */
+    struct ticker *ticker;     /* owned */
+    struct stopper *stopper;   /* owned */
+    struct log log;
+    void (*on_stopped)(void *context, pp_broker *broker);
     void *context;
+
+    /* Of it, on its way on the port: accepts, timers, wishes, peers, refusals (broker.h). */
+    atomic_uint_fast64_t out;
+    atomic_uint references; /* until it is closed; until nothing of it is out */
 };
 
 #endif

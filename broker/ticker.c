@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "broker.h"
 #include "calls.h"
 #include "io/timer.h"
 #include "session.h"
@@ -24,10 +25,21 @@ void ticker_wake(struct broker *broker)
     if (atomic_load(&ticker->armed) || /* in order with what the caller changed before */
         atomic_exchange(&ticker->armed, true))
         return;
+    broker_hold(broker);
     if (ppi_timer_start(&ticker->timer, broker->port,
-                        ppi_timer_now_ns(broker->port) + (uint64_t)TICK_MS * PPI_NS_PER_MS) !=
+                        ppi_timer_now_ns(broker->port) + (uint64_t)TICK_MS * PPI_NS_PER_MS) ==
         PP_OK)
-        atomic_store(&ticker->armed, false);
+        return;
+    atomic_store(&ticker->armed, false);
+    broker_release(broker);
+}
+
+void ticker_stop(struct broker *broker)
+{
+    if (!ppi_timer_stop(&broker->ticker->timer, broker->port))
+        return;
+    atomic_store(&broker->ticker->armed, false);
+    broker_release(broker);
 }
 
 void ticker_watch(struct broker *broker, const struct ppi_link *link)
@@ -148,6 +160,7 @@ static void on_tick(pp_op *op)
     atomic_store(&ticker->armed, false);
     if (atomic_exchange(&ticker->looking, true)) { /* for longer than a tick */
         ticker_wake(broker);
+        broker_release(broker);
         return;
     }
     worker_enter(worker);
@@ -159,6 +172,7 @@ static void on_tick(pp_op *op)
     atomic_store(&ticker->looking, false);
     if (more)
         ticker_wake(broker);
+    broker_release(broker);
 }
 
 int ticker_open(struct broker *broker)

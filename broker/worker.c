@@ -4,15 +4,60 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "io/sys.h"
 
 static void hand_over(struct worker *worker);
 
 /* --- views ------------------------------------------------------------------------------------ */
 
+/* A thread as its workers know it; it stays until the thread and all of them have let go. */
+struct thread {
+    atomic_uint references;
+    atomic_bool ended;
+};
+
+enum { SELVES = 4 };
+
 static _Thread_local struct {
-    uint64_t broker; /* its id; never an address that may be used again */
-    struct worker *worker;
+    struct thread *thread; /* NULL: no worker yet */
+    struct {
+        uint64_t broker; /* its id; never an address that may be used again */
+        struct worker *worker;
+    } in[SELVES]; /* found last, by the broker's id */
 } self;
+
+static void let_go(struct thread *thread)
+{
+    if (thread != NULL && atomic_fetch_sub(&thread->references, 1) == 1)
+        free(thread);
+}
+
+static void on_thread_exit(void)
+{
+    if (self.thread == NULL)
+        return;
+    atomic_store(&self.thread->ended, true); /* its workers are for others now */
+    let_go(self.thread);
+    self.thread = NULL;
+}
+
+/* The calling thread; NULL: no memory. */
+static struct thread *this_thread(void)
+{
+    if (self.thread == NULL && (self.thread = calloc(1, sizeof *self.thread)) != NULL) {
+        atomic_init(&self.thread->references, 1);
+        ppi_at_thread_exit(on_thread_exit);
+    }
+    return self.thread;
+}
+
+static void give_to(struct worker *worker, struct thread *thread)
+{
+    if (thread != NULL)
+        atomic_fetch_add(&thread->references, 1);
+    let_go(worker->thread);
+    worker->thread = thread;
+}
 
 static struct worker *worker_new(struct broker *broker)
 {
@@ -30,24 +75,40 @@ static struct worker *worker_new(struct broker *broker)
     return worker;
 }
 
-struct worker *worker_self(struct broker *broker)
+/* With the gate: the thread's own; else that of a thread that has ended, so that threads may come
+ * and go; else a new one. Beyond WORKERS_MAX several threads share one, which its view allows. */
+static struct worker *worker_for(struct broker *broker, struct thread *thread)
 {
-    if (self.broker == broker->id && self.worker != NULL)
-        return self.worker;
-
-    /* a new thread; beyond WORKERS_MAX several share one, which its view allows */
-    ppi_mutex_lock(&broker->gate);
     unsigned count = atomic_load(&broker->worker_count);
-    struct worker *worker = count < broker->worker_max ? worker_new(broker) : NULL;
-    if (worker != NULL) {
+    struct worker *worker = NULL;
+
+    for (unsigned i = 0; i < count; i++)
+        if (broker->workers[i]->thread == thread)
+            return broker->workers[i];
+    for (unsigned i = 0; i < count && worker == NULL; i++)
+        if (broker->workers[i]->thread == NULL || atomic_load(&broker->workers[i]->thread->ended))
+            worker = broker->workers[i];
+    if (worker == NULL && count < broker->worker_max && (worker = worker_new(broker)) != NULL) {
         broker->workers[count] = worker;
         atomic_store(&broker->worker_count, count + 1);
-    } else if (count > 0) {
-        worker = broker->workers[count - 1];
     }
+    if (worker == NULL)
+        return count > 0 ? broker->workers[count - 1] : NULL;
+    give_to(worker, thread);
+    return worker;
+}
+
+struct worker *worker_self(struct broker *broker)
+{
+    unsigned place = broker->id % SELVES;
+
+    if (PPI_LIKELY(self.in[place].broker == broker->id && self.in[place].worker != NULL))
+        return self.in[place].worker;
+    ppi_mutex_lock(&broker->gate);
+    struct worker *worker = worker_for(broker, this_thread());
     ppi_mutex_unlock(&broker->gate);
-    self.broker = broker->id;
-    self.worker = worker;
+    self.in[place].broker = broker->id;
+    self.in[place].worker = worker;
     return worker;
 }
 
@@ -241,6 +302,7 @@ void worker_free(struct worker *worker)
         next = call->next;
         free(call);
     }
+    let_go(worker->thread);
     free(worker->arena);
     ppi_mutex_deinit(&worker->view);
     free(worker);

@@ -59,6 +59,7 @@ struct run {
 struct worker {
     struct ppi_mutex view;
     struct broker *broker;
+    struct thread *thread; /* whose it is; the gate */
     struct counts counts;
 
     struct box boxes[BOXES];
@@ -79,7 +80,8 @@ struct worker {
     unsigned free_call_count;
 };
 
-/* The calling thread's worker in this broker; made when it is needed first. NULL: no memory. */
+/* The calling thread's worker in this broker; made when it is needed first, or taken over from a
+ * thread that has ended. NULL: no memory, and no worker to share; never while the broker runs. */
 struct worker *worker_self(struct broker *broker);
 
 void worker_enter(struct worker *worker);

@@ -462,6 +462,8 @@ int pp_client_open(pp_client **out, const pp_client_config *config)
         return ppi_fail(PP_EINVAL, "out and config.size must be set");
     if (config != NULL && config->port != NULL)
         return ppi_fail(PP_EINVAL, "on your own port: pp_client_new, then pp_client_connect");
+    if (ppi_in_callback()) /* where it could not be closed again either */
+        return ppi_fail(PP_ESTATE, "waiting inside a callback could never end");
     int status = pp_client_new(&client, config);
     if (status != PP_OK)
         return status;

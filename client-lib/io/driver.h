@@ -77,6 +77,10 @@ struct ppi_port_driver {
     /* From now on poll also returns at deadline_ns (PPI_FOREVER: no more). Port's lock held. */
     void (*alarm)(pp_port *port, uint64_t deadline_ns);
 
+    /* A descriptor that is readable while poll would complete something or return early; NULL:
+     * there is none. */
+    int (*descriptor)(pp_port *port);
+
     /* The time that deadlines of timers are compared with. */
     uint64_t (*now_ns)(void);
 };

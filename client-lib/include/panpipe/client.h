@@ -8,7 +8,8 @@
  *   op with pp_op_use_call   a function of yours is called instead of a packet
  *   op with pp_op_use_wait   wait for it with pp_op_wait
  *   NULL                     the call itself waits, and returns how it ended. PP_ESTATE inside a
- *                            callback, and on a thread that takes the port's packets
+ *                            callback, and on a thread that took from the port last (or tried to),
+ *                            until pp_thread_detach
  * The start functions return PP_PENDING, or why nothing was started: PP_EINVAL; PP_ESTATE: op is in
  * flight; PP_ECLOSED: not connected yet, or not any more; PP_ENOMEM; PP_ELIMIT. op->status then
  * tells the rest: PP_OK; PP_ECANCELED: this client was closed or aborted first; PP_EPEERCLOSED, or
