@@ -51,6 +51,7 @@ static int take_numbers(struct settings *settings, const pp_broker_config *confi
     return config->queue_bytes != 0 ? take_queue(settings, config->queue_bytes) : PP_OK;
 }
 
+/* NULL leaves what is there. false: it is too long. */
 static bool take_text(char *out, size_t size, const char *text)
 {
     return text == NULL || snprintf(out, size, "%s", text) < (int)size;
@@ -68,14 +69,13 @@ static int settle(struct settings *settings, const pp_broker_config *config)
     if (config->scope == PP_SCOPE_SYSTEM)
         settings->system = true;
     if (config->scope == PP_SCOPE_SYSTEM || config->access != PP_ACCESS_OWNER)
-        settings->access = config->access;
+        settings->access = (int)config->access;
     if (!take_text(settings->access_user, sizeof settings->access_user, config->user) ||
         !take_text(settings->access_group, sizeof settings->access_group, config->group))
-        return ppi_fail(PP_EINVAL, "user or group is too long");
+        return ppi_fail(PP_EINVAL, "the name of the user, or of the group, is too long");
     if (config->log_level != 0)
         settings->log_level = (enum log_level)config->log_level;
-    if (config->name != NULL && snprintf(settings->name, sizeof settings->name, "%s",
-                                         config->name) >= (int)sizeof settings->name)
+    if (!take_text(settings->name, sizeof settings->name, config->name))
         return ppi_fail(PP_EINVAL, "the name is too long");
     int status = take_numbers(settings, config);
     if (status == PP_OK && settings_check(settings, problem, sizeof problem) != PP_OK)

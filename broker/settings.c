@@ -137,13 +137,6 @@ static const struct setting *find(const char *name)
     return NULL;
 }
 
-static void take_text(char *out, size_t out_size, const char *name, const char *text, char *wrong,
-                      size_t size)
-{
-    if (text == NULL || snprintf(out, out_size, "%s", text) >= (int)out_size)
-        snprintf(wrong, size, "%s is a text in quotes, of less than %zu bytes", name, out_size);
-}
-
 bool settings_set_number(struct settings *settings, const char *name, uint64_t value)
 {
     const struct setting *setting = find(name);
@@ -152,6 +145,13 @@ bool settings_set_number(struct settings *settings, const char *name, uint64_t v
         return false;
     set(settings, setting, value);
     return true;
+}
+
+static void take_text(char *out, size_t out_size, const char *name, const char *text, char *wrong,
+                      size_t size)
+{
+    if (text == NULL || snprintf(out, out_size, "%s", text) >= (int)out_size)
+        snprintf(wrong, size, "%s is a text in quotes, of less than %zu bytes", name, out_size);
 }
 
 /* Takes one line over; "" or what is wrong with it. */

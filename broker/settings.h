@@ -7,14 +7,14 @@
 
 #include <panpipe/broker.h>
 
+#define SETTINGS_ACCESS "same-user, local-users, service-and-user, admins"
+
 enum log_level { /* as in panpipe/broker.h */
                  LOG_ERROR = PP_LOG_ERROR,
                  LOG_WARN = PP_LOG_WARN,
                  LOG_INFO = PP_LOG_INFO,
                  LOG_DEBUG = PP_LOG_DEBUG
 };
-
-#define SETTINGS_ACCESS "same-user, local-users, service-and-user, admins"
 
 /* The limits have the names of protocol.md's table; the file uses the same. */
 struct settings {

@@ -40,10 +40,10 @@ typedef struct pp_broker_config {
     uint32_t access;      /* PP_ACCESS_...: who may connect */
     uint32_t log_level;   /* PP_LOG_...: the least important lines that on_log gets */
     const char *name;     /* what clients connect to, a name or a path; NULL: "default" */
-    const char *user;     /* PP_ACCESS_USER, and */
-    const char *group;    /* PP_ACCESS_ADMINS: as in pp_listen_config */
     const char *settings; /* path of a file as panpiped's --config; NULL: none. What is set here
                              wins over it; its `workers` does not count */
+    const char *user;     /* who else, with PP_ACCESS_USER, and */
+    const char *group;    /* whose members, with PP_ACCESS_ADMINS: as in pp_listen_config */
     uint32_t frame_max;   /* bytes of the largest message */
     uint32_t queue_bytes; /* what may wait for one client before who sends to it is held up:
                              queue_high. A quarter of it is queue_low, and four times it, at
