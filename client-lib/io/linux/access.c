@@ -199,7 +199,7 @@ bool ppi_access_admits(struct ppi_access *access, int fd, uint32_t *uid)
 int pp_access_describe(const pp_listen_config *config, char *text, size_t size)
 {
     struct ppi_access access;
-    char also[32] = "";
+    char own[16] = "", also[32] = "";
 
     if (config == NULL || config->size != sizeof *config || config->access > PP_ACCESS_ADMINS ||
         text == NULL)
@@ -207,17 +207,16 @@ int pp_access_describe(const pp_listen_config *config, char *text, size_t size)
     int error = ppi_access_open(&access, config);
     if (error != PP_OK)
         return error;
+    const char *mode = ppi_access_is_private(&access) ? "0600" : "0666";
     if (access.access == PP_ACCESS_USER)
         snprintf(also, sizeof also, ",%u", (unsigned)access.user);
     else if (access.has_group)
         snprintf(also, sizeof also, " gid=%u", (unsigned)access.group);
     if (geteuid() != 0)
-        snprintf(text, size, "mode=%s uids=%s%u%s",
-                 ppi_access_is_private(&access) ? "0600" : "0666", "0,", (unsigned)geteuid(), also);
-    else
-        snprintf(text, size, "mode=%s uids=0%s", ppi_access_is_private(&access) ? "0600" : "0666",
-                 also);
+        snprintf(own, sizeof own, ",%u", (unsigned)geteuid());
     if (access.access == PP_ACCESS_LOCAL)
-        snprintf(text, size, "mode=0666 uids=all");
+        snprintf(text, size, "mode=%s uids=all", mode);
+    else
+        snprintf(text, size, "mode=%s uids=0%s%s", mode, own, also);
     return PP_OK;
 }
