@@ -171,7 +171,7 @@ static int end(pp_client *client, bool drain)
     if (client == NULL)
         return PP_OK;
     if (client->own_port && ppi_in_callback())
-        return ppi_fail(PP_ESTATE, "a client with its own thread cannot be closed in a callback");
+        return ppi_fail(PP_EDEADLOCK, "a client with its own thread cannot be closed in a callback");
     begin_end(client, drain);
     if (client->own_port) {
         await_end(client);

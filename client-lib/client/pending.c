@@ -50,7 +50,7 @@ int ppi_client_op(pp_client *client, pp_op *op, pp_op *own, pp_op **started)
     if (op != NULL)
         return PP_OK;
     if (ppi_in_callback() || ppi_queue_is_worker(client->port))
-        return ppi_fail(PP_ESTATE,
+        return ppi_fail(PP_EDEADLOCK,
                         "waiting on the port's own thread could never end: give an operation");
     return pp_op_use_wait(own);
 }
@@ -62,7 +62,7 @@ int ppi_client_result(pp_client *client, const pp_op *op, pp_op *own, int starte
     if (op != NULL || started != PP_PENDING)
         return started;
     if (pp_op_wait(own, -1) != 1)
-        return PP_ESTATE;
+        return PP_EDEADLOCK;
     if (own->status == PP_OK)
         return PP_OK;
     return ppi_fail(own->status, "%s", pp_client_error(client, text, sizeof text));

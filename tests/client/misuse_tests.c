@@ -235,7 +235,7 @@ static void on_the_ports_own_thread_waiting_is_refused(void **state)
     bus_open(&bus, NULL);
     assert_int_equal(pp_port_open(&port, NULL), PP_OK);
     pp_client *client = open_on(port, &bus, config);
-    assert_int_equal(pp_client_flush(client, NULL), PP_ESTATE); /* this thread took a packet */
+    assert_int_equal(pp_client_flush(client, NULL), PP_EDEADLOCK); /* this thread took a packet */
     pp_client_abort(client);
     while (pp_port_get(port, &packet, 0) == 1)
         ;

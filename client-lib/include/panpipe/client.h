@@ -7,8 +7,8 @@
  *   op on your port          a packet with the client's key, when it has ended
  *   op with pp_op_use_call   a function of yours is called instead of a packet
  *   op with pp_op_use_wait   wait for it with pp_op_wait
- *   NULL                     the call itself waits, and returns how it ended. PP_ESTATE inside a
- *                            callback, and on a thread that takes the port's packets
+ *   NULL                     the call itself waits, and returns how it ended. PP_EDEADLOCK inside
+ *                            a callback, and on a thread that takes the port's packets
  * The start functions return PP_PENDING, or why nothing was started: PP_EINVAL; PP_ESTATE: op is in
  * flight; PP_ECLOSED: not connected yet, or not any more; PP_ENOMEM; PP_ELIMIT. op->status then
  * tells the rest: PP_OK; PP_ECANCELED: this client was closed or aborted first; PP_EPEERCLOSED, or
@@ -101,7 +101,7 @@ int pp_client_drain(pp_client *client, pp_op *op);
 /* Ends the client and frees it, with its subscriptions. If it is still connected it drains first,
  * for at most drain_ms, and whatever has not ended then ends with PP_ECANCELED.
  * A client with its own thread: waits until that is done and the last callback has returned.
- * PP_OK; PP_ESTATE: inside a callback, of whichever client; nothing was done.
+ * PP_OK; PP_EDEADLOCK: inside a callback, of whichever client; nothing was done.
  * A client on your port: does not wait; what is in flight still delivers its packets, and the
  * client frees itself after the last one. So go on taking packets, until on_closed at least, or
  * shut the port down. Do not touch the client any more; on_closed may. PP_OK.
