@@ -8,8 +8,8 @@
 #include "io/timer.h"
 
 /* The pause between two attempts doubles up to PPI_DIAL_PAUSE_MAX_MS; when that has gone on for
- * long, up to a hundredth of the time since the first one, and PPI_DIAL_PAUSE_LONG_MS: a server that
- * comes back is found within a second, and one that stays away costs little. */
+ * long, up to a hundredth of the time since the first one, and PPI_DIAL_PAUSE_LONG_MS: a server
+ * that comes back is found within a second, and one that stays away costs little. */
 enum {
     PPI_DIAL_PAUSE_MIN_MS = 1,
     PPI_DIAL_PAUSE_MAX_MS = 50,
