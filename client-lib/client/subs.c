@@ -172,11 +172,13 @@ static int unsubscribe(pp_client *client, pp_sub *sub, pp_op *op)
         return PP_OK;
     }
     model.op = op;
+    sub->ending = true; /* before it is answered, and sub gone */
     int status =
         ppi_client_ask_now(client, &model, "$unsub", params, ppi_params_number(params, sub->sid));
     if (status == PP_OK)
-        sub->ending = true;
-    return status == PP_OK ? PP_OK : ppi_fail_plain(status);
+        return PP_OK;
+    sub->ending = false;
+    return ppi_fail_plain(status);
 }
 
 int pp_unsubscribe(pp_sub *sub, pp_op *op)
