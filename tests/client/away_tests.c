@@ -12,7 +12,7 @@ static pp_client *start_alone(struct bus *nobody, struct watcher *watcher, uint3
     pp_client_config config;
     pp_client *client;
 
-    snprintf(nobody->name, sizeof nobody->name, "%s", test_path());
+    bus_name(nobody);
     config = config_watched(nobody, watcher);
     config.away_bytes = away_bytes;
     assert_int_equal(pp_client_new(&client, &config), PP_OK);

@@ -275,6 +275,7 @@ static void a_service_whose_name_was_taken_meanwhile_is_told_and_tried_later(voi
     pp_port *port;
     pp_sub *service, *taken;
     pp_message message;
+    bool answered = false;
 
     (void)state;
     bus_open(&bus, NULL);
@@ -309,7 +310,7 @@ static void a_service_whose_name_was_taken_meanwhile_is_told_and_tried_later(voi
     assert_int_equal(work_until(port, &receive), PP_OK);
     assert_int_equal(pp_next(service, &message), 1);
     assert_int_equal(pp_reply(client, message.call, "\x07", 1), PP_OK);
-    WORK_UNTIL(port, pp_op_wait(&op, 0) == 1);
+    WORK_UNTIL(port, answered || (answered = pp_op_wait(&op, 0) == 1));
     assert_int_equal(op.status, PP_OK);
     pp_answer_free(&answer);
     pp_client_close(other);
