@@ -5,13 +5,13 @@
 
 #include "state.h"
 
-/* Takes the broker's name and begins to accept. PP_OK, or as pp_listen. */
+/* Takes the broker's name and begins to accept. PP_OK; PP_ENOMEM; or as pp_listen. */
 int listener_open(struct broker *broker);
 
 /* Accepts no more; the name is free. */
 void listener_close(struct broker *broker);
 
-/* After the port's shutdown. */
+/* When its accepts have come home. */
 void listener_free(struct broker *broker);
 
 #endif

@@ -74,13 +74,14 @@ static uint64_t read_sid(const uint8_t *result, size_t size)
     return sid.kind == PPI_VALUE_NUMBER ? sid.number : 0;
 }
 
-static int take_result(struct ppi_request *request, const uint8_t *result, size_t size)
+static int take_result(pp_client *client, struct ppi_request *request, const uint8_t *result,
+                       size_t size)
 {
     switch (request->kind) {
     case PPI_REQUEST_SUBSCRIBE: return read_sid(result, size) != 0 ? PP_OK : PP_EPROTO;
     case PPI_REQUEST_PUBLISH: return read_receipt(result, size, request->out.receipt);
     case PPI_REQUEST_CALL: return keep(request->out.answer, result, size);
-    case PPI_REQUEST_HELLO:
+    case PPI_REQUEST_HELLO: ppi_client_note_hello(client, result, size); return PP_OK;
     case PPI_REQUEST_UNSUBSCRIBE:
     case PPI_REQUEST_PING:
     case PPI_REQUEST_CONFIRM:
@@ -136,8 +137,8 @@ void ppi_client_on_answer(pp_client *client, const struct ppi_frame *frame)
         ppi_mutex_unlock(&client->lock);
         return;
     }
-    int status =
-        good ? take_result(request, result, result_size) : note_error(client, error, error_size);
+    int status = good ? take_result(client, request, result, result_size)
+                      : note_error(client, error, error_size);
     if (!good && request->kind == PPI_REQUEST_CALL)
         keep(request->out.answer, error, error_size);
     const struct ppi_request was = *request;

@@ -12,6 +12,7 @@
  *   replies.c     what services answer
  *   inbox.c       what comes in: messages, calls
  *   subs.c        subscriptions: made, made anew, ended
+ *   identity.c    who is who
  *
  * lock protects everything that is not said otherwise; it is never held across a system call or a
  * callback. It comes before the link's lock.
@@ -126,6 +127,7 @@ struct pp_sub {
     pp_op *receive_op;               /* NULL: nobody waits for a message */
     struct ppi_buf filling, reading; /* of messages that wait; reading is pp_next's alone */
     size_t read_size;                /* of the message that pp_next gave out */
+    pp_sender sender;                /* who sent that one */
     bool full;                       /* frames are held until there is room */
 };
 
@@ -204,6 +206,7 @@ struct pp_client {
     struct ppi_map serving; /* by the call's id: its service's sid, if that has an on_cancel */
     pp_sub *last_sub;       /* the reader's: where the last message went */
     char error[PPI_ERROR_TEXT];
+    pp_identity self; /* size 0: not known yet */
 };
 
 /* A call that is to be answered: its id on the wire, which is one of a connection's, and above that
@@ -390,6 +393,14 @@ void ppi_client_free_requests(pp_client *client);
 
 /* An answer came: ends its request. */
 void ppi_client_on_answer(pp_client *client, const struct ppi_frame *frame);
+
+/* --- identity.c ----------------------------------------------------------------------------- */
+
+/* What the answer to $hello says about this client. With the lock. */
+void ppi_client_note_hello(pp_client *client, const uint8_t *data, size_t size);
+
+/* What meta says. */
+void ppi_read_sender(const uint8_t *data, size_t size, pp_sender *sender);
 
 /* --- inbox.c -------------------------------------------------------------------------------- */
 

@@ -53,7 +53,7 @@ int ppi_client_op(pp_client *client, pp_op *op, pp_op *own, pp_op **started)
     *started = op != NULL ? op : own;
     if (op != NULL)
         return PP_OK;
-    if (ppi_in_callback() || ppi_queue_is_worker(client->port))
+    if (ppi_in_callback() || ppi_port_is_home(client->port))
         return ppi_fail(PP_EDEADLOCK,
                         "waiting on the port's own thread could never end: give an operation");
     return pp_op_use_wait(own);

@@ -19,6 +19,7 @@ enum {
 
 struct ppi_dial {
     char path[PP_PATH_MAX];
+    bool logical;     /* the path was made of a name */
     char server[192]; /* who must own the server; "" by default rule */
     uint32_t flags;
     int32_t timeout_ms;

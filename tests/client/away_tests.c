@@ -22,6 +22,21 @@ static pp_client *start_alone(struct bus *nobody, struct watcher *watcher, uint3
     return client;
 }
 
+/* Publishes 0 .. count - 1, one of them as an operation, in its place among the others. */
+static void publish_numbers(pp_client *client, unsigned count, struct called *called)
+{
+    for (unsigned i = 0; i < count; i++) {
+        struct bytes number = bytes_of("[%u]", i);
+
+        if (i == count / 2)
+            assert_int_equal(
+                pp_publish_start(client, start_called(called, NULL), "n", number.data, number.size),
+                PP_PENDING);
+        else
+            assert_int_equal(pp_publish(client, "n", number.data, number.size), PP_OK);
+    }
+}
+
 static void a_client_is_started_before_its_broker_and_works_at_once(void **state)
 {
     enum { COUNT = 100 };
@@ -29,53 +44,38 @@ static void a_client_is_started_before_its_broker_and_works_at_once(void **state
     struct listener listener = { 0 };
     struct watcher watcher;
     struct server server = { 0 };
-    struct called flushed, called, published;
+    struct called flushed, called, published, subscribed, served;
     pp_sub_config wanted = PP_SUB_CONFIG_INIT;
     pp_serve_config offered = PP_SERVE_CONFIG_INIT;
-    pp_op ops[2] = { PP_OP_INIT, PP_OP_INIT };
     pp_answer answer = { 0 };
     pp_sub *sub = NULL, *service = NULL;
     char words[256];
 
     (void)state;
-    pp_client *client = start_alone(&bus, &watcher, 0);
+    pp_client *client = server.client = start_alone(&bus, &watcher, 0);
     assert_int_equal(watcher.status, PP_ENOSERVER);
     assert_non_null(strstr(pp_client_error(client, words, sizeof words), "is panpiped running?"));
-    for (unsigned i = 0; i < COUNT; i++) {
-        struct bytes number = bytes_of("[%u]", i);
-
-        if (i == COUNT / 2) { /* in its place among the others */
-            assert_int_equal(pp_publish_start(client, start_called(&published, NULL), "n",
-                                              number.data, number.size),
-                             PP_PENDING);
-            continue;
-        }
-        assert_int_equal(pp_publish(client, "n", number.data, number.size), PP_OK);
-    }
-    server.client = client;
+    publish_numbers(client, COUNT, &published);
     offered.on_call = on_call;
     offered.context = &server;
     wanted.on_message = on_message;
     wanted.context = &listener;
     wanted.flags = PP_SUB_ECHO;
-    pp_op_use_wait(&ops[0]);
-    pp_op_use_wait(&ops[1]);
-    assert_int_equal(pp_subscribe(client, &ops[0], "n", &wanted, &sub), PP_PENDING);
-    assert_int_equal(pp_serve(client, &ops[1], "q", &offered, &service), PP_PENDING);
-    assert_int_equal(
-        pp_call(client, start_called(&called, NULL), "q", params.data, params.size, NULL, &answer),
-        PP_PENDING);
-    assert_int_equal(pp_client_flush(client, start_called(&flushed, NULL)), PP_PENDING);
+    pp_subscribe(client, start_called(&subscribed, NULL), "n", &wanted, &sub);
+    pp_serve(client, start_called(&served, NULL), "q", &offered, &service);
+    pp_call(client, start_called(&called, NULL), "q", params.data, params.size, NULL, &answer);
+    pp_client_flush(client, start_called(&flushed, NULL));
     assert_int_equal(pp_client_state(client), PP_CLIENT_AWAY);
-    assert_int_equal(flushed.times + called.times + published.times, 0);
+    struct called *const all[] = { &published, &subscribed, &served, &called, &flushed };
+    for (size_t i = 0; i < PPI_COUNT(all); i++)
+        assert_int_equal(all[i]->times, 0);
     bus_open_again(&bus, NULL);
-    assert_int_equal(wait_for(&ops[0]), PP_OK);
-    assert_int_equal(wait_for(&ops[1]), PP_OK);
-    EVENTUALLY(flushed.times == 1 && called.times == 1 && listener.count == COUNT);
+    for (size_t i = 0; i < PPI_COUNT(all); i++) {
+        EVENTUALLY(all[i]->times == 1);
+        assert_int_equal(all[i]->status, PP_OK);
+    }
+    EVENTUALLY(listener.count == COUNT);
     assert_int_equal(listener.disorder, 0);
-    assert_int_equal(published.status, PP_OK);
-    assert_int_equal(flushed.status, PP_OK);
-    assert_int_equal(called.status, PP_OK);
     assert_int_equal(answer.size, params.size);
     assert_int_equal(pp_client_connect(client, NULL), PP_OK);
     assert_int_equal(pp_client_start(client), PP_OK); /* it is */
@@ -83,6 +83,39 @@ static void a_client_is_started_before_its_broker_and_works_at_once(void **state
     pp_client_close(client);
     assert_int_equal(watcher.repeated + watcher.unconfirmed + watcher.unsent, 0);
     pp_answer_free(&answer);
+    bus_close(&bus);
+}
+
+/* Who waits for the connection is told why there is none; the client does not give up. */
+static void a_started_client_goes_on_though_nobody_waits_any_more(void **state)
+{
+    struct watcher watcher;
+    pp_client_config config;
+    pp_client *client;
+
+    (void)state;
+    bus_name(&bus);
+    config = config_watched(&bus, &watcher);
+    config.connect_ms = 50;
+    assert_int_equal(pp_client_new(&client, &config), PP_OK);
+    assert_int_equal(pp_client_start(client), PP_OK);
+    assert_int_equal(pp_client_connect(client, NULL), PP_ETIMEDOUT);
+    assert_int_equal(pp_client_state(client), PP_CLIENT_AWAY);
+    bus_open_again(&bus, NULL);
+    EVENTUALLY(watcher.connected == 1);
+    pp_client_close(client);
+    if (ppi_on_linux()) {             /* users are SIDs elsewhere */
+        config.server = "4294967294"; /* nobody's */
+        memset(&watcher, 0, sizeof watcher);
+        assert_int_equal(pp_client_new(&client, &config), PP_OK);
+        assert_int_equal(pp_client_start(client), PP_OK);
+        EVENTUALLY(watcher.away == 1);
+        assert_int_equal(watcher.status, PP_EUNTRUSTED);
+        assert_int_equal(pp_client_connect(client, NULL), PP_EUNTRUSTED); /* at the next attempt */
+        assert_int_equal(pp_client_state(client), PP_CLIENT_AWAY);
+        pp_client_close(client);
+        assert_int_equal(watcher.away, 1); /* it is not told again and again */
+    }
     bus_close(&bus);
 }
 
@@ -444,6 +477,7 @@ int away_tests(void)
 {
     const struct CMUnitTest tests[] = {
         BUS_TEST(a_client_is_started_before_its_broker_and_works_at_once),
+        BUS_TEST(a_started_client_goes_on_though_nobody_waits_any_more),
         BUS_TEST(what_does_not_fit_is_refused_and_what_does_arrives),
         BUS_TEST(a_call_waits_no_longer_than_it_said),
         BUS_TEST(a_subscription_can_be_ended_while_away),

@@ -35,6 +35,13 @@ struct ppi_process {
     int pid;
 };
 
+/* Who may connect; all zero: this user and root. */
+struct ppi_access {
+    uint8_t access; /* PP_ACCESS_... */
+    bool has_group;
+    uint32_t user, group;
+};
+
 /* What a handle keeps for the system. */
 struct ppi_os_handle {
     int fd;        /* the socket; -1: none */
@@ -42,8 +49,9 @@ struct ppi_os_handle {
     int folder_fd; /* listener: where the socket lies; -1: none */
     uint32_t slot; /* in the table of its port's epoll.c, if watched */
     bool watched, wants_out;
-    uint64_t inode; /* listener: of the socket's file */
-    char *file;     /* listener: its name in the folder; owned */
+    uint64_t inode;           /* listener: of the socket's file */
+    char *file;               /* listener: its name in the folder; owned */
+    struct ppi_access access; /* listener */
 };
 
 #endif
