@@ -30,7 +30,8 @@
  *   - Subscriptions and services stay, with their pp_sub, the messages that wait in them and a
  *     pp_receive in flight. They are made anew at the next connection, before anything else.
  *   - What is published and asked for is kept, whole, in order, up to away_bytes, and goes out
- *     then. Above that it is refused with PP_EBUSY: nobody waits for room there.
+ *     then; who waits for an answer waits for the connection, too. Above that it is refused with
+ *     PP_EBUSY: nobody waits for room there.
  *   - What was on its way when the connection ended is never sent again: it may have been done.
  *     Requests end, see above. Plain publishes are counted as unconfirmed until the broker is
  *     known to have handled them: when it has answered a later pp_client_flush,
