@@ -152,6 +152,7 @@ int bench_side_client(struct session *at, const struct bench_side *side, pp_clie
     config->scope = at->cli->system ? PP_SCOPE_SYSTEM : PP_SCOPE_USER;
     config->connect_ms = session_patience(at->cli);
     config->port = side->port;
+    config->flags = PP_CLIENT_ONCE;
     int status = pp_client_new(client, config);
     if (status == PP_OK)
         status = pp_client_connect(*client, NULL);

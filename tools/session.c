@@ -3,6 +3,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <panpipe/pipe.h>
 #include <panpipe/sys.h>
@@ -218,7 +219,8 @@ static void place_of(const struct cli *cli, char path[PP_PATH_MAX])
 int session_refused(struct session *session, int status)
 {
     char path[PP_PATH_MAX], why[PP_PATH_MAX + 100];
-    bool hello = !session->request.ended; /* somebody took the connection, and said nothing */
+    bool hello = !session->request.ended || /* somebody took the connection, and said nothing */
+                 strstr(session->words, "does not answer") != NULL;
 
     if (session->interrupted || session->why != PP_OK || status == PP_EINVAL || status <= PP_EPROTO)
         return session_fail(session, status);
@@ -260,6 +262,7 @@ static int new_client(struct session *session)
     config.context = session;
     config.on_closed = on_closed;
     config.on_note = on_note;
+    config.flags = PP_CLIENT_ONCE; /* a command ends with its broker, and says so */
     return pp_client_new(&session->client, &config);
 }
 

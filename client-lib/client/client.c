@@ -1,7 +1,7 @@
-/* client.c: a client is made, connected and freed.
+/* client.c: a client is made and freed, and what comes in is handed on.
  *
- * References: one for whoever made it, until pp_client_close; one while the link is open; one for
- * each packet of the library's own that is on its way (connect, flush, drain timer, the last one).
+ * References: one for whoever made it, until pp_client_close; one that goes with the turn; one for
+ * each other packet or timer of the library's own that is on its way.
  * The last one frees. A client with its own port is freed by the thread that closes it, after its
  * worker has ended; a client on somebody's port by whichever handler drops the last reference. */
 #include "client/client.h"
@@ -24,8 +24,7 @@ enum {
     DRAIN_MS = 2000,
     QUEUE_BYTES = 4 * 1024 * 1024,
     INBOX_BYTES = 1024 * 1024,
-    PROTOCOL_VERSION = 1,
-    HELLO_BYTES = 128, /* at least what $hello's params have, with the longest name */
+    AWAY_BYTES = 1024 * 1024,
     OWN_PORT_BUFFERS = 4
 };
 
@@ -40,17 +39,11 @@ static char *copy_text(const char *text)
 
 static void client_free(pp_client *client)
 {
-    size_t position = 0;
-    pp_sub *sub;
-
-    while ((sub = ppi_map_next(&client->subs, &position)) != NULL)
-        ppi_sub_free(sub, PP_ECANCELED);
-    ppi_map_deinit(&client->subs);
+    ppi_subs_free(client);
     ppi_map_deinit(&client->serving);
     ppi_client_free_requests(client);
     ppi_sender_deinit(client);
-    if (client->linked)
-        ppi_link_deinit(&client->link);
+    ppi_away_deinit(client);
     if (client->own_port)
         pp_port_close(client->port);
     ppi_cond_deinit(&client->changed);
@@ -70,6 +63,21 @@ void ppi_client_unref(pp_client *client)
 {
     if (atomic_fetch_sub_explicit(&client->references, 1, memory_order_acq_rel) == 1)
         client_free(client);
+}
+
+int ppi_client_start_timer(pp_client *client, struct ppi_timer *timer, uint64_t deadline_ns)
+{
+    ppi_client_ref(client);
+    int status = ppi_timer_start(timer, client->port, deadline_ns);
+    if (status != PP_OK)
+        ppi_client_unref(client);
+    return status;
+}
+
+void ppi_client_stop_timer(pp_client *client, struct ppi_timer *timer)
+{
+    if (ppi_timer_stop(timer, client->port))
+        ppi_client_unref(client);
 }
 
 static void work(void *argument)
@@ -95,6 +103,7 @@ static int copy_config(pp_client *client, const pp_client_config *config)
     own->drain_ms = config->drain_ms != 0 ? config->drain_ms : DRAIN_MS;
     own->queue_bytes = config->queue_bytes != 0 ? config->queue_bytes : QUEUE_BYTES;
     own->inbox_bytes = config->inbox_bytes != 0 ? config->inbox_bytes : INBOX_BYTES;
+    own->away_bytes = config->away_bytes != 0 ? config->away_bytes : AWAY_BYTES;
     bool complete = own->broker != NULL && (own->name != NULL) == (config->name != NULL) &&
                     (own->server != NULL) == (config->server != NULL);
     return complete ? PP_OK : PP_ENOMEM;
@@ -139,7 +148,13 @@ int pp_client_new(pp_client **out, const pp_client_config *config)
     ppi_mutex_init(&client->lock);
     ppi_cond_init(&client->changed);
     client->next_id = 1;
+    ppi_list_init(&client->subs);
+    ppi_list_init(&client->unasked);
+    ppi_client_init_start(client);
+    ppi_client_init_connection(client);
+    ppi_client_init_loss(client);
     ppi_client_init_end(client);
+    ppi_away_init(client);
     int status = copy_config(client, config);
     if (status == PP_OK)
         status = ppi_sender_init(client);
@@ -162,7 +177,7 @@ int pp_client_new(pp_client **out, const pp_client_config *config)
 
 static pp_client *client_of(struct ppi_link *link)
 {
-    return PP_CONTAINER(link, pp_client, link);
+    return PP_CONTAINER(link, struct ppi_connection, link)->client;
 }
 
 static void on_nothing(struct ppi_link *link)
@@ -191,7 +206,7 @@ static void on_note(pp_client *client, const struct ppi_frame *frame)
     }
     if (subject_is(frame, "$bye")) {
         ppi_mutex_lock(&client->lock);
-        client->why = ppi_status_of_error(texts[0], strlen(texts[0]));
+        client->refusal = ppi_status_of_error(texts[0], strlen(texts[0]));
         snprintf(client->error, sizeof client->error, "%.64s %.180s", texts[0], texts[1]);
         ppi_mutex_unlock(&client->lock);
     }
@@ -237,12 +252,12 @@ static void on_bad(struct ppi_link *link, enum ppi_scan what)
     size_t size = (size_t)link->read_op.bytes;
 
     ppi_mutex_lock(&client->lock);
-    if (what == PPI_SCAN_ALIEN && client->state == PPI_CLIENT_HELLO && size > 2 &&
+    if (what == PPI_SCAN_ALIEN && client->phase == PPI_PHASE_HELLO && size > 2 &&
         memcmp(line, "E_", 2) == 0) {
         for (size_t i = 0; i < size; i++)
             if (line[i] == '\n')
                 size = i;
-        client->why = ppi_status_of_error(line, size);
+        client->refusal = ppi_status_of_error(line, size);
         snprintf(client->error, sizeof client->error, "%.*s", (int)size, line);
     }
     ppi_mutex_unlock(&client->lock);
@@ -279,180 +294,7 @@ const struct ppi_link_events ppi_client_events = {
     .closed = ppi_client_on_link_closed,
 };
 
-/* --- connecting ------------------------------------------------------------------------------ */
-
-void ppi_client_end_connect(pp_client *client, int status, enum ppi_client_state state)
-{
-    ppi_mutex_lock(&client->lock);
-    pp_op *op = client->connect_user_op;
-    client->connect_user_op = NULL;
-    if (client->state != PPI_CLIENT_CLOSED)
-        client->state = state;
-    ppi_cond_broadcast(&client->changed);
-    ppi_mutex_unlock(&client->lock);
-    ppi_client_finish(client, op, status, 0);
-}
-
-void ppi_client_on_hello(pp_client *client, int status)
-{
-    ppi_client_end_connect(client, status, status == PP_OK ? PPI_CLIENT_OPEN : PPI_CLIENT_HELLO);
-    if (status != PP_OK)
-        ppi_link_close(&client->link, status);
-}
-
-/* [{v: 1, name: ...}] */
-static int say_hello(pp_client *client)
-{
-    static const struct ppi_request model = { .kind = PPI_REQUEST_HELLO };
-    const char *name = client->config.name;
-    struct ppi_buf buf = { 0 };
-    msgpack_packer packer;
-
-    if (ppi_buf_room(&buf, HELLO_BYTES) == NULL) /* or half a request could be packed */
-        return PP_ENOMEM;
-    msgpack_packer_init(&packer, &buf, ppi_pack_write);
-    msgpack_pack_array(&packer, 1);
-    msgpack_pack_map(&packer, name != NULL ? 2 : 1);
-    ppi_pack_text(&packer, "v");
-    msgpack_pack_int(&packer, PROTOCOL_VERSION);
-    if (name != NULL) {
-        ppi_pack_text(&packer, "name");
-        ppi_pack_text(&packer, name);
-    }
-    const pp_piece body = { ppi_buf_data(&buf), ppi_buf_size(&buf) };
-    int status = ppi_client_ask(client, NULL, &model, "$hello", &body, 1);
-    ppi_buf_deinit(&buf);
-    return status;
-}
-
-/* Makes a link of the pipe, and says hello. Whoever closes the client meanwhile cannot end the link
- * before it is there, and leaves that to us. */
-static void open_link(pp_client *client, pp_handle *pipe)
-{
-    ppi_client_ref(client); /* the link's, until it is closed */
-    int status =
-        ppi_link_open(&client->link, pipe, client->port, &ppi_client_events, &client->limits);
-    if (status != PP_OK) {
-        ppi_client_unref(client);
-        pp_close(pipe);
-        ppi_client_end_connect(client, status, PPI_CLIENT_NEW);
-        return;
-    }
-    ppi_mutex_lock(&client->lock);
-    client->linked = true;
-    bool open = client->state == PPI_CLIENT_CONNECTING; /* not closed again already */
-    if (open)
-        client->state = PPI_CLIENT_HELLO;
-    bool closing = client->closing;
-    ppi_mutex_unlock(&client->lock);
-    if (closing)
-        ppi_link_close(&client->link, PP_ECLOSED);
-    else if (open && say_hello(client) != PP_PENDING)
-        ppi_client_on_hello(client, PP_ENOMEM);
-}
-
-/* Why there is no connection, in words. With the lock. */
-static void note_problem(pp_client *client, int status)
-{
-    char path[PP_PATH_MAX] = "";
-
-    client->error[0] = '\0';
-    if (status == PP_OK || status == PP_ECANCELED ||
-        pp_pipe_path(client->config.broker, client->config.scope, path, sizeof path) != PP_OK)
-        return;
-    snprintf(client->error, sizeof client->error,
-             status == PP_ETIMEDOUT ? "nobody listens at %.200s; is panpiped running?" : "%.200s",
-             path);
-}
-
-static void on_connected(pp_op *op)
-{
-    pp_client *client = PP_CONTAINER(op, pp_client, connect_op);
-    pp_handle *pipe = client->dialing;
-    int status = op->status;
-
-    ppi_mutex_lock(&client->lock);
-    client->dialing = NULL;
-    if (status == PP_OK && client->closing)
-        status = PP_ECANCELED;
-    note_problem(client, status);
-    ppi_mutex_unlock(&client->lock);
-    if (status == PP_OK) {
-        open_link(client, pipe);
-    } else {
-        pp_close(pipe);
-        ppi_client_end_connect(client, status, PPI_CLIENT_NEW);
-    }
-    ppi_client_unref(client);
-}
-
-/* With everything claimed: dials. */
-static int dial(pp_client *client)
-{
-    pp_dial_config config = PP_DIAL_CONFIG_INIT;
-    pp_handle *pipe;
-
-    config.scope = client->config.scope;
-    config.flags = PP_DIAL_WAIT_SERVER;
-    config.timeout_ms = client->config.connect_ms;
-    config.server = client->config.server;
-    int status = pp_dial(&pipe, client->config.broker, &config);
-    if (status != PP_OK)
-        return status;
-    status = pp_port_attach(client->port, pipe, 0);
-    if (status == PP_OK) {
-        client->connect_op.priv_.handler = on_connected;
-        ppi_mutex_lock(&client->lock);
-        client->dialing = pipe;
-        ppi_mutex_unlock(&client->lock);
-        ppi_client_ref(client); /* the packet's */
-        status = pp_connect(pipe, &client->connect_op);
-        ppi_mutex_lock(&client->lock);
-        if (status == PP_PENDING && client->closing && client->dialing == pipe)
-            pp_cancel(pipe, NULL); /* who closed the client may have come too early to cancel it */
-        ppi_mutex_unlock(&client->lock);
-        if (status == PP_PENDING)
-            return PP_PENDING;
-        ppi_mutex_lock(&client->lock);
-        client->dialing = NULL;
-        ppi_mutex_unlock(&client->lock);
-        ppi_client_unref(client);
-    }
-    pp_close(pipe);
-    return status;
-}
-
-int pp_client_connect(pp_client *client, pp_op *op)
-{
-    pp_op own = PP_OP_INIT, *started;
-
-    if (client == NULL)
-        return ppi_fail_plain(PP_EINVAL);
-    int status = ppi_client_op(client, op, &own, &started);
-    if (status == PP_OK)
-        status = ppi_client_claim(client, started);
-    if (status != PP_OK)
-        return status;
-    ppi_mutex_lock(&client->lock);
-    bool possible = client->state == PPI_CLIENT_NEW && !client->closing;
-    if (possible) {
-        client->state = PPI_CLIENT_CONNECTING;
-        client->connect_user_op = started;
-    }
-    ppi_mutex_unlock(&client->lock);
-    status = possible ? dial(client) : ppi_fail(PP_ESTATE, "a client connects once");
-    if (status != PP_PENDING) {
-        if (possible) {
-            ppi_mutex_lock(&client->lock);
-            client->connect_user_op = NULL;
-            client->state = PPI_CLIENT_NEW;
-            ppi_cond_broadcast(&client->changed);
-            ppi_mutex_unlock(&client->lock);
-        }
-        ppi_client_revoke(client, started);
-    }
-    return ppi_client_result(client, op, &own, status);
-}
+/* --- all in one ------------------------------------------------------------------------------ */
 
 int pp_client_open(pp_client **out, const pp_client_config *config)
 {
@@ -463,7 +305,7 @@ int pp_client_open(pp_client **out, const pp_client_config *config)
     if (config != NULL && config->port != NULL)
         return ppi_fail(PP_EINVAL, "on your own port: pp_client_new, then pp_client_connect");
     if (ppi_in_callback()) /* where it could not be closed again either */
-        return ppi_fail(PP_ESTATE, "waiting inside a callback could never end");
+        return ppi_fail(PP_EDEADLOCK, "waiting inside a callback could never end");
     int status = pp_client_new(&client, config);
     if (status != PP_OK)
         return status;

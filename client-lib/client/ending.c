@@ -1,8 +1,8 @@
-/* ending.c: a client says goodbye, loses its link, is closed.
+/* ending.c: a client says goodbye, is closed.
  *
- * The link's end ends every operation; then one more packet, the last, goes behind theirs: it tells
- * the user. So on_closed is the last callback of all, and when it has run there is nothing left of
- * the client on its port but what the library posts for itself. */
+ * Everything ends; then one more packet, the last turn, goes behind those of the operations: it
+ * tells the user. So on_closed is the last callback of all, and when it has run there is nothing
+ * left of the client on its port but what the library posts for itself. */
 #include "client/client.h"
 
 #include <stdio.h>
@@ -10,61 +10,42 @@
 #include "base/status.h"
 #include "io/port.h"
 
-/* Ends what waits for messages. */
-static void end_receives(pp_client *client, int status)
+void ppi_client_end(pp_client *client, int why)
 {
-    for (size_t position = 0;;) {
-        pp_op *op = NULL;
-        pp_sub *sub;
-
-        ppi_mutex_lock(&client->lock);
-        while (op == NULL && (sub = ppi_map_next(&client->subs, &position)) != NULL) {
-            op = sub->receive_op;
-            sub->receive_op = NULL;
-        }
-        ppi_mutex_unlock(&client->lock);
-        if (op == NULL)
-            return;
-        ppi_client_finish(client, op, status, 0);
-    }
-}
-
-void ppi_client_on_link_closed(struct ppi_link *link, int why)
-{
-    pp_client *client = PP_CONTAINER(link, pp_client, link);
+    int status = why == PP_ECLOSED ? PP_ECANCELED : why;
 
     ppi_mutex_lock(&client->lock);
-    if (client->why == PP_OK) { /* else the broker has said why */
-        client->why = why;
-        if (client->state != PPI_CLIENT_HELLO)
-            client->error[0] = '\0';
-    }
-    why = client->why == PP_ECLOSED ? PP_ECANCELED : client->why;
-    client->linked = true;
+    pp_op *op = client->connect_user_op;
+    client->connect_user_op = NULL;
     client->state = PPI_CLIENT_CLOSED;
+    client->why = why;
     ppi_cond_broadcast(&client->changed); /* nobody need wait for room */
-    while (client->sender.busy)
-        ppi_cond_wait(&client->changed, &client->lock);
     ppi_mutex_unlock(&client->lock);
-    ppi_client_end_connect(client, why, PPI_CLIENT_CLOSED);
-    ppi_client_end_requests(client, why);
-    end_receives(client, why);
-    if (ppi_timer_stop(&client->drain_timer, client->port))
-        ppi_client_unref(client);
-    ppi_port_post(client->port, &client->last_op); /* with the link's reference */
+    ppi_client_stop_timer(client, &client->drain_timer);
+    ppi_client_stop_timer(client, &client->connect_timer);
+    ppi_client_stop_timer(client, &client->confirm.timer);
+    ppi_client_stop_timer(client, &client->away.timer);
+    ppi_client_finish(client, op, status, 0);
+    ppi_client_end_requests(client, status, true);
+    ppi_subs_end(client, status);
+    client->unsent = ppi_away_end(client, status);
+    ppi_mutex_lock(&client->lock);
+    ppi_client_pass_turn(client, PPI_PHASE_END);
 }
 
-static void on_last(pp_op *op)
+void ppi_client_on_end(pp_client *client)
 {
-    pp_client *client = PP_CONTAINER(op, pp_client, last_op);
+    if (client->started) {
+        ppi_client_tell(client, PP_CLIENT_ENDED, client->why, client->unsent);
+        if (client->config.on_closed != NULL) {
+            bool before = ppi_enter_callback();
 
-    if (client->linked && client->config.on_closed != NULL) {
-        bool before = ppi_enter_callback();
-
-        client->config.on_closed(client->config.context, client, client->why);
-        ppi_leave_callback(before);
+            client->config.on_closed(client->config.context, client, client->why);
+            ppi_leave_callback(before);
+        }
     }
     ppi_mutex_lock(&client->lock);
+    client->phase = PPI_PHASE_IDLE;
     client->over = true;
     ppi_cond_broadcast(&client->changed);
     ppi_mutex_unlock(&client->lock);
@@ -75,19 +56,13 @@ static void on_drain_over(pp_op *op)
 {
     pp_client *client = PP_CONTAINER(op, pp_client, drain_timer.op);
 
-    ppi_link_close(&client->link, PP_ECLOSED);
+    ppi_client_close_link(client, PP_ECLOSED);
     ppi_client_unref(client);
 }
 
 void ppi_client_init_end(pp_client *client)
 {
     client->drain_timer.op.priv_.handler = on_drain_over;
-    client->last_op.priv_.handler = on_last;
-}
-
-void ppi_client_on_bye(pp_client *client)
-{
-    ppi_link_close(&client->link, PP_ECLOSED);
 }
 
 static int say_bye(pp_client *client, pp_op *op)
@@ -117,20 +92,17 @@ static bool limit_drain(pp_client *client)
 
     if (drain_ms < 0)
         return true;
-    ppi_client_ref(client); /* the timer's */
     uint64_t end_ns = ppi_timer_now_ns(client->port) + (uint64_t)drain_ms * PPI_NS_PER_MS;
-    bool started = ppi_timer_start(&client->drain_timer, client->port, end_ns) == PP_OK;
-    if (!started)
-        ppi_client_unref(client);
+    bool started = ppi_client_start_timer(client, &client->drain_timer, end_ns) == PP_OK;
     ppi_mutex_lock(&client->lock);
     bool over = client->state == PPI_CLIENT_CLOSED; /* before the timer could be stopped */
     ppi_mutex_unlock(&client->lock);
-    if (started && over && ppi_timer_stop(&client->drain_timer, client->port))
-        ppi_client_unref(client);
+    if (started && over)
+        ppi_client_stop_timer(client, &client->drain_timer);
     return started;
 }
 
-/* Begins the end. The link's end will come, if there is a link. */
+/* Begins the end: whoever has the turn is told. */
 static void begin_end(pp_client *client, bool drain)
 {
     ppi_mutex_lock(&client->lock);
@@ -138,28 +110,31 @@ static void begin_end(pp_client *client, bool drain)
     if (client->dialing != NULL)
         pp_cancel(client->dialing, NULL);
     enum ppi_client_state state = client->state;
+    enum ppi_phase phase = client->phase;
     ppi_mutex_unlock(&client->lock);
-    if (state != PPI_CLIENT_HELLO && state != PPI_CLIENT_OPEN && state != PPI_CLIENT_DRAINING)
+    ppi_client_stop_timer(client, &client->connect_timer);
+    if (phase == PPI_PHASE_PAUSE && ppi_timer_stop(&client->retry_timer, client->port))
+        ppi_client_end(client, PP_ECLOSED);
+    if (phase != PPI_PHASE_HELLO && phase != PPI_PHASE_LINKED)
         return;
     bool said = state == PPI_CLIENT_DRAINING ||
                 (drain && state == PPI_CLIENT_OPEN && say_bye(client, NULL) == PP_PENDING);
     if (!drain || !said || !limit_drain(client))
-        ppi_link_close(&client->link, PP_ECLOSED);
+        ppi_client_close_link(client, PP_ECLOSED);
 }
 
 /* Waits until all that the client had on its own port was handled there. */
 static void await_end(pp_client *client)
 {
     ppi_mutex_lock(&client->lock);
-    while (client->dialing != NULL || client->connect_user_op != NULL ||
-           (client->linked && !client->over))
+    while (client->phase != PPI_PHASE_IDLE)
         ppi_cond_wait(&client->changed, &client->lock);
-    bool over = client->over;
-    ppi_mutex_unlock(&client->lock);
-    if (over)
+    if (client->over) {
+        ppi_mutex_unlock(&client->lock);
         return;
-    ppi_client_ref(client); /* there never was a link: the last packet's */
-    ppi_port_post(client->port, &client->last_op);
+    }
+    ppi_client_ref(client); /* there is no turn: the last one's */
+    ppi_client_pass_turn(client, PPI_PHASE_END);
     ppi_mutex_lock(&client->lock);
     while (!client->over)
         ppi_cond_wait(&client->changed, &client->lock);
@@ -171,7 +146,8 @@ static int end(pp_client *client, bool drain)
     if (client == NULL)
         return PP_OK;
     if (client->own_port && ppi_in_callback())
-        return ppi_fail(PP_ESTATE, "a client with its own thread cannot be closed in a callback");
+        return ppi_fail(PP_EDEADLOCK,
+                        "a client with its own thread cannot be closed in a callback");
     begin_end(client, drain);
     if (client->own_port) {
         await_end(client);

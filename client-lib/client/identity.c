@@ -157,9 +157,10 @@ int pp_client_peer(pp_client *client, pp_identity *broker)
         return ppi_fail(PP_EINVAL, "client and broker.size must be set");
     *broker = (pp_identity){ .size = sizeof *broker };
     ppi_mutex_lock(&client->lock);
-    bool open = client->state >= PPI_CLIENT_HELLO && client->state <= PPI_CLIENT_DRAINING;
-    int status =
-        open ? ppi_link_who(&client->link, &peer, broker->exe, sizeof broker->exe) : PP_ECLOSED;
+    struct ppi_connection *connection = client->connection;
+    int status = connection != NULL
+                     ? ppi_link_who(&connection->link, &peer, broker->exe, sizeof broker->exe)
+                     : PP_ECLOSED;
     ppi_mutex_unlock(&client->lock);
     if (status != PP_OK)
         return ppi_fail(PP_ECLOSED, "the client is not connected");

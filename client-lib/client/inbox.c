@@ -78,7 +78,7 @@ static bool parse(const struct ppi_frame *frame, uint64_t *sid, pp_message *mess
 static pp_sub *find(pp_client *client, uint64_t sid)
 {
     if (client->last_sub == NULL || client->last_sub->sid != sid)
-        client->last_sub = ppi_map_get(&client->subs, sid);
+        client->last_sub = ppi_map_get(&client->sids, sid);
     return client->last_sub;
 }
 
@@ -137,7 +137,7 @@ static enum ppi_verdict put_by(pp_client *client, pp_sub *sub, const pp_message 
     ppi_mutex_unlock(&client->lock);
     ppi_client_finish(client, op, PP_OK, 0);
     if (status != PP_OK)
-        ppi_link_close(&client->link, status);
+        ppi_client_close_link(client, status);
     return hold ? PPI_HOLD : status == PP_OK ? PPI_NEXT : PPI_STOP;
 }
 
@@ -175,7 +175,7 @@ enum ppi_verdict ppi_client_on_message(pp_client *client, const struct ppi_frame
     uint64_t sid;
 
     if (!parse(frame, &sid, &message, &meta)) {
-        ppi_link_close(&client->link, PP_EPROTO);
+        ppi_client_close_link(client, PP_EPROTO);
         return PPI_STOP;
     }
     return hand_over(client, sid, &message, &meta);
@@ -183,12 +183,12 @@ enum ppi_verdict ppi_client_on_message(pp_client *client, const struct ppi_frame
 
 enum ppi_verdict ppi_client_on_call(pp_client *client, const struct ppi_frame *frame)
 {
-    pp_message message = { .call = (uint64_t)frame->id + 1 };
+    pp_message message = { .call = ppi_call_here(client, frame->id) };
     struct ppi_slice meta;
     uint64_t sid;
 
     if (!parse(frame, &sid, &message, &meta)) {
-        ppi_link_close(&client->link, PP_EPROTO);
+        ppi_client_close_link(client, PP_EPROTO);
         return PPI_STOP;
     }
     const pp_sub *service = find(client, sid);
@@ -204,17 +204,18 @@ void ppi_client_on_cancel(pp_client *client, const struct ppi_frame *frame)
     const uint8_t *data = frame->data + frame->params;
     struct ppi_value id = ppi_value_at(data + 1, frame->size - frame->params - 1);
 
-    if (id.kind != PPI_VALUE_NUMBER)
+    if (id.kind != PPI_VALUE_NUMBER || id.number > UINT32_MAX)
         return;
     ppi_mutex_lock(&client->lock);
-    uintptr_t sid = (uintptr_t)ppi_map_remove(&client->serving, id.number + 1);
-    pp_sub *service = sid != 0 ? ppi_map_get(&client->subs, sid) : NULL;
+    uint64_t canceled = ppi_call_here(client, (uint32_t)id.number);
+    uintptr_t sid = (uintptr_t)ppi_map_remove(&client->serving, canceled);
+    pp_sub *service = sid != 0 ? ppi_map_get(&client->sids, sid) : NULL;
     bool call = service != NULL && !atomic_load_explicit(&service->ending, memory_order_relaxed);
     ppi_mutex_unlock(&client->lock);
     if (!call)
         return;
     bool before = ppi_enter_callback();
-    service->on_cancel(service->context, id.number + 1);
+    service->on_cancel(service->context, canceled);
     ppi_leave_callback(before);
 }
 
@@ -223,7 +224,7 @@ void ppi_client_on_cancel(pp_client *client, const struct ppi_frame *frame)
 /* What a subscribe or serve request says; packed, it has WISH_BYTES at most, and its doc. */
 enum { WISH_BYTES = 512 };
 struct wish {
-    const char *method, *pattern, *group;
+    const char *pattern, *group;
     bool echo, cut, meta, exclusive;
     uint32_t max_inflight;
     const void *doc; /* NULL: none; a MessagePack value, or (doc_is_text) doc_size bytes of text */
@@ -278,24 +279,18 @@ static void pack_wish(struct ppi_buf *buf, const struct wish *wish)
 
 static int start(pp_client *client, pp_op *op, const struct wish *wish, pp_sub *sub, pp_sub **out)
 {
-    const struct ppi_request model = { .kind = PPI_REQUEST_SUBSCRIBE,
-                                       .out.sub = sub,
-                                       .sub_out = out };
-    struct ppi_buf buf = { 0 };
     pp_op own = PP_OP_INIT, *started;
     int status = ppi_client_op(client, op, &own, &started);
 
-    if (status == PP_OK && ppi_buf_room(&buf, WISH_BYTES + wish->doc_size) == NULL)
+    if (status == PP_OK && ppi_buf_room(&sub->wish, WISH_BYTES + wish->doc_size) == NULL)
         status = ppi_fail_plain(PP_ENOMEM); /* or half a request could be packed */
     if (status == PP_OK) {
-        pack_wish(&buf, wish);
-        const pp_piece body = { ppi_buf_data(&buf), ppi_buf_size(&buf) };
-
-        status = ppi_client_ask(client, started, &model, wish->method, &body, 1);
+        pack_wish(&sub->wish, wish);
+        sub->out = out;
+        status = ppi_sub_start(client, started, sub);
     }
-    ppi_buf_deinit(&buf);
     if (status != PP_PENDING)
-        free(sub);
+        ppi_sub_free(sub, PP_ECANCELED);
     return ppi_client_result(client, op, &own, status);
 }
 
@@ -303,10 +298,12 @@ static pp_sub *sub_new(pp_client *client)
 {
     pp_sub *sub = calloc(1, sizeof *sub);
 
-    if (sub == NULL)
+    if (sub == NULL) {
         ppi_fail_plain(PP_ENOMEM);
-    else
+    } else {
         sub->client = client;
+        ppi_list_init(&sub->in);
+    }
     return sub;
 }
 
@@ -331,8 +328,7 @@ int pp_subscribe(pp_client *client, pp_op *op, const char *pattern, const pp_sub
         return ppi_fail(PP_EINVAL, "a group has 1 to 64 bytes of UTF-8 and no control bytes");
     if (check_pattern(pattern) != PP_OK)
         return PP_EINVAL;
-    const struct wish wish = { .method = "$sub",
-                               .pattern = pattern,
+    const struct wish wish = { .pattern = pattern,
                                .group = config->group,
                                .echo = (config->flags & PP_SUB_ECHO) != 0,
                                .cut = (config->flags & PP_SUB_CUT) != 0,
@@ -370,8 +366,7 @@ int pp_serve(pp_client *client, pp_op *op, const char *pattern, const pp_serve_c
         config = &defaults;
     if (client == NULL || pattern == NULL || out == NULL || config->size != sizeof *config)
         return ppi_fail(PP_EINVAL, "client, pattern, service and config.size must be set");
-    struct wish wish = { .method = "$serve",
-                         .pattern = pattern,
+    struct wish wish = { .pattern = pattern,
                          .exclusive = (config->flags & PP_SERVE_EXCLUSIVE) != 0,
                          .meta = (config->flags & PP_SERVE_META) != 0,
                          .max_inflight = config->max_inflight };
@@ -385,37 +380,6 @@ int pp_serve(pp_client *client, pp_op *op, const char *pattern, const pp_serve_c
     service->on_cancel = config->on_cancel;
     service->context = config->context;
     return start(client, op, &wish, service, out);
-}
-
-int pp_unsubscribe(pp_sub *sub, pp_op *op)
-{
-    const struct ppi_request model = { .kind = PPI_REQUEST_UNSUBSCRIBE, .out.sub = sub };
-    uint8_t params[PPI_HEAD_MAX];
-    pp_op own = PP_OP_INIT, *started;
-
-    if (sub == NULL)
-        return ppi_fail_plain(PP_EINVAL);
-    pp_client *client = sub->client;
-    const pp_piece body = { params, ppi_params_number(params, sub->sid) };
-    int status = ppi_client_op(client, op, &own, &started);
-    ppi_mutex_lock(&client->lock);
-    /* with the request it is, see enter */
-    bool again = atomic_load_explicit(&sub->ending, memory_order_relaxed);
-    ppi_mutex_unlock(&client->lock);
-    if (again)
-        return ppi_fail(PP_ESTATE, "it is being unsubscribed already");
-    if (status == PP_OK &&
-        (status = ppi_client_ask(client, started, &model, "$unsub", &body, 1)) == PP_PENDING)
-        ppi_link_resume(&client->link); /* what is held for it, if anything, is dropped now */
-    return ppi_client_result(client, op, &own, status);
-}
-
-void ppi_sub_free(pp_sub *sub, int status)
-{
-    ppi_client_finish(sub->client, sub->receive_op, status, 0);
-    ppi_buf_deinit(&sub->filling);
-    ppi_buf_deinit(&sub->reading);
-    free(sub);
 }
 
 /* --- taking messages ------------------------------------------------------------------------- */
@@ -434,8 +398,10 @@ int pp_receive(pp_sub *sub, pp_op *op)
         return status;
     ppi_mutex_lock(&client->lock);
     bool waits = ppi_buf_size(&sub->filling) > 0;
-    if (client->state != PPI_CLIENT_OPEN && !waits)
-        status = ppi_fail(PP_ECLOSED, "the client is not connected");
+    if (!waits && client->state != PPI_CLIENT_OPEN && client->state != PPI_CLIENT_AWAY)
+        status = ppi_client_refuse();
+    else if (!waits && sub->refused != PP_OK)
+        status = ppi_fail(sub->refused, "the broker did not make the subscription anew");
     else if (sub->receive_op != NULL || sub->on_message != NULL)
         status = ppi_fail(PP_ESTATE, "one pp_receive at a time, and none with a callback");
     else if (!waits)
@@ -462,7 +428,7 @@ static bool turn_over(pp_sub *sub)
     sub->full = false;
     ppi_mutex_unlock(&client->lock);
     if (resume)
-        ppi_link_resume(&client->link);
+        ppi_client_resume_link(client);
     return ppi_buf_size(&sub->reading) > 0;
 }
 

@@ -1,4 +1,5 @@
-/* pending.c: requests that wait for an answer, and the operations that end with them. */
+/* pending.c: requests that wait for an answer, or to be sent, and the operations that end with
+ * them. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -6,7 +7,10 @@
 #include "client/client.h"
 #include "io/port.h"
 #include "io/queue.h"
+#include "io/timer.h"
 #include "wire/envelope.h"
+
+enum { PPI_CALL_MS = 60000 }; /* how long a call waits for a connection, if it does not say */
 
 /* --- operations ------------------------------------------------------------------------------- */
 
@@ -50,7 +54,7 @@ int ppi_client_op(pp_client *client, pp_op *op, pp_op *own, pp_op **started)
     if (op != NULL)
         return PP_OK;
     if (ppi_in_callback() || ppi_port_is_home(client->port))
-        return ppi_fail(PP_ESTATE,
+        return ppi_fail(PP_EDEADLOCK,
                         "waiting on the port's own thread could never end: give an operation");
     return pp_op_use_wait(own);
 }
@@ -62,7 +66,7 @@ int ppi_client_result(pp_client *client, const pp_op *op, pp_op *own, int starte
     if (op != NULL || started != PP_PENDING)
         return started;
     if (pp_op_wait(own, -1) != 1)
-        return PP_ESTATE;
+        return PP_EDEADLOCK;
     if (own->status == PP_OK)
         return PP_OK;
     return ppi_fail(own->status, "%s", pp_client_error(client, text, sizeof text));
@@ -88,16 +92,44 @@ static struct ppi_request *enter(pp_client *client, pp_op *op, const struct ppi_
         free(request);
         return NULL;
     }
-    if (request->kind == PPI_REQUEST_UNSUBSCRIBE)
-        request->out.sub->ending = true;
     return request;
 }
 
-static void leave(pp_client *client, struct ppi_request *request)
+void ppi_client_leave(pp_client *client, struct ppi_request *request)
 {
     ppi_map_remove(&client->requests, request->id);
     request->next = client->free_requests;
     client->free_requests = request;
+}
+
+/* Keeps a request, for which there is room, until there is a connection. With the lock; true:
+ * ppi_away_watch must follow. */
+static bool keep_request(pp_client *client, struct ppi_request *request, const pp_piece *pieces,
+                         int count)
+{
+    const struct ppi_about about = { .id = request->id };
+    uint64_t patience_ms = request->deadline_ms != 0 ? request->deadline_ms : PPI_CALL_MS;
+    bool call = ppi_request_is_call(request), watch = call && !client->away.timing;
+
+    request->kept = true;
+    if (call) {
+        request->give_up_ns = ppi_timer_now_ns(client->port) + patience_ms * PPI_NS_PER_MS;
+        client->away.calls++;
+        client->away.timing = true;
+    }
+    ppi_away_keep(client, pieces, count, &about);
+    client->away.leaving = request->kind == PPI_REQUEST_BYE;
+    return watch;
+}
+
+/* Sends a request, for which there is room. With the lock. */
+static void send_request(pp_client *client, struct ppi_request *request, const pp_piece *pieces,
+                         int count)
+{
+    request->published = client->confirm.published;
+    if (request->kind == PPI_REQUEST_BYE)
+        client->state = PPI_CLIENT_DRAINING;
+    ppi_sender_stage(client, pieces, count, true);
 }
 
 int ppi_client_ask(pp_client *client, pp_op *op, const struct ppi_request *model,
@@ -105,199 +137,118 @@ int ppi_client_ask(pp_client *client, pp_op *op, const struct ppi_request *model
 {
     pp_piece pieces[PPI_BODY_PIECES + 1];
     uint8_t head[PPI_HEAD_MAX];
-    int status = op != NULL ? ppi_client_claim(client, op) : PP_OK;
+    size_t size_max = PPI_HEAD_MAX;
+    struct ppi_request *request = NULL;
+    bool watch = false;
+    int status = ppi_client_claim(client, op);
 
     if (status != PP_OK)
         return status;
-    ppi_mutex_lock(&client->lock);
-    struct ppi_request *request = enter(client, op, model);
-    uint32_t id = request != NULL ? request->id : 0;
-    ppi_mutex_unlock(&client->lock);
-    if (request == NULL)
-        status = ppi_fail_plain(PP_ENOMEM);
-    if (status == PP_OK) {
-        pieces[0] = (pp_piece){ head, ppi_head_request(head, id, method, strlen(method)) };
-        for (int i = 0; i < count; i++)
-            pieces[i + 1] = body[i];
-        status = ppi_client_send_request(client, model->kind, pieces, count + 1);
-        if (status == PP_OK)
-            return PP_PENDING;
-        ppi_mutex_lock(&client->lock); /* unless the end of the link has ended it already */
-        bool mine = ppi_map_get(&client->requests, id) == request;
-        if (mine)
-            leave(client, request);
-        ppi_mutex_unlock(&client->lock);
-        if (!mine)
-            return PP_PENDING;
+    for (int i = 0; i < count; i++) {
+        pieces[i + 1] = body[i];
+        size_max += body[i].length;
     }
-    if (op != NULL)
-        ppi_client_revoke(client, op);
+    ppi_mutex_lock(&client->lock);
+    if (client->state == PPI_CLIENT_OPEN)
+        ppi_sender_room(client, size_max);
+    if (client->state == PPI_CLIENT_AWAY)
+        status = ppi_away_room(client, size_max);
+    else if (client->state != PPI_CLIENT_OPEN)
+        status = ppi_client_refuse();
+    if (status == PP_OK && (request = enter(client, op, model)) == NULL)
+        status = ppi_fail_plain(PP_ENOMEM);
+    if (request != NULL) {
+        pieces[0] = (pp_piece){ head, ppi_head_request(head, request->id, method, strlen(method)) };
+        if (client->state == PPI_CLIENT_AWAY)
+            watch = keep_request(client, request, pieces, count + 1);
+        else
+            send_request(client, request, pieces, count + 1);
+    }
+    ppi_mutex_unlock(&client->lock);
+    if (watch)
+        ppi_away_watch(client);
+    if (status == PP_OK)
+        return PP_PENDING;
+    ppi_client_revoke(client, op);
     return status;
 }
 
-/* [2, method, [number]]: says it, and wants no answer. */
-static int send_about(pp_client *client, const char *method, uint64_t number)
+int ppi_client_ask_now(pp_client *client, const struct ppi_request *model, const char *method,
+                       const void *params, size_t size)
+{
+    uint8_t head[PPI_HEAD_MAX];
+    struct ppi_request *request = enter(client, model->op, model);
+
+    if (request == NULL)
+        return PP_ENOMEM;
+    const pp_piece pieces[] = {
+        { head, ppi_head_request(head, request->id, method, strlen(method)) }, { params, size }
+    };
+    send_request(client, request, pieces, 2);
+    return PP_OK;
+}
+
+int ppi_client_say(pp_client *client, const char *method, uint64_t number)
 {
     uint8_t head[PPI_HEAD_MAX], params[PPI_HEAD_MAX];
     const pp_piece pieces[] = { { head, ppi_head_publish(head, method, strlen(method)) },
                                 { params, ppi_params_number(params, number) } };
 
-    return ppi_client_send(client, pieces, 2);
+    return ppi_client_send(client, 0, pieces, 2);
 }
 
-/* --- answers ---------------------------------------------------------------------------------- */
+/* --- without an answer ------------------------------------------------------------------------ */
 
-/* Copies a value into an answer that lives as long as its owner likes. */
-static int keep(pp_answer *answer, const uint8_t *data, size_t size)
-{
-    if (size > answer->capacity) {
-        void *memory = realloc(answer->memory, size);
-
-        if (memory == NULL)
-            return PP_ENOMEM;
-        answer->memory = memory;
-        answer->capacity = size;
-    }
-    memcpy(answer->memory, data, size);
-    answer->data = answer->memory;
-    answer->size = size;
-    return PP_OK;
-}
-
-void pp_answer_free(pp_answer *answer)
-{
-    if (answer == NULL)
-        return;
-    free(answer->memory);
-    *answer = (pp_answer){ 0 };
-}
-
-/* {m, q, d} */
-static int read_receipt(const uint8_t *data, size_t size, pp_receipt *receipt)
-{
-    static const char names[] = { 'm', 'q', 'd' };
-    uint32_t *const values[] = { &receipt->matched, &receipt->queued, &receipt->refused };
-    size_t at = 1;
-
-    *receipt = (pp_receipt){ 0 };
-    if (size < 1 || (data[0] & 0xF0) != 0x80)
-        return PP_EPROTO;
-    for (int i = data[0] & 0x0F; i > 0; i--) {
-        struct ppi_value name = ppi_value_at(data + at, size - at);
-        struct ppi_value value = ppi_value_at(data + at + name.size, size - at - name.size);
-
-        at += name.size + value.size;
-        for (int k = 0; k < 3; k++)
-            if (name.text_length == 1 && name.text[0] == names[k])
-                *values[k] = (uint32_t)value.number;
-    }
-    return PP_OK;
-}
-
-/* The status that an error of the broker's or a server's stands for; its words are kept. */
-static int note_error(pp_client *client, const uint8_t *error, size_t size)
-{
-    struct ppi_value value = ppi_value_at(error, size);
-
-    client->error[0] = '\0';
-    if (value.kind != PPI_VALUE_TEXT)
-        return PP_EREMOTE;
-    size_t length = value.text_length < PPI_ERROR_TEXT ? value.text_length : PPI_ERROR_TEXT - 1;
-    memcpy(client->error, value.text, length);
-    client->error[length] = '\0';
-    return ppi_status_of_error(value.text, value.text_length);
-}
-
-/* A subscription is active. */
-static int activate(pp_client *client, struct ppi_request *request, const uint8_t *result,
-                    size_t size)
-{
-    pp_sub *sub = request->out.sub;
-    struct ppi_value sid = ppi_value_at(result, size);
-
-    if (sid.kind != PPI_VALUE_NUMBER || sid.number == 0 ||
-        ppi_map_get(&client->subs, sid.number) != NULL)
-        return PP_EPROTO; /* it has given that to another one already */
-    sub->sid = sid.number;
-    int status = ppi_map_add(&client->subs, sub->sid, sub);
-    if (status == PP_OK)
-        *request->sub_out = sub;
-    return status;
-}
-
-static int take_result(pp_client *client, struct ppi_request *request, const uint8_t *result,
-                       size_t size)
-{
-    switch (request->kind) {
-    case PPI_REQUEST_SUBSCRIBE: return activate(client, request, result, size);
-    case PPI_REQUEST_PUBLISH: return read_receipt(result, size, request->out.receipt);
-    case PPI_REQUEST_CALL: return keep(request->out.answer, result, size);
-    case PPI_REQUEST_HELLO: ppi_client_note_hello(client, result, size); return PP_OK;
-    case PPI_REQUEST_UNSUBSCRIBE:
-    case PPI_REQUEST_WAIT:
-    case PPI_REQUEST_PING:
-    case PPI_REQUEST_BYE: return PP_OK;
-    }
-    return PP_OK;
-}
-
-/* Ends a request that is entered; with the lock, which is released. */
-static void end(pp_client *client, struct ppi_request *request, int status)
+/* Takes a request out that is wanted no more. With the lock. */
+static struct ppi_request give_up(pp_client *client, struct ppi_request *request)
 {
     const struct ppi_request was = *request;
-    bool over = was.kind == PPI_REQUEST_UNSUBSCRIBE ||
-                (was.kind == PPI_REQUEST_SUBSCRIBE && status != PP_OK);
-    uint64_t unwanted = was.kind == PPI_REQUEST_SUBSCRIBE && over ? was.out.sub->sid : 0;
 
-    if (was.kind == PPI_REQUEST_UNSUBSCRIBE)
-        ppi_map_remove(&client->subs, was.out.sub->sid);
-    if (over)
-        client->last_sub = NULL;
-    leave(client, request);
-    ppi_mutex_unlock(&client->lock);
-    if (over)
-        ppi_sub_free(was.out.sub, PP_ECANCELED);
-    if (unwanted != 0) /* the broker has it, and there was no memory for it here */
-        send_about(client, "$unsub", unwanted);
-    if (was.kind == PPI_REQUEST_HELLO)
-        ppi_client_on_hello(client, status);
-    if (was.kind == PPI_REQUEST_BYE)
-        ppi_client_on_bye(client);
-    ppi_client_finish(client, was.op, status, 0);
+    if (was.kept)
+        ppi_away_forget(client, request);
+    ppi_client_leave(client, request);
+    return was;
 }
 
-void ppi_client_on_answer(pp_client *client, const struct ppi_frame *frame)
-{
-    const uint8_t *error = frame->data + frame->rest;
-    size_t error_size = frame->params - frame->rest;
-    bool good = error_size == 1 && error[0] == 0xC0;
-
-    ppi_mutex_lock(&client->lock);
-    struct ppi_request *request = ppi_map_get(&client->requests, frame->id);
-    if (request == NULL) { /* none of ours, and harmless */
-        ppi_mutex_unlock(&client->lock);
-        return;
-    }
-    int status = good ? take_result(client, request, frame->data + frame->params,
-                                    frame->size - frame->params)
-                      : note_error(client, error, error_size);
-    if (!good && request->kind == PPI_REQUEST_CALL)
-        keep(request->out.answer, error, error_size);
-    end(client, request, status);
-}
-
-void ppi_client_end_requests(pp_client *client, int status)
+void ppi_client_end_requests(pp_client *client, int status, bool kept)
 {
     for (;;) {
+        struct ppi_request *request;
         size_t position = 0;
 
         ppi_mutex_lock(&client->lock);
-        struct ppi_request *request = ppi_map_next(&client->requests, &position);
+        do
+            request = ppi_map_next(&client->requests, &position);
+        while (request != NULL && request->kept && !kept);
         if (request == NULL)
             break;
-        end(client, request, status);
+        const struct ppi_request was = give_up(client, request);
+        if (was.kind == PPI_REQUEST_UNSUBSCRIBE)
+            ppi_sub_end(client, was.out.sub); /* that has come true */
+        if (was.kind == PPI_REQUEST_CONFIRM)
+            client->confirm.asking = false;
+        ppi_mutex_unlock(&client->lock);
+        ppi_client_finish(client, was.op, was.kind == PPI_REQUEST_UNSUBSCRIBE ? PP_OK : status, 0);
     }
     ppi_mutex_unlock(&client->lock);
+}
+
+bool ppi_client_end_late_call(pp_client *client, uint64_t now_ns)
+{
+    struct ppi_request *request;
+    size_t position = 0;
+    pp_op *op = NULL;
+
+    ppi_mutex_lock(&client->lock);
+    do
+        request = ppi_map_next(&client->requests, &position);
+    while (request != NULL &&
+           (!request->kept || !ppi_request_is_call(request) || request->give_up_ns > now_ns));
+    if (request != NULL)
+        op = give_up(client, request).op;
+    ppi_mutex_unlock(&client->lock);
+    ppi_client_finish(client, op, PP_ETIMEDOUT, 0);
+    return op != NULL;
 }
 
 void ppi_client_free_requests(pp_client *client)
@@ -353,7 +304,7 @@ int pp_publish_confirmed(pp_client *client, pp_op *op, const char *subject, cons
 int pp_call(pp_client *client, pp_op *op, const char *subject, const void *params, size_t size,
             const pp_call_config *config, pp_answer *answer)
 {
-    const struct ppi_request model = { .kind = PPI_REQUEST_CALL, .out.answer = answer };
+    struct ppi_request model = { .kind = PPI_REQUEST_CALL, .out.answer = answer };
     const pp_piece piece = { params, size };
     pp_op own = PP_OP_INIT, *started;
 
@@ -364,6 +315,7 @@ int pp_call(pp_client *client, pp_op *op, const char *subject, const void *param
         status = ppi_client_op(client, op, &own, &started);
     if (status != PP_OK)
         return status;
+    model.deadline_ms = config != NULL ? config->deadline_ms : 0;
     answer->data = NULL;
     answer->size = 0;
     bool plain = config == NULL || (config->deadline_ms == 0 && config->wait_ms == 0);
@@ -376,23 +328,25 @@ int pp_call(pp_client *client, pp_op *op, const char *subject, const void *param
 
 int pp_call_cancel(pp_client *client, pp_op *op)
 {
-    uint32_t id = 0;
-    bool found = false;
+    struct ppi_request *request;
+    struct ppi_request was = { 0 };
+    size_t position = 0;
 
     if (client == NULL || op == NULL)
         return ppi_fail(PP_EINVAL, "client and op must be set");
     ppi_mutex_lock(&client->lock);
-    const struct ppi_request *request;
-    for (size_t position = 0;
-         !found && (request = ppi_map_next(&client->requests, &position)) != NULL;) {
-        found = request->op == op &&
-                (request->kind == PPI_REQUEST_CALL || request->kind == PPI_REQUEST_WAIT);
-        id = request->id;
-    }
+    do
+        request = ppi_map_next(&client->requests, &position);
+    while (request != NULL && (request->op != op || !ppi_request_is_call(request)));
+    if (request != NULL)
+        was = request->kept ? give_up(client, request) : *request;
     ppi_mutex_unlock(&client->lock);
-    if (!found)
+    if (request == NULL)
         return ppi_fail(PP_ENOTFOUND, "no open call of this client");
-    return send_about(client, "$cancel", id);
+    if (!was.kept)
+        return ppi_client_say(client, "$cancel", was.id);
+    ppi_client_finish(client, op, PP_ECANCELED, 0);
+    return PP_OK;
 }
 
 int pp_client_flush(pp_client *client, pp_op *op)

@@ -5,7 +5,7 @@
 
 static bool is_call(uint64_t call)
 {
-    return call >= 1 && call <= (uint64_t)UINT32_MAX + 1;
+    return (call & PPI_CALL_MASK) >= 1 && (call & PPI_CALL_MASK) <= (uint64_t)UINT32_MAX + 1;
 }
 
 static int check_result(const void *result, size_t size)
@@ -31,7 +31,7 @@ static void forget_call(pp_client *client, uint64_t call)
 /* What comes before the result; its size. */
 static size_t put_head(uint8_t head[PPI_HEAD_MAX], uint64_t call)
 {
-    size_t size = ppi_head_answer(head, (uint32_t)(call - 1));
+    size_t size = ppi_head_answer(head, ppi_call_id(call));
 
     head[size++] = 0xC0; /* no error */
     return size;
@@ -48,7 +48,7 @@ int pp_reply(pp_client *client, uint64_t call, const void *result, size_t size)
         return status;
     forget_call(client, call);
     const pp_piece pieces[] = { { head, put_head(head, call) }, { result, size } };
-    return ppi_client_send(client, pieces, 2);
+    return ppi_client_send(client, call, pieces, 2);
 }
 
 int pp_reply_start(pp_client *client, pp_op *op, uint64_t call, const void *result, size_t size)
@@ -61,7 +61,7 @@ int pp_reply_start(pp_client *client, pp_op *op, uint64_t call, const void *resu
     if (status != PP_OK)
         return status;
     const pp_piece pieces[] = { { head, put_head(head, call) }, { result, size } };
-    status = ppi_client_send_op(client, op, pieces);
+    status = ppi_client_send_op(client, call, op, pieces);
     if (status == PP_PENDING)
         forget_call(client, call);
     return status;
@@ -74,10 +74,10 @@ int pp_reply_error(pp_client *client, uint64_t call, const char *text)
     if (client == NULL || !is_call(call) || text == NULL)
         return ppi_fail(PP_EINVAL, "client, call and text must be set");
     forget_call(client, call);
-    int status = ppi_pack_error(&buf, (uint32_t)(call - 1), "%s", text);
+    int status = ppi_pack_error(&buf, ppi_call_id(call), "%s", text);
     const pp_piece piece = { ppi_buf_data(&buf), ppi_buf_size(&buf) };
     if (status == PP_OK)
-        status = ppi_client_send(client, &piece, 1);
+        status = ppi_client_send(client, call, &piece, 1);
     ppi_buf_deinit(&buf);
     return status;
 }

@@ -39,14 +39,15 @@ static void post_flush(pp_client *client)
 static void write_parcels(pp_client *client, const struct ppi_parcel *parcels, int count)
 {
     struct ppi_sender *sender = &client->sender;
+    struct ppi_link *link = &client->connection->link; /* its end waits for us */
     size_t bytes = 0;
 
     for (int i = 0; i < count; i++)
         bytes += parcels[i].length;
     sender->busy = true;
     ppi_mutex_unlock(&client->lock);
-    ppi_link_charge(&client->link, bytes);
-    ppi_link_send(&client->link, parcels, count);
+    ppi_link_charge(link, bytes);
+    ppi_link_send(link, parcels, count);
     ppi_mutex_lock(&client->lock);
     sender->busy = false;
     sender->last_ns = ppi_now_ns();
@@ -116,34 +117,50 @@ static void see_off(pp_client *client, bool urgent)
         post_flush(client);
 }
 
-/* A frame that is larger than the stage: writes it at once, from where it lies. */
-static void write_large(pp_client *client, const pp_piece *pieces, int count, size_t size)
-{
-    struct ppi_parcel parcels[PPI_FRAME_PIECES];
-    const struct ppi_sizes sizes = { (uint32_t)size, 1 };
+/* --- frames, with the lock held --------------------------------------------------------------- */
 
-    for (int i = 0; i < count; i++)
-        parcels[i] = (struct ppi_parcel){ .data = pieces[i].data, .length = pieces[i].length };
-    parcels[0].sizes = &sizes;
-    parcels[0].size_count = 1;
-    take_turn(client);
-    write_parcels(client, parcels, count);
-}
-
-/* Stages a frame, or writes it if it is too large for that. */
-static void stage(pp_client *client, const pp_piece *pieces, int count, bool urgent)
+static size_t size_of(const pp_piece *pieces, int count)
 {
-    struct ppi_sender *sender = &client->sender;
     size_t size = 0;
 
     for (int i = 0; i < count; i++)
         size += pieces[i].length;
+    return size;
+}
+
+/* Writes a frame at once, from where it lies; nothing else is being written. */
+static void write_frame(pp_client *client, const pp_piece *pieces, int count, pp_op *op)
+{
+    struct ppi_parcel parcels[PPI_FRAME_PIECES];
+    const struct ppi_sizes sizes = { (uint32_t)size_of(pieces, count), 1 };
+
+    for (int i = 0; i < count; i++)
+        parcels[i] = (struct ppi_parcel){ .data = pieces[i].data, .length = pieces[i].length };
+    parcels[0].tag = op;
+    parcels[0].sizes = &sizes;
+    parcels[0].size_count = 1;
+    write_parcels(client, parcels, count);
+}
+
+void ppi_sender_room(pp_client *client, size_t size)
+{
+    struct ppi_sender *sender = &client->sender;
+
+    if (PPI_UNLIKELY(size > PPI_STAGE_BYTES)) /* it will be written from where it lies */
+        take_turn(client);
+    while (PPI_UNLIKELY(sender->used + size > PPI_STAGE_BYTES && sender->used > 0))
+        take_turn(client);
+}
+
+void ppi_sender_stage(pp_client *client, const pp_piece *pieces, int count, bool urgent)
+{
+    struct ppi_sender *sender = &client->sender;
+    size_t size = size_of(pieces, count);
+
     if (PPI_UNLIKELY(size > PPI_STAGE_BYTES)) {
-        write_large(client, pieces, count, size);
+        write_frame(client, pieces, count, NULL);
         return;
     }
-    while (PPI_UNLIKELY(sender->used + size > PPI_STAGE_BYTES))
-        take_turn(client);
     for (int i = 0; i < count; i++) {
         memcpy(sender->stage + sender->used, pieces[i].data, pieces[i].length);
         sender->used += pieces[i].length;
@@ -151,34 +168,43 @@ static void stage(pp_client *client, const pp_piece *pieces, int count, bool urg
     see_off(client, urgent);
 }
 
+void ppi_sender_write(pp_client *client, const pp_piece *pieces, int count,
+                      const struct ppi_about *about)
+{
+    take_turn(client); /* what was sent before goes before */
+    client->confirm.published += about->publish;
+    write_frame(client, pieces, count, about->op); /* op ends from here on */
+}
+
 /* --- the ways in ------------------------------------------------------------------------------ */
 
-/* state: the client must be in it; after: and is in that one from here on. */
-static int send_in(pp_client *client, enum ppi_client_state state, enum ppi_client_state after,
-                   const pp_piece *pieces, int count)
+int ppi_client_refuse(void)
+{
+    return ppi_fail(PP_ECLOSED, "the client is not started, or was closed");
+}
+
+/* May the call be answered on this connection? With the lock. */
+static int check_call(const pp_client *client, uint64_t call)
+{
+    if (client->state != PPI_CLIENT_OPEN && client->state != PPI_CLIENT_AWAY)
+        return ppi_client_refuse();
+    if (client->state == PPI_CLIENT_AWAY || call != ppi_call_here(client, ppi_call_id(call)))
+        return ppi_fail(PP_EGONE, "the connection over which the call came has ended");
+    return PP_OK;
+}
+
+int ppi_client_send(pp_client *client, uint64_t call, const pp_piece *pieces, int count)
 {
     ppi_mutex_lock(&client->lock);
-    bool right = client->state == state;
-    if (right) {
-        client->state = after;
-        stage(client, pieces, count, true);
-    }
+    if (client->state == PPI_CLIENT_OPEN)
+        ppi_sender_room(client, size_of(pieces, count));
+    int status = client->state == PPI_CLIENT_OPEN ? PP_OK : PP_ECLOSED;
+    if (call != 0)
+        status = check_call(client, call);
+    if (status == PP_OK)
+        ppi_sender_stage(client, pieces, count, true);
     ppi_mutex_unlock(&client->lock);
-    return right ? PP_OK : ppi_fail(PP_ECLOSED, "the client is not connected");
-}
-
-int ppi_client_send(pp_client *client, const pp_piece *pieces, int count)
-{
-    return send_in(client, PPI_CLIENT_OPEN, PPI_CLIENT_OPEN, pieces, count);
-}
-
-int ppi_client_send_request(pp_client *client, enum ppi_request_kind kind, const pp_piece *pieces,
-                            int count)
-{
-    if (kind == PPI_REQUEST_HELLO)
-        return send_in(client, PPI_CLIENT_HELLO, PPI_CLIENT_HELLO, pieces, count);
-    return send_in(client, PPI_CLIENT_OPEN,
-                   kind == PPI_REQUEST_BYE ? PPI_CLIENT_DRAINING : PPI_CLIENT_OPEN, pieces, count);
+    return status == PP_ECLOSED ? ppi_client_refuse() : status;
 }
 
 void pp_client_push(pp_client *client)
@@ -206,25 +232,37 @@ void ppi_sender_deinit(pp_client *client)
     free(client->sender.spare);
 }
 
-int ppi_client_send_op(pp_client *client, pp_op *op, const pp_piece pieces[2])
+int ppi_client_send_op(pp_client *client, uint64_t call, pp_op *op, const pp_piece pieces[2])
 {
-    const struct ppi_sizes sizes = { (uint32_t)(pieces[0].length + pieces[1].length), 1 };
-    const struct ppi_parcel parcels[] = { { pieces[0].data, pieces[0].length, op, &sizes, 1 },
-                                          { pieces[1].data, pieces[1].length, NULL, NULL, 0 } };
+    const struct ppi_about about = { .op = op, .publish = call == 0 };
     int status = ppi_client_claim(client, op);
 
     if (status != PP_OK)
         return status;
     ppi_mutex_lock(&client->lock);
-    take_turn(client); /* what was sent before goes before */
+    if (client->state == PPI_CLIENT_OPEN)
+        take_turn(client);
     bool open = client->state == PPI_CLIENT_OPEN;
-    if (open)
-        write_parcels(client, parcels, 2); /* op ends from here on */
+    if (call != 0)
+        status = check_call(client, call);
+    else if (client->state == PPI_CLIENT_AWAY)
+        status = ppi_away_room(client, size_of(pieces, 2));
+    else if (!open)
+        status = ppi_client_refuse();
+    bool ask = status == PP_OK && open && call == 0 && !client->confirm.asking;
+    if (status == PP_OK && open) {
+        client->confirm.asking |= ask;
+        ppi_sender_write(client, pieces, 2, &about);
+    } else if (status == PP_OK) {
+        ppi_away_keep(client, pieces, 2, &about);
+    }
     ppi_mutex_unlock(&client->lock);
-    if (open)
+    if (ask)
+        ppi_client_ask_soon(client);
+    if (status == PP_OK)
         return PP_PENDING;
     ppi_client_revoke(client, op);
-    return ppi_fail(PP_ECLOSED, "the client is not connected");
+    return status;
 }
 
 /* --- publishing ------------------------------------------------------------------------------- */
@@ -276,11 +314,12 @@ static int head_for(struct ppi_sender *sender, const char *subject, uint8_t *hea
 
 static bool full(pp_client *client)
 {
-    return atomic_load_explicit(&client->link.load, memory_order_relaxed) >=
+    return atomic_load_explicit(&client->connection->link.load, memory_order_relaxed) >=
            client->config.queue_bytes;
 }
 
-/* Waits until less than queue_bytes wait. With the lock. PP_OK, PP_EBUSY, PP_ECLOSED. */
+/* Waits until less than queue_bytes wait, if there is a connection. With the lock. PP_OK, PP_EBUSY.
+ */
 static int wait_for_room(pp_client *client)
 {
     while (PPI_UNLIKELY(client->state == PPI_CLIENT_OPEN && full(client))) {
@@ -288,13 +327,35 @@ static int wait_for_room(pp_client *client)
             return ppi_fail(PP_EBUSY, "queue_bytes wait to be written already");
         ppi_cond_wait(&client->changed, &client->lock);
     }
-    return client->state == PPI_CLIENT_OPEN ? PP_OK
-                                            : ppi_fail(PP_ECLOSED, "the client is not connected");
+    return PP_OK;
+}
+
+/* Sends a publish, or keeps it. With the lock. */
+static int put(pp_client *client, const pp_piece *pieces, int count)
+{
+    static const struct ppi_about about = { .publish = true };
+    size_t size = size_of(pieces, count);
+
+    if (PPI_LIKELY(client->state == PPI_CLIENT_OPEN)) {
+        ppi_sender_room(client, size);
+        if (PPI_LIKELY(client->state == PPI_CLIENT_OPEN)) {
+            client->confirm.published++;
+            ppi_sender_stage(client, pieces, count, false);
+            return PP_OK;
+        }
+    }
+    if (client->state != PPI_CLIENT_AWAY)
+        return ppi_client_refuse();
+    int status = ppi_away_room(client, size);
+    if (status == PP_OK)
+        ppi_away_keep(client, pieces, count, &about);
+    return status;
 }
 
 int pp_publish(pp_client *client, const char *subject, const void *params, size_t size)
 {
     uint8_t head[PPI_HEAD_MAX]; /* a copy: the lock is given up while somebody waits, or writes */
+    bool ask = false;
 
     if (client == NULL || subject == NULL || params == NULL)
         return ppi_fail(PP_EINVAL, "client, subject and params must be set");
@@ -307,9 +368,13 @@ int pp_publish(pp_client *client, const char *subject, const void *params, size_
     if (status == PP_OK) {
         const pp_piece pieces[] = { { head, (size_t)head_size }, { params, size } };
 
-        stage(client, pieces, 2, false);
+        status = put(client, pieces, 2);
+        ask = !client->confirm.asking && client->state == PPI_CLIENT_OPEN && status == PP_OK;
+        client->confirm.asking |= ask;
     }
     ppi_mutex_unlock(&client->lock);
+    if (PPI_UNLIKELY(ask))
+        ppi_client_ask_soon(client);
     return status;
 }
 
@@ -325,5 +390,5 @@ int pp_publish_start(pp_client *client, pp_op *op, const char *subject, const vo
         return status;
     const pp_piece pieces[] = { { head, ppi_head_publish(head, subject, strlen(subject)) },
                                 { params, size } };
-    return ppi_client_send_op(client, op, pieces);
+    return ppi_client_send_op(client, 0, op, pieces);
 }

@@ -55,6 +55,7 @@ static int be_child(const char *task)
 
     config.broker = name;
     config.name = task;
+    config.flags = PP_CLIENT_ONCE; /* a child ends with its parent's broker */
     int status = pp_client_open(&client, &config);
     if (status != PP_OK)
         return complain(task, status);

@@ -12,7 +12,7 @@
 #include <panpipe/sys.h>
 
 static pp_port *port; /* the main thread waits here; stays open: Ctrl-C may come at any time */
-static pp_op end;     /* posted with the reason; the first one counts */
+static pp_op end;     /* posted when it should */
 
 static int fail(const char *what, int status)
 {
@@ -67,17 +67,20 @@ static void on_wish(void *context, unsigned count)
     pp_port_post(port, 0, PP_OK, &end);
 }
 
-static void on_closed(void *context, pp_client *gone, int why)
+/* The library connects again, and has the broker know what it knew; this only tells. */
+static void on_state(void *context, pp_client *which, const pp_client_event *event)
 {
     (void)context;
-    (void)gone;
-    if (why != PP_ECLOSED) /* not by us */
-        pp_port_post(port, 0, (uint64_t)-why, &end);
+    (void)which;
+    if (event->state == PP_CLIENT_AWAY)
+        fprintf(stderr, "service: away: %s\n", pp_strerror(event->status));
+    else if (event->connections > 1)
+        fprintf(stderr, "service: connected again\n");
 }
 
 int main(void)
 {
-    pp_client_config client_config = { .size = sizeof client_config, .on_closed = on_closed };
+    pp_client_config client_config = { .size = sizeof client_config, .on_state = on_state };
     pp_client *client;
     pp_serve_config config = { .size = sizeof config, .on_call = on_call, .context = &client };
     pp_sub *service;

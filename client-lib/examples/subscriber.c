@@ -4,14 +4,14 @@
  *     build/bin/examples/subscriber 'ticks.>'
  *
  * The client has a thread of its own, on which on_message runs. The main thread waits on a port,
- * to which others post why the program should end. */
+ * to which Ctrl-C is posted. */
 #include <stdio.h>
 
 #include <panpipe/pack.h>
 #include <panpipe/sys.h>
 
 static pp_port *port; /* stays open: Ctrl-C may come at any time */
-static pp_op end;     /* posted with the reason; the first one counts */
+static pp_op end;     /* posted when it should */
 
 static int fail(const char *what, int status)
 {
@@ -41,17 +41,20 @@ static void on_wish(void *context, unsigned count)
     pp_port_post(port, 0, PP_OK, &end);
 }
 
-static void on_closed(void *context, pp_client *client, int why)
+/* The library connects again, and has the broker know what it knew; this only tells. */
+static void on_state(void *context, pp_client *which, const pp_client_event *event)
 {
     (void)context;
-    (void)client;
-    if (why != PP_ECLOSED) /* not by us */
-        pp_port_post(port, 0, (uint64_t)-why, &end);
+    (void)which;
+    if (event->state == PP_CLIENT_AWAY)
+        fprintf(stderr, "subscriber: away: %s\n", pp_strerror(event->status));
+    else if (event->connections > 1)
+        fprintf(stderr, "subscriber: connected again\n");
 }
 
 int main(int argc, char **argv)
 {
-    pp_client_config config = { .size = sizeof config, .on_closed = on_closed };
+    pp_client_config config = { .size = sizeof config, .on_state = on_state };
     pp_sub_config how = { .size = sizeof how, .on_message = on_message };
     pp_client *client;
     pp_sub *sub;

@@ -9,10 +9,15 @@
 #include "io/handle.h"
 
 /* Twice as long as the last pause, plus up to a quarter at random. */
-static uint64_t next_pause_ns(struct ppi_dial *dial)
+static uint64_t next_pause_ns(struct ppi_dial *dial, uint64_t now_ns)
 {
-    const uint64_t max_ns = (uint64_t)PPI_DIAL_PAUSE_MAX_MS * PPI_NS_PER_MS;
+    const uint64_t long_ns = (uint64_t)PPI_DIAL_PAUSE_LONG_MS * PPI_NS_PER_MS;
+    uint64_t max_ns = (uint64_t)PPI_DIAL_PAUSE_MAX_MS * PPI_NS_PER_MS;
 
+    if ((now_ns - dial->began_ns) / 100 > max_ns)
+        max_ns = (now_ns - dial->began_ns) / 100;
+    if (max_ns > long_ns)
+        max_ns = long_ns;
     dial->pause_ns =
         dial->pause_ns == 0 ? (uint64_t)PPI_DIAL_PAUSE_MIN_MS * PPI_NS_PER_MS : dial->pause_ns * 2;
     if (dial->pause_ns > max_ns)
@@ -45,7 +50,7 @@ static bool try_later(pp_handle *handle, const pp_op *op, uint64_t now_ns, int *
         *status = *status == PP_EBUSY ? PP_EBUSY : PP_ETIMEDOUT;
         return false;
     }
-    dial->next_try_ns = now_ns + next_pause_ns(dial);
+    dial->next_try_ns = now_ns + next_pause_ns(dial, now_ns);
     if (dial->next_try_ns > dial->deadline_ns)
         dial->next_try_ns = dial->deadline_ns;
     if (is_driven(handle, op))
@@ -72,6 +77,7 @@ bool ppi_dial_begin(pp_handle *handle, pp_op *op)
 
     if (op->priv_.done++ == 0) {
         dial->pause_ns = 0;
+        dial->began_ns = now_ns;
         dial->deadline_ns = dial->timeout_ms < 0
                                 ? PPI_FOREVER
                                 : now_ns + (uint64_t)dial->timeout_ms * PPI_NS_PER_MS;

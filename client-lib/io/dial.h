@@ -7,7 +7,15 @@
 
 #include "io/timer.h"
 
-enum { PPI_DIAL_PAUSE_MIN_MS = 1, PPI_DIAL_PAUSE_MAX_MS = 50, PPI_DIAL_TIMEOUT_MS = 5000 };
+/* The pause between two attempts doubles up to PPI_DIAL_PAUSE_MAX_MS; when that has gone on for
+ * long, up to a hundredth of the time since the first one, and PPI_DIAL_PAUSE_LONG_MS: a server
+ * that comes back is found within a second, and one that stays away costs little. */
+enum {
+    PPI_DIAL_PAUSE_MIN_MS = 1,
+    PPI_DIAL_PAUSE_MAX_MS = 50,
+    PPI_DIAL_PAUSE_LONG_MS = 500,
+    PPI_DIAL_TIMEOUT_MS = 5000
+};
 
 struct ppi_dial {
     char path[PP_PATH_MAX];
@@ -15,7 +23,7 @@ struct ppi_dial {
     char server[192]; /* who must own the server; "" by default rule */
     uint32_t flags;
     int32_t timeout_ms;
-    uint64_t deadline_ns;
+    uint64_t began_ns, deadline_ns;
     uint64_t next_try_ns; /* a waited operation is not tried before */
     uint64_t pause_ns;
     struct ppi_timer timer; /* running: holds a reference on the handle */

@@ -163,7 +163,7 @@ int pp_op_wait(pp_op *op, int timeout_ms)
     if (!ppi_op_waited(op) || state == PPI_IDLE)
         return ppi_fail(PP_ESTATE, "start it after pp_op_use_wait, then wait");
     if (in_callback)
-        return ppi_fail(PP_ESTATE, "waiting inside a callback could never end");
+        return ppi_fail(PP_EDEADLOCK, "waiting inside a callback could never end");
 
     struct ppi_event *event = ppi_thread_event();
     if (event == NULL)

@@ -346,8 +346,10 @@ int pp_port_shutdown(pp_port *port, int how, int timeout_ms,
 {
     if (port == NULL || (how != PP_SHUT_FAST && how != PP_SHUT_DRAIN))
         return ppi_fail_plain(PP_EINVAL);
-    if (forked(port) || ppi_in_callback())
-        return ppi_fail(PP_ESTATE, "not inside a callback, nor in a forked child");
+    if (forked(port))
+        return ppi_fail(PP_ESTATE, "a port works in the process that opened it");
+    if (ppi_in_callback())
+        return ppi_fail(PP_EDEADLOCK, "a callback of the port cannot wait for the port's end");
 
     if (home == port->serial)
         home = 0;

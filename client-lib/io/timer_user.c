@@ -70,8 +70,11 @@ bool ppi_timer_stop(struct ppi_timer *timer, pp_port *port)
 
     ppi_mutex_lock(&port->queue->lock);
     bool waits = timer->position != 0;
+    bool first = waits && timer == ppi_timers_first(&port->queue->timers);
     if (waits)
         ppi_timers_remove(&port->queue->timers, timer);
+    if (first) /* or the alarm would be spent before the next one is due */
+        set_alarm(port);
     ppi_mutex_unlock(&port->queue->lock);
     if (waits) {
         ppi_op_revoke(&timer->op);

@@ -330,10 +330,10 @@ static void on_relay(void *context, const pp_message *message)
         pp_client_abort(other),
     };
     for (size_t i = 0; i < PPI_COUNT(refused); i++)
-        relay.allowed += refused[i] != PP_ESTATE;
+        relay.allowed += refused[i] != PP_EDEADLOCK;
     pp_op_use_wait(&relay.waited);
     relay.allowed += pp_client_flush(other, &relay.waited) != PP_PENDING;
-    relay.allowed += pp_op_wait(&relay.waited, -1) != PP_ESTATE;
+    relay.allowed += pp_op_wait(&relay.waited, -1) != PP_EDEADLOCK;
     pp_op_use_call(&relay.op, on_relayed);
     pp_call(other, &relay.op, "deeper", message->params, message->params_size, NULL, &relay.answer);
 }

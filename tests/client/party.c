@@ -169,6 +169,46 @@ void on_closed(void *context, pp_client *client, int why)
     ending->times++;
 }
 
+void on_state(void *context, pp_client *client, const pp_client_event *event)
+{
+    struct watcher *watcher = context;
+
+    (void)client;
+    watcher->repeated += watcher->last == event->state;
+    watcher->last = event->state;
+    watcher->unconfirmed += (unsigned)event->unconfirmed;
+    watcher->unsent += (unsigned)event->unsent;
+    if (event->status != PP_OK)
+        watcher->status = event->status;
+    if (event->state == PP_CLIENT_AWAY)
+        watcher->away++;
+    else if (event->state == PP_CLIENT_CONNECTED)
+        watcher->connected++;
+    else
+        watcher->ended++;
+}
+
+pp_client_config config_watched(const struct bus *bus, struct watcher *watcher)
+{
+    pp_client_config config = config_for(bus);
+
+    memset(watcher, 0, sizeof *watcher);
+    config.context = watcher;
+    config.on_state = on_state;
+    return config;
+}
+
+pp_client *open_watched(const struct bus *bus, struct watcher *watcher, uint32_t away_bytes)
+{
+    pp_client_config config = config_watched(bus, watcher);
+    pp_client *client;
+
+    config.away_bytes = away_bytes;
+    assert_int_equal(pp_client_open(&client, &config), PP_OK);
+    EVENTUALLY(watcher->connected == 1);
+    return client;
+}
+
 static void on_called(pp_op *op)
 {
     struct called *called = PP_CONTAINER(op, struct called, op);

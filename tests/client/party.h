@@ -16,6 +16,8 @@ int end_tests(void);
 int identity_tests(void);
 int misuse_tests(void);
 int load_tests(void);
+int reconnect_tests(void);
+int away_tests(void);
 
 /* A small MessagePack value, from text (support/text.h). */
 struct bytes {
@@ -89,6 +91,20 @@ struct ending {
     atomic_uint ops_after; /* operations that called back after it */
 };
 void on_closed(void *ending, pp_client *client, int why);
+
+/* What a client was told of its connection: config.context, config.on_state. */
+struct watcher {
+    atomic_uint away, connected, ended; /* how often */
+    atomic_int status;                  /* the last one that is not PP_OK */
+    atomic_uint unconfirmed, unsent;    /* in all */
+    atomic_uint repeated;               /* a state that it was told before, at once */
+    atomic_int last;
+};
+void on_state(void *watcher, pp_client *client, const pp_client_event *event);
+
+/* A client with a thread of its own, which is watched. */
+pp_client_config config_watched(const struct bus *bus, struct watcher *watcher);
+pp_client *open_watched(const struct bus *bus, struct watcher *watcher, uint32_t away_bytes);
 
 /* An operation that calls back; user points to its struct. */
 struct called {

@@ -139,6 +139,7 @@ static void open_slow(const char *settings, struct ending *ending)
     config.queue_bytes = 64 * 1024;
     config.context = ending;
     config.on_closed = ending != NULL ? on_closed : NULL;
+    config.flags = ending != NULL ? PP_CLIENT_ONCE : 0;
     assert_int_equal(pp_client_open(&reader, &config), PP_OK);
     config.on_closed = NULL;
     assert_int_equal(pp_client_open(&publisher.client, &config), PP_OK);

@@ -36,7 +36,9 @@ const char *bus_program(void);
 
 /* Starts a broker; settings are lines of its configuration file, or NULL. */
 void bus_open(struct bus *bus, const char *settings);
-/* Another one of the same name, once that one has ended. */
+/* Gives it a name only. */
+void bus_name(struct bus *bus);
+/* One of that name; another one, once that one has ended. */
 void bus_open_again(struct bus *bus, const char *settings);
 
 /* Tells it to end, as SIGTERM does; waits until it has, which must be in good order. Where it is

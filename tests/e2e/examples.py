@@ -186,6 +186,18 @@ def _():
     broker.stop()
 
 
+@test("service.c is there again after its broker was")
+def _():
+    broker = Broker()
+    service = Running(broker, "serving svc.sum", "service")
+    broker.stop()
+    broker = Broker(name=broker.name)
+    eventually(lambda: run(broker, "caller", "svc.sum", "1", "2").out == b"3\n", "it answers")
+    service.process.kill()
+    assert "away" in end_of(service.process).err
+    broker.stop()
+
+
 @test("echo.c needs no broker")
 def _():
     done = run("nobody-here", "echo", "20", "50")

@@ -3,6 +3,7 @@
 #include "support/support.h"
 
 #include "base/status.h"
+#include "io/timer.h"
 
 static pp_port *open_port(void)
 {
@@ -340,6 +341,34 @@ static void nothing_can_be_claimed_without_a_native_port(void **state)
     pp_port_close(port);
 }
 
+/* Timers are the library's own: a stopped one must not take the next one's alarm with it. */
+static uint64_t timer_ran_ns;
+
+static void on_timer(pp_op *op)
+{
+    if (op->status == PP_OK)
+        timer_ran_ns = ppi_now_ns();
+}
+
+static void a_timer_runs_also_when_an_earlier_one_was_stopped(void **state)
+{
+    const uint64_t ms = PPI_NS_PER_MS;
+    struct ppi_timer first = { .op.priv_.handler = on_timer };
+    struct ppi_timer second = { .op.priv_.handler = on_timer };
+    pp_port *port = open_port();
+    pp_packet packet;
+
+    (void)state;
+    uint64_t now_ns = ppi_timer_now_ns(port);
+    timer_ran_ns = 0;
+    assert_int_equal(ppi_timer_start(&first, port, now_ns + 20 * ms), PP_OK);
+    assert_int_equal(ppi_timer_start(&second, port, now_ns + 100 * ms), PP_OK);
+    assert_true(ppi_timer_stop(&first, port));
+    assert_int_equal(pp_port_get(port, &packet, 1000), 0);
+    assert_in_range(timer_ran_ns, now_ns + 100 * ms, now_ns + 900 * ms);
+    pp_port_close(port);
+}
+
 int port_rows(void)
 {
     const struct CMUnitTest tests[] = {
@@ -351,6 +380,7 @@ int port_rows(void)
         TEST(row_07_keys_are_never_interpreted),
         TEST(row_09_the_port_may_be_closed_before_its_streams),
         TEST(nothing_can_be_claimed_without_a_native_port),
+        TEST(a_timer_runs_also_when_an_earlier_one_was_stopped),
         TEST(row_14_get_waits_as_long_as_it_was_told),
         TEST(row_15_a_packet_has_bytes_key_and_operation),
         TEST(row_16_outcomes_need_no_decoding),

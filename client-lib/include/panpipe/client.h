@@ -7,14 +7,16 @@
  *   op on your port          a packet with the client's key, when it has ended
  *   op with pp_op_use_call   a function of yours is called instead of a packet
  *   op with pp_op_use_wait   wait for it with pp_op_wait
- *   NULL                     the call itself waits, and returns how it ended. PP_ESTATE inside a
- *                            callback, and on a thread that took from the port last (or tried to),
- *                            until pp_thread_detach
+ *   NULL                     the call itself waits, and returns how it ended. PP_EDEADLOCK inside
+ *                            a callback, and on a thread that took from the port last (or tried
+ *                            to), until pp_thread_detach
  * The start functions return PP_PENDING, or why nothing was started: PP_EINVAL; PP_ESTATE: op is in
- * flight; PP_ECLOSED: not connected yet, or not any more; PP_ENOMEM; PP_ELIMIT. op->status then
- * tells the rest: PP_OK; PP_ECANCELED: this client was closed or aborted first; PP_EPEERCLOSED, or
- * the status of on_closed: the connection ended first; PP_ENOMEM; or the status that stands for the
- * broker's or the server's error (panpipe/port.h). pp_client_error has its words.
+ * flight; PP_ECLOSED: not started yet, or closed; PP_EBUSY: away, and away_bytes are kept already;
+ * PP_ENOMEM; PP_ELIMIT. op->status then tells the rest: PP_OK; PP_ECANCELED: this client was closed
+ * or aborted first; PP_EPEERCLOSED, or what the broker said at last, PP_ESHUTDOWN ...: the
+ * connection ended after it was sent, so it is not known whether it was done; PP_ENOMEM; or the
+ * status that stands for the broker's or the server's error (panpipe/port.h). pp_client_error has
+ * its words.
  * Until then op belongs to the library, and so does where results go: receipts, answers, *sub.
  * Params and texts are copied, or sent, before the start function returns.
  *
@@ -22,6 +24,24 @@
  * bytes through as they are, and builds no objects; panpipe/pack.h has helpers for who wants
  * msgpack-c's packer and objects. Params nest at most 28 deep, and have at most the broker's
  * frame_max, 16 MiB if not set otherwise, less 4 KiB.
+ *
+ * The connection is the library's business. A client that was started connects, and when it loses
+ * the broker it connects again, for ever, by itself: one code path. Meanwhile it is away:
+ *   - Subscriptions and services stay, with their pp_sub, the messages that wait in them and a
+ *     pp_receive in flight. They are made anew at the next connection, before anything else.
+ *   - What is published and asked for is kept, whole, in order, up to away_bytes, and goes out
+ *     then; who waits for an answer waits for the connection, too. Above that it is refused with
+ *     PP_EBUSY: nobody waits for room there.
+ *   - What was on its way when the connection ended is never sent again: it may have been done.
+ *     Requests end, see above. Plain publishes are counted as unconfirmed until the broker is
+ *     known to have handled them: when it has answered a later pp_client_flush,
+ *     pp_publish_confirmed, pp_subscribe or pp_serve, or the library's own question, which follows
+ *     publishes within 0.1 s. on_state tells how many there were.
+ *   - Calls that were being served are gone: on_cancel is called for each, pp_reply is PP_EGONE.
+ * on_state tells of each change once. A subscription that the broker refuses to make anew, of a
+ * name that somebody else has taken meanwhile say, is told to on_note, ends its pp_receive with the
+ * reason, and is tried again with the next connection only. With PP_CLIENT_ONCE none of this
+ * happens: the end of the connection is the end.
  *
  * Order: what one client publishes arrives at each receiver in the order of the calls.
  * Gathering: a message after a pause goes out at once. In a burst, messages that are published
@@ -31,7 +51,12 @@
  * that another thread closes, and pp_next for one subscription by one thread at a time. Callbacks
  * run on a thread that takes the port's packets: on_message, on_call, on_cancel and on_note of one
  * client one at a time; functions of operations like any packet of the port, on a port of yours
- * perhaps at the same time. They may do all but wait.
+ * perhaps at the same time; on_state as on_message. They may do all but wait: PP_EDEADLOCK.
+ *
+ * Limits, each named where it is set: connect_ms, drain_ms, queue_bytes, inbox_bytes, away_bytes
+ * below; subscriptions, open calls and the size of a frame are the broker's. A call that waits for
+ * a connection gives up after its deadline_ms, or 60 s. A client's own memory is about 130 KiB,
+ * what is kept and what waits.
  *
  * The library never aborts, never writes to standard error, and starts one thread at most. */
 #ifndef PANPIPE_CLIENT_H
@@ -49,6 +74,24 @@ typedef struct pp_sub pp_sub; /* a subscription, or a service */
 
 /* --- the connection ------------------------------------------------------------------------ */
 
+/* What has become of the connection. */
+enum {
+    PP_CLIENT_NEW = 0,       /* not started; or pp_client_connect has not ended yet */
+    PP_CLIENT_AWAY = 1,      /* no connection; the library sees to it */
+    PP_CLIENT_CONNECTED = 2, /* and every subscription and service is active again */
+    PP_CLIENT_ENDED = 3      /* drained, closed, or over for another reason */
+};
+typedef struct pp_client_event {
+    int32_t state;        /* PP_CLIENT_AWAY, _CONNECTED or _ENDED */
+    int32_t status;       /* why it is away, or has ended; pp_client_error has words */
+    uint32_t connections; /* how often it has been connected */
+    /* Since the last event. Publishes, pp_publish_confirmed apart, that were sent and that the
+     * broker has not confirmed before the connection ended: each has arrived, or not. */
+    uint64_t unconfirmed;
+    /* PP_CLIENT_ENDED: publishes that were kept and never sent: none has arrived. */
+    uint64_t unsent;
+} pp_client_event;
+
 typedef struct pp_client_config {
     uint32_t size;        /* sizeof(pp_client_config) */
     const char *name;     /* what others see, 1 to 64 bytes of UTF-8; NULL: "pid-N" */
@@ -61,48 +104,69 @@ typedef struct pp_client_config {
     uintptr_t key;        /* of the client's packets on your port */
     uint32_t queue_bytes; /* what may wait to be written; 0: 4 MiB */
     uint32_t inbox_bytes; /* what may wait for pp_next, for each subscription; 0: 1 MiB */
+    uint32_t away_bytes;  /* what is kept while there is no connection; 0: 1 MiB */
+    uint32_t flags;       /* PP_CLIENT_... */
 
     /* Called from the port's thread; each may be NULL. */
     void *context;
-    /* The connection ended; once, if there was one. Every operation has ended before: the last
-     * callback of all. why: PP_ECLOSED: drained, closed or aborted by this side; PP_EPEERCLOSED;
+    /* The client has ended; once, if it was started or connected. Every operation has ended before:
+     * the last callback of all. why: PP_ECLOSED: drained, closed or aborted by this side, or the
+     * port was shut down. With PP_CLIENT_ONCE, and while it drains, also: PP_EPEERCLOSED;
      * PP_EPROTO; PP_ENOMEM; or what the broker said at last: PP_ESHUTDOWN, PP_ESLOW ... */
     void (*on_closed)(void *context, pp_client *client, int why);
     /* The broker says something, about a publish that it cannot take, say, or why it closes the
      * connection: a name of an error, "E_ARG", and its words. */
     void (*on_note)(void *context, pp_client *client, const char *name, const char *text);
+    /* The connection came, or went; just before on_closed: the client has ended. */
+    void (*on_state)(void *context, pp_client *client, const pp_client_event *event);
 } pp_client_config;
 #define PP_CLIENT_CONFIG_INIT                                                                      \
     {                                                                                              \
-        sizeof(pp_client_config), NULL, NULL, 0, NULL, 0, 0, NULL, 0, 0, 0, NULL, NULL, NULL       \
+        sizeof(pp_client_config), NULL, NULL, 0, NULL, 0, 0, NULL, 0, 0, 0, 0, 0, NULL, NULL,      \
+            NULL, NULL                                                                             \
     }
+enum { PP_CLIENT_ONCE = 1u }; /* one connection: on_closed when it ends, not another one */
 
 /* Makes a client that is not connected yet; config is copied, its texts too. NULL: all defaults.
  * PP_OK; PP_EINVAL: size, or the name; PP_ENOMEM; PP_ELIMIT: no thread or handle left. */
 int pp_client_new(pp_client **out, const pp_client_config *config);
 
-/* Connects: tries from the first attempt on until connect_ms is over, so the broker may be started
- * second. Once in a client's life; it may be repeated if nobody was reached.
- * Ends with PP_OK; PP_ETIMEDOUT: no broker came; PP_EBUSY; PP_EACCESS; PP_EUNTRUSTED: somebody
- * else's broker; PP_EVERSION; PP_EPROTO: no broker at all; PP_EPEERCLOSED; PP_ECANCELED: closed
- * meanwhile; PP_ENOMEM; PP_ELIMIT; PP_EIO. Returns PP_EINVAL for a bad name of the broker. */
+/* Starts: from now on the client connects, for ever, and everything below works at once, as it does
+ * while the client is away. For who need not know whether the broker is there; on_state tells that
+ * nobody was found at first, and then of the connection.
+ * PP_OK, also when it was started before; PP_EINVAL: a bad name of the broker; PP_ECLOSED. */
+int pp_client_start(pp_client *client);
+
+/* Waits for the connection, at most connect_ms, so the broker may be started second. A client that
+ * was not started tries for so long, and is started when it is connected; after a failure this may
+ * be repeated. One that was started goes on trying after a failure.
+ * Ends with PP_OK, at once if it is connected; PP_ETIMEDOUT: no broker came, or answered; PP_EBUSY;
+ * PP_EACCESS; PP_EUNTRUSTED: somebody else's broker; PP_EVERSION; PP_EPROTO: no broker at all;
+ * PP_EPEERCLOSED; PP_ESHUTDOWN: it left again; PP_ECANCELED: closed meanwhile; PP_ENOMEM;
+ * PP_ELIMIT; PP_EIO. Returns PP_EINVAL for a bad name of the broker; PP_ESTATE: one at a time. */
 int pp_client_connect(pp_client *client, pp_op *op);
 
-/* Both in one, waiting: for a client without a port of yours. *out is set only with PP_OK; else
- * nothing is left, and pp_detail says what was wrong. */
+/* The state as it is now, PP_CLIENT_NEW ... */
+int pp_client_state(pp_client *client);
+
+/* pp_client_new and pp_client_connect in one, waiting: for a client without a port of yours. *out
+ * is set only with PP_OK; else nothing is left, and pp_detail says what was wrong. */
 int pp_client_open(pp_client **out, const pp_client_config *config);
 
 /* Says goodbye: what was published goes out, open calls of this client end with PP_ECANCELED,
  * subscriptions end, what was not answered yet is not any more. From now on everything else is
  * PP_ECLOSED, in callbacks too. Ends with PP_OK when the broker has confirmed it: nothing of what
- * was published before is lost on the way to the broker. It takes as long as that takes. Then only
+ * was published before is lost on the way to the broker. It takes as long as that takes; while the
+ * client is away that is until it was connected again and has sent what it kept. Then only
  * pp_client_close is left. */
 int pp_client_drain(pp_client *client, pp_op *op);
 
 /* Ends the client and frees it, with its subscriptions. If it is still connected it drains first,
- * for at most drain_ms, and whatever has not ended then ends with PP_ECANCELED.
+ * for at most drain_ms, and whatever has not ended then ends with PP_ECANCELED. If it is away
+ * nothing is waited for: what is kept ends with PP_ECANCELED, and on_state counts the publishes
+ * among it as unsent.
  * A client with its own thread: waits until that is done and the last callback has returned.
- * PP_OK; PP_ESTATE: inside a callback, of whichever client; nothing was done.
+ * PP_OK; PP_EDEADLOCK: inside a callback, of whichever client; nothing was done.
  * A client on your port: does not wait; what is in flight still delivers its packets, and the
  * client frees itself after the last one. So go on taking packets, until on_closed at least, or
  * shut the port down. Do not touch the client any more; on_closed may. PP_OK.
@@ -141,15 +205,17 @@ int pp_client_peer(pp_client *client, pp_identity *broker);
 
 /* --- publishing ------------------------------------------------------------------------------ */
 
-/* Publishes: PP_OK means queued, nothing more; it is lost if the connection ends before it is
- * written. If queue_bytes are waiting already, waits for room; inside a callback, and on a port of
- * yours, returns PP_EBUSY instead.
- * PP_OK; PP_EBUSY; PP_EINVAL: subject, or params, are none; PP_ELIMIT: params are too large, or
- * nest too deep; PP_ECLOSED. */
+/* Publishes: PP_OK means queued, or kept, nothing more; if the connection ends before the broker
+ * has handled it, it is unconfirmed, see on_state. If queue_bytes are waiting already, waits for
+ * room; inside a callback, and on a port of yours, returns PP_EBUSY instead; while away it never
+ * waits.
+ * PP_OK; PP_EBUSY: also away_bytes are kept; PP_EINVAL: subject, or params, are none; PP_ELIMIT:
+ * params are too large, or nest too deep; PP_ECLOSED. */
 int pp_publish(pp_client *client, const char *subject, const void *params, size_t size);
 
 /* The same as an operation, which ends when the system has taken all of it. Never waits, and does
- * not look at queue_bytes, like all that follows: do not start without end. op must not be NULL. */
+ * not look at queue_bytes, but at away_bytes, like all that follows: do not start without end. op
+ * must not be NULL. */
 int pp_publish_start(pp_client *client, pp_op *op, const char *subject, const void *params,
                      size_t size);
 
@@ -234,8 +300,8 @@ typedef struct pp_serve_config {
     uint32_t flags;        /* PP_SERVE_... */
     uint32_t max_inflight; /* calls at once, more are refused as busy; 0: no limit */
     void (*on_call)(void *context, const pp_message *message); /* NULL: calls wait for pp_next */
-    /* The caller of message.call does not want its answer any more; NULL: never mind. An answer is
-     * then ignored. */
+    /* The caller of message.call does not want its answer any more, or cannot have it, since the
+     * connection ended; NULL: never mind. An answer is then ignored. */
     void (*on_cancel)(void *context, uint64_t call);
     void *context;
     /* What it does, for those who ask the broker ("$describe", or panpipe describe): a text; or
@@ -260,7 +326,8 @@ int pp_serve(pp_client *client, pp_op *op, const char *pattern, const pp_serve_c
              pp_sub **service);
 
 /* Answers a call: result is one MessagePack value. An answer that comes too late is ignored by the
- * broker. PP_OK: queued; PP_EINVAL; PP_ELIMIT; PP_ECLOSED. */
+ * broker. PP_OK: queued; PP_EINVAL; PP_ELIMIT; PP_EGONE: the connection over which it came has
+ * ended, nobody waits for the answer any more; PP_ECLOSED. */
 int pp_reply(pp_client *client, uint64_t call, const void *result, size_t size);
 /* The same as an operation, which ends when the system has taken all of it; only while connected
  * and not draining. */
@@ -279,8 +346,9 @@ int pp_receive(pp_sub *sub, pp_op *op);
 /* 1: *message is the next one; 0: none waits. The one taken before is gone. */
 int pp_next(pp_sub *sub, pp_message *message);
 
-/* Ends it: after PP_OK nothing of it arrives, and sub is gone, with the messages that wait; a
- * pp_receive ends with PP_ECANCELED. PP_ESTATE: it is being unsubscribed already. */
+/* Ends it, while away at once: after PP_OK nothing of it arrives, and sub is gone, with the
+ * messages that wait; a pp_receive ends with PP_ECANCELED. PP_ESTATE: it is being unsubscribed
+ * already. */
 int pp_unsubscribe(pp_sub *sub, pp_op *op);
 
 /* --- calling --------------------------------------------------------------------------------- */
@@ -298,7 +366,8 @@ void pp_answer_free(pp_answer *answer);
 typedef struct pp_call_config {
     uint32_t size;        /* sizeof(pp_call_config) */
     uint32_t deadline_ms; /* PP_ETIMEDOUT after that; 0: the broker's own, 60 s if not set. The
-                             broker watches it; for its control methods there is none */
+                             broker watches it, from when it gets the call; while the call waits for
+                             a connection, the client. For control methods only that */
     uint32_t wait_ms;     /* waits so long, an hour at most, for a server that takes the call, and
                              only then ends with PP_ENORESP or PP_EBUSY; the deadline runs all the
                              while. A later call may overtake it */
@@ -318,8 +387,8 @@ int pp_call(pp_client *client, pp_op *op, const char *subject, const void *param
             const pp_call_config *config, pp_answer *answer);
 
 /* Asks an open call, or a pp_wait_subs, to end; op then ends with PP_ECANCELED, or with its answer
- * if that was faster. PP_OK; PP_EINVAL; PP_ENOTFOUND: op is no open call of this client;
- * PP_ECLOSED. */
+ * if that was faster. What waits for a connection is not sent any more.
+ * PP_OK; PP_EINVAL; PP_ENOTFOUND: op is no open call of this client; PP_ECLOSED. */
 int pp_call_cancel(pp_client *client, pp_op *op);
 
 #ifdef __cplusplus

@@ -126,8 +126,8 @@ typedef struct pp_dial_config {
  * PP_OK; PP_EINVAL; PP_ENOMEM. */
 int pp_dial(pp_handle **out, const char *name, const pp_dial_config *config);
 
-/* Connects. A busy server is tried again after 1 ms, then ever later up to 50 ms, with jitter,
- * until the dial's time is over. May be repeated after a failure.
+/* Connects. A busy server is tried again after 1 ms, then ever later up to 50 ms, after a minute of
+ * that up to 500 ms, with jitter, until the dial's time is over. May be repeated after a failure.
  * Packet: PP_ENOSERVER: nobody listens; PP_EBUSY: there was no room until the end;
  * PP_ETIMEDOUT: with PP_DIAL_WAIT_SERVER, nobody came; PP_EACCESS; PP_EUNTRUSTED: the server runs
  * as another user than expected, or others could have put it there. */

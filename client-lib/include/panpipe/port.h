@@ -54,6 +54,7 @@ enum pp_status {
     PP_ELIMIT = -14,     /* a limit of the system or of the library is reached */
     PP_EIO = -15,        /* anything else the system refused; os_error has its number */
     PP_ENOTSUP = -16,    /* not offered on this system */
+    PP_EDEADLOCK = -17,  /* waiting here could never end: inside a callback, say */
 
     /* The client's, one for each error name of the protocol (panpipe/client.h). */
     PP_EPROTO = -32,    /* E_PROTO: not the protocol */
@@ -138,9 +139,9 @@ enum {
  * pp_op_use_wait: PP_OK; PP_ESTATE in flight; PP_ELIMIT: no handle left to wait with.
  * pp_op_wait: 1 ended, the out fields are valid, op is idle; 0 timeout_ms (negative: none) is
  *   over and op is still in flight: pp_cancel it and wait again, never leave it;
- *   PP_ESTATE: was not started with pp_op_use_wait, or this thread is inside one of the client
- *   library's callbacks, where waiting could never end; PP_ELIMIT: as above, but only on a thread
- *   that never called pp_op_use_wait. */
+ *   PP_ESTATE: was not started with pp_op_use_wait; PP_EDEADLOCK: this thread is inside one of the
+ *   client library's callbacks, where waiting could never end; PP_ELIMIT: as above, but only on a
+ *   thread that never called pp_op_use_wait. */
 int pp_op_use_wait(pp_op *op);
 int pp_op_wait(pp_op *op, int timeout_ms);
 
@@ -219,8 +220,8 @@ int pp_port_post(pp_port *port, uintptr_t key, uint64_t bytes, pp_op *op);
  * timeout_ms (negative: none) bounds the whole.
  * PP_OK: nothing is outstanding and every worker has left or will get PP_ECLOSED; all memory may
  * be freed once the worker threads are joined. PP_ETIMEDOUT: something is still in flight; its
- * memory must be leaked, not freed. PP_EINVAL. PP_ESTATE: inside one of the client library's
- * callbacks. */
+ * memory must be leaked, not freed. PP_EINVAL. PP_EDEADLOCK: inside one of the client library's
+ * callbacks. PP_ESTATE: forked child. */
 enum { PP_SHUT_FAST = 0, PP_SHUT_DRAIN = 1 };
 int pp_port_shutdown(pp_port *port, int how, int timeout_ms,
                      void (*discard)(void *context, const pp_packet *packet), void *context);
