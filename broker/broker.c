@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/status.h"
+#include "idle.h"
 #include "io/port.h"
 #include "io/timer.h"
 #include "listener.h"
@@ -53,11 +54,14 @@ int broker_open(struct broker **out, const struct settings *settings, pp_port *p
         return ppi_fail_plain(PP_ENOMEM);
     broker->on_stopped = on_stopped;
     broker->context = context;
-    int error = worker_self(broker) != NULL ? listener_open(broker) : PP_ENOMEM;
+    int error = worker_self(broker) != NULL ? idle_open(broker) : PP_ENOMEM;
+    if (error == PP_OK)
+        error = listener_open(broker);
     if (error != PP_OK) {
         broker_free(broker);
         return error;
     }
+    idle_watch(broker); /* no packet was taken yet */
     *out = broker;
     return PP_OK;
 }
@@ -77,6 +81,7 @@ void broker_free(struct broker *broker)
     }
     free(broker->workers);
     listener_free(broker);
+    idle_free(broker);
     ticker_free(broker);
     stop_free(broker);
     subjects_free(broker->subjects);

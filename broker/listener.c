@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "io/handle.h"
 #include "io/timer.h"
 #include "log.h"
 #include "session.h"
@@ -19,10 +20,12 @@ struct listener {
     struct broker *broker;
     pp_handle *handle;
     struct acceptor acceptors[ACCEPTS];
-    struct ppi_mutex lock; /* of the handle, which closing frees */
+    struct ppi_mutex lock; /* of the handle, which closing frees, and of what follows */
     bool closed;
-    atomic_bool paused;            /* it has been told that nobody can be accepted */
-    atomic_uint_fast64_t quiet_ns; /* until then it is not told again */
+    unsigned accepting;                    /* acceptors that go on */
+    void (*all_in)(struct broker *broker); /* set while refusing */
+    atomic_bool paused;                    /* it has been told that nobody can be accepted */
+    atomic_uint_fast64_t quiet_ns;         /* until then it is not told again */
 };
 
 static void accept_next(struct acceptor *acceptor)
@@ -48,6 +51,16 @@ static void tell_failure(struct listener *listener, const pp_op *op, uint64_t no
               op->os_error, PAUSE_MS);
 }
 
+static void end_accepting(struct listener *listener)
+{
+    ppi_mutex_lock(&listener->lock);
+    void (*all_in)(struct broker * broker) = listener->all_in;
+    bool last = all_in != NULL && --listener->accepting == 0;
+    ppi_mutex_unlock(&listener->lock);
+    if (last)
+        all_in(listener->broker);
+}
+
 static void on_accept(pp_op *op)
 {
     struct acceptor *acceptor = PP_CONTAINER(op, struct acceptor, op);
@@ -59,7 +72,9 @@ static void on_accept(pp_op *op)
             log_event(LOG_INFO, "accept", "why=\"goes on\"");
         session_open(worker_self(broker), acceptor->connection);
         accept_next(acceptor);
-    } else if (op->status != PP_ECANCELED && op->status != PP_ECLOSED) {
+    } else if (op->status == PP_ECANCELED || op->status == PP_ECLOSED) {
+        end_accepting(acceptor->listener);
+    } else {
         uint64_t now_ns = ppi_timer_now_ns(broker->port);
 
         tell_failure(acceptor->listener, op, now_ns);
@@ -73,20 +88,38 @@ static void on_pause_over(pp_op *op)
     accept_next(PP_CONTAINER(op, struct acceptor, pause.op));
 }
 
-int listener_open(struct broker *broker)
+/* Takes the name. */
+static int take_name(struct broker *broker, pp_handle **handle)
 {
     pp_listen_config config = PP_LISTEN_CONFIG_INIT;
+
+    config.scope = broker->settings.system ? PP_SCOPE_SYSTEM : PP_SCOPE_USER;
+    config.access = broker->settings.system ? PP_ACCESS_LOCAL : PP_ACCESS_OWNER;
+    int error = pp_listen(handle, broker->settings.name, &config);
+    if (error == PP_OK && (error = pp_port_attach(broker->port, *handle, 0)) != PP_OK)
+        pp_close(*handle);
+    return error;
+}
+
+static void accept_all(struct listener *listener)
+{
+    ppi_mutex_lock(&listener->lock);
+    listener->all_in = NULL;
+    listener->accepting = ACCEPTS;
+    ppi_mutex_unlock(&listener->lock);
+    for (int i = 0; i < ACCEPTS; i++)
+        accept_next(&listener->acceptors[i]);
+}
+
+int listener_open(struct broker *broker)
+{
     struct listener *listener = calloc(1, sizeof *listener);
 
     if (listener == NULL)
         return PP_ENOMEM;
     listener->broker = broker;
     ppi_mutex_init(&listener->lock);
-    config.scope = broker->settings.system ? PP_SCOPE_SYSTEM : PP_SCOPE_USER;
-    config.access = broker->settings.system ? PP_ACCESS_LOCAL : PP_ACCESS_OWNER;
-    int error = pp_listen(&listener->handle, broker->settings.name, &config);
-    if (error == PP_OK && (error = pp_port_attach(broker->port, listener->handle, 0)) != PP_OK)
-        pp_close(listener->handle);
+    int error = take_name(broker, &listener->handle);
     if (error != PP_OK) {
         ppi_mutex_deinit(&listener->lock);
         free(listener);
@@ -99,9 +132,40 @@ int listener_open(struct broker *broker)
         acceptor->listener = listener;
         acceptor->op.priv_.handler = on_accept;
         acceptor->pause.op.priv_.handler = on_pause_over;
-        accept_next(acceptor);
     }
+    accept_all(listener);
     return PP_OK;
+}
+
+void listener_refuse(struct broker *broker, void (*all_in)(struct broker *broker))
+{
+    struct listener *listener = broker->listener;
+    bool refuses;
+
+    ppi_mutex_lock(&listener->lock);
+    listener->all_in = all_in;
+    refuses = !listener->closed && ppi_handle_refuse(listener->handle) == PP_OK;
+    ppi_mutex_unlock(&listener->lock);
+    if (!refuses)
+        all_in(broker);
+}
+
+int listener_reopen(struct broker *broker)
+{
+    struct listener *listener = broker->listener;
+    int error = PP_OK;
+
+    ppi_mutex_lock(&listener->lock);
+    if (!listener->closed) {
+        pp_close(listener->handle);
+        error = take_name(broker, &listener->handle);
+        listener->closed = error != PP_OK;
+    }
+    bool open = !listener->closed;
+    ppi_mutex_unlock(&listener->lock);
+    if (open)
+        accept_all(listener);
+    return error;
 }
 
 void listener_close(struct broker *broker)

@@ -1,4 +1,5 @@
-/* log.h: one line per event on standard error: time, level, event, key=value ...
+/* log.h: one line per event on standard error: time, level, event, key=value ... If that is the log
+ * of whoever keeps this process (io/service.h), a priority stands for the time, which he notes.
  *
  * Whoever reads standard error may be slow, or stop: that must stop nobody who logs. So a thread of
  * its own writes; what it cannot write in time is lost, and counted in the next line that goes out.
@@ -17,6 +18,10 @@ bool log_wants(enum log_level level);
  * moment for what is still to be written. PP_OK, PP_ENOMEM, PP_ELIMIT. */
 int log_open(void);
 void log_close(void);
+
+/* Standard error, which is where lines go, is that file from now on, appended to. At 1 MiB it is
+ * renamed to path.1, and begun anew. Before log_open. PP_OK, or as ppi_errors_to_file. */
+int log_to_file(const char *path);
 
 /* fields: "key=value key=value", without what an untrusted peer wrote unless it went through
  * log_quote. Any thread; a line is written as a whole. */

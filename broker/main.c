@@ -13,6 +13,7 @@
 #include "base/compiler.h"
 #include "broker.h"
 #include "io/sys.h"
+#include "launch.h"
 #include "link/outq.h"
 #include "link/spare.h"
 #include "log.h"
@@ -38,6 +39,7 @@ static const char usage[] =
 
 struct arguments {
     const char *broker, *config, *workers, *log_level;
+    const char *on_demand; /* a client's, see launch.h */
     bool system;
 };
 
@@ -46,12 +48,13 @@ static int complain(const char *format, ...) PPI_PRINTF(1, 2);
 static int complain(const char *format, ...)
 {
     va_list arguments;
+    char words[600];
 
     va_start(arguments, format);
-    fputs("panpiped: ", stderr);
-    vfprintf(stderr, format, arguments);
-    fputs("\npanpiped: see panpiped --help\n", stderr);
+    vsnprintf(words, sizeof words, format, arguments);
     va_end(arguments);
+    fprintf(stderr, "panpiped: %s\npanpiped: see panpiped --help\n", words);
+    launch_failed(words);
     return EXIT_USAGE;
 }
 
@@ -98,6 +101,8 @@ static int parse(struct arguments *arguments, int argc, char **argv)
             value = &arguments->workers;
         else if (takes("--log-level", argv, argc, &i, &given))
             value = &arguments->log_level;
+        else if (takes("--on-demand", argv, argc, &i, &given))
+            value = &arguments->on_demand;
         if (value == NULL)
             return complain("unknown option %s", name);
         if (given == NULL)
@@ -111,12 +116,16 @@ static int parse(struct arguments *arguments, int argc, char **argv)
 static int settle(struct settings *settings, const struct arguments *arguments)
 {
     char problem[512];
-    const char *name = arguments->broker;
+    const char *name = arguments->broker, *config = arguments->config;
     char *end;
 
     settings_defaults(settings);
-    if (arguments->config != NULL &&
-        settings_load(settings, arguments->config, problem, sizeof problem) != PP_OK)
+    if (arguments->on_demand != NULL)
+        settings->idle_exit_ms = ON_DEMAND_IDLE_MS;
+    if (config == NULL)
+        config = ppi_environment("PANPIPED_CONFIG");
+    if (config != NULL && config[0] != '\0' &&
+        settings_load(settings, config, problem, sizeof problem) != PP_OK)
         return complain("%s", problem);
     if (name == NULL)
         name = ppi_environment("PANPIPE");
@@ -168,6 +177,7 @@ static void on_wish(void *context, unsigned count)
     (void)count;
     ppi_mutex_lock(&program->lock);
     program->wishes++;
+    launch_stopping(&program->settings);
     if (program->broker != NULL && !program->stopped)
         broker_stop(program->broker);
     ppi_mutex_unlock(&program->lock);
@@ -185,9 +195,12 @@ static void work(void *argument)
 static int say_why(const struct program *program, int status)
 {
     const char *detail = pp_detail();
+    char words[600];
 
-    fprintf(stderr, "panpiped: cannot listen on %s: %s\n", program->settings.name,
-            detail[0] != '\0' ? detail : pp_strerror(status));
+    snprintf(words, sizeof words, "cannot listen on %s: %s", program->settings.name,
+             detail[0] != '\0' ? detail : pp_strerror(status));
+    fprintf(stderr, "panpiped: %s\n", words);
+    launch_failed(words);
     if (status == PP_EINVAL)
         return EXIT_USAGE; /* a bad name */
     return status == PP_EACCESS || status == PP_EUNTRUSTED ? EXIT_DENIED : EXIT_FAILURE;
@@ -227,6 +240,7 @@ static int run(struct program *program)
     program->broker = broker;
     bool wished = program->wishes > 0;
     ppi_mutex_unlock(&program->lock);
+    launch_ready(program->port, path);
     if (wished)
         broker_stop(broker);
     if (started > 0)
@@ -257,6 +271,8 @@ int main(int argc, char **argv)
     ppi_check_set_hook(ppi_check_abort);
     argv = pp_program_begin(&argc, argv);
     int code = parse(&arguments, argc, argv);
+    if (code < 0 && launch_begin(arguments.on_demand, arguments.broker) != PP_OK)
+        code = complain("%s", pp_detail());
     if (code < 0)
         code = settle(&program.settings, &arguments);
     if (code >= 0)

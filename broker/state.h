@@ -126,6 +126,7 @@ struct broker {
     struct listener *listener;         /* owned */
     struct ticker *ticker;             /* owned */
     struct stopper *stopper;           /* owned */
+    struct idle *idle;                 /* owned; NULL while it is opened */
     void (*on_stopped)(void *context); /* the last peer is gone */
     void *context;
 };

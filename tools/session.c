@@ -3,6 +3,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <panpipe/pipe.h>
 #include <panpipe/sys.h>
@@ -27,6 +28,16 @@ const char *session_broker(const struct cli *cli)
 int session_patience(const struct cli *cli)
 {
     return cli->timeout_ms != 0 ? cli->timeout_ms : PATIENCE_MS;
+}
+
+bool session_starts(const struct cli *cli)
+{
+    const char *name = session_broker(cli), *never = getenv("PANPIPE_NO_START");
+    char path[PP_PATH_MAX];
+
+    return cli->command->starts && !cli->no_start && !cli->system &&
+           (never == NULL || never[0] == '\0' || strcmp(never, "0") == 0) &&
+           pp_pipe_path(name, PP_SCOPE_USER, path, sizeof path) == PP_OK && strcmp(path, name) != 0;
 }
 
 /* --- waiting --------------------------------------------------------------------------------- */
@@ -114,7 +125,9 @@ int session_await(struct session *session, int started, int timeout_ms)
     if (status != PP_OK)
         return status;
     status = session->request.op.status;
-    if (status != PP_OK && session->why == PP_OK)
+    if (status != PP_OK && session->client == NULL)
+        note_detail(session);
+    else if (status != PP_OK && session->why == PP_OK)
         pp_client_error(session->client, session->words, sizeof session->words);
     return status;
 }
@@ -181,6 +194,11 @@ static void on_note(void *context, pp_client *client, const char *name, const ch
     struct session *session = context;
 
     (void)client;
+    if (strcmp(name, "STARTED") == 0) {
+        if (session->cli->verbose)
+            fprintf(stderr, "panpipe: %s: %s\n", session->cli->command->name, text);
+        return;
+    }
     if (session->note[0] == '\0')
         snprintf(session->note, sizeof session->note, "%s %s", name, text);
 }
@@ -204,10 +222,7 @@ int session_open_port(struct session *session, const struct cli *cli)
 /* Where the broker should be, for the user. */
 static void place_of(const struct cli *cli, char path[PP_PATH_MAX])
 {
-    const char *name = cli->broker != NULL ? cli->broker : getenv("PANPIPE");
-
-    if (name == NULL || name[0] == '\0')
-        name = "default";
+    const char *name = session_broker(cli);
 
     if (pp_pipe_path(name, cli->system ? PP_SCOPE_SYSTEM : PP_SCOPE_USER, path, PP_PATH_MAX) !=
         PP_OK)
@@ -228,6 +243,10 @@ int session_refused(struct session *session, int status)
         if (hello) {
             snprintf(why, sizeof why, "who listens at %s does not answer", path);
             return error_say(EXIT_TIMED_OUT, "E_TIMEOUT", why, "is it a broker?");
+        }
+        if (session_starts(session->cli) && session->words[0] != '\0') {
+            snprintf(why, sizeof why, "no broker can be started: %s", session->words);
+            return error_say(EXIT_NO_BROKER, "E_NOBROKER", why, "");
         }
         snprintf(why, sizeof why, "no broker is running at %s", path);
         return error_say(EXIT_NO_BROKER, "E_NOBROKER", why,
@@ -254,6 +273,7 @@ static int new_client(struct session *session)
     config.name = cli->name != NULL ? cli->name : name;
     config.broker = cli->broker;
     config.scope = cli->system ? PP_SCOPE_SYSTEM : PP_SCOPE_USER;
+    config.flags = session_starts(cli) ? PP_CLIENT_START : 0;
     config.connect_ms = session_patience(cli);
     config.port = session->port;
     config.context = session;

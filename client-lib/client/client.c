@@ -14,6 +14,7 @@
 
 #include "base/compiler.h"
 #include "base/status.h"
+#include "io/dial.h"
 #include "io/handle.h"
 #include "io/port.h"
 #include "wire/envelope.h"
@@ -176,6 +177,15 @@ static bool subject_is(const struct ppi_frame *frame, const char *name)
            memcmp(ppi_frame_subject(frame), name, frame->subject_length) == 0;
 }
 
+static void tell(pp_client *client, const char *name, const char *text)
+{
+    if (client->config.on_note == NULL)
+        return;
+    bool before = ppi_enter_callback();
+    client->config.on_note(client->config.context, client, name, text);
+    ppi_leave_callback(before);
+}
+
 /* ["E_NAME", "text", ...] of $note and $bye, for the user. */
 static void on_note(pp_client *client, const struct ppi_frame *frame)
 {
@@ -195,11 +205,7 @@ static void on_note(pp_client *client, const struct ppi_frame *frame)
         snprintf(client->error, sizeof client->error, "%.64s %.180s", texts[0], texts[1]);
         ppi_mutex_unlock(&client->lock);
     }
-    if (client->config.on_note == NULL)
-        return;
-    bool before = ppi_enter_callback();
-    client->config.on_note(client->config.context, client, texts[0], texts[1]);
-    ppi_leave_callback(before);
+    tell(client, texts[0], texts[1]);
 }
 
 static enum ppi_verdict on_frame(struct ppi_link *link, const struct ppi_frame *frame)
@@ -346,6 +352,11 @@ static void note_problem(pp_client *client, int status)
     if (status == PP_OK || status == PP_ECANCELED ||
         pp_pipe_path(client->config.broker, client->config.scope, path, sizeof path) != PP_OK)
         return;
+    if (client->dialing != NULL && client->dialing->dial->words[0] != '\0') {
+        snprintf(client->error, sizeof client->error, "%.*s", PPI_ERROR_TEXT - 1,
+                 client->dialing->dial->words);
+        return;
+    }
     snprintf(client->error, sizeof client->error,
              status == PP_ETIMEDOUT ? "nobody listens at %.200s; is panpiped running?" : "%.200s",
              path);
@@ -358,11 +369,13 @@ static void on_connected(pp_op *op)
     int status = op->status;
 
     ppi_mutex_lock(&client->lock);
-    client->dialing = NULL;
     if (status == PP_OK && client->closing)
         status = PP_ECANCELED;
     note_problem(client, status);
+    client->dialing = NULL;
     ppi_mutex_unlock(&client->lock);
+    if (status == PP_OK && pipe->dial->started)
+        tell(client, "STARTED", "no broker was running: started one");
     if (status == PP_OK) {
         open_link(client, pipe);
     } else {
@@ -380,6 +393,8 @@ static int dial(pp_client *client)
 
     config.scope = client->config.scope;
     config.flags = PP_DIAL_WAIT_SERVER;
+    if ((client->config.flags & PP_CLIENT_START) != 0)
+        config.flags |= PP_DIAL_START;
     config.timeout_ms = client->config.connect_ms;
     config.server = client->config.server;
     int status = pp_dial(&pipe, client->config.broker, &config);

@@ -5,6 +5,7 @@
 
 #include <panpipe/pipe.h>
 
+#include "io/start.h"
 #include "io/timer.h"
 
 enum { PPI_DIAL_PAUSE_MIN_MS = 1, PPI_DIAL_PAUSE_MAX_MS = 50, PPI_DIAL_TIMEOUT_MS = 5000 };
@@ -19,6 +20,12 @@ struct ppi_dial {
     uint64_t pause_ns;
     struct ppi_timer timer; /* running: holds a reference on the handle */
     pp_handle *handle;
+    /* PP_DIAL_START; see start.h */
+    char start[PPI_START_NAME];  /* the broker to start; "": none */
+    char words[PPI_START_WORDS]; /* why it cannot be */
+    bool started, awaited;       /* by this connect, by another's */
+    int deaths;                  /* brokers that ended without a word, the last one's start */
+    uint64_t death_ms;
 };
 
 /* Begins, or goes on with, a connect; as ppi_pipe_driver.begin. */

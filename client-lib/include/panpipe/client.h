@@ -50,6 +50,7 @@ typedef struct pp_sub pp_sub; /* a subscription, or a service */
 
 typedef struct pp_client_config {
     uint32_t size;        /* sizeof(pp_client_config) */
+    uint32_t flags;       /* PP_CLIENT_... */
     const char *name;     /* what others see, 1 to 64 bytes of UTF-8; NULL: "pid-N" */
     const char *broker;   /* name or path; NULL: PANPIPE in the environment, or "default" */
     uint32_t scope;       /* PP_SCOPE_..., for a name */
@@ -73,8 +74,16 @@ typedef struct pp_client_config {
 } pp_client_config;
 #define PP_CLIENT_CONFIG_INIT                                                                      \
     {                                                                                              \
-        sizeof(pp_client_config), NULL, NULL, 0, NULL, 0, 0, NULL, 0, 0, 0, NULL, NULL, NULL       \
+        sizeof(pp_client_config), 0, NULL, NULL, 0, NULL, 0, 0, NULL, 0, 0, 0, NULL, NULL, NULL    \
     }
+
+enum {
+    /* Nobody listens: starts the user's broker, panpiped, and waits for it. Only PP_SCOPE_USER and
+     * a name, no path: else pp_client_connect returns PP_EINVAL. When it cannot be started the
+     * connect ends with PP_ENOSERVER, and pp_client_error says why. on_note has "STARTED" if this
+     * client has started it. Where panpiped is found: broker/README.md */
+    PP_CLIENT_START = 2u
+};
 
 /* Makes a client that is not connected yet; config is copied, its texts too. NULL: all defaults.
  * PP_OK; PP_EINVAL: size, or the name; PP_ENOMEM; PP_ELIMIT: no thread or handle left. */
@@ -82,9 +91,10 @@ int pp_client_new(pp_client **out, const pp_client_config *config);
 
 /* Connects: tries from the first attempt on until connect_ms is over, so the broker may be started
  * second. Once in a client's life; it may be repeated if nobody was reached.
- * Ends with PP_OK; PP_ETIMEDOUT: no broker came; PP_EBUSY; PP_EACCESS; PP_EUNTRUSTED: somebody
- * else's broker; PP_EVERSION; PP_EPROTO: no broker at all; PP_EPEERCLOSED; PP_ECANCELED: closed
- * meanwhile; PP_ENOMEM; PP_ELIMIT; PP_EIO. Returns PP_EINVAL for a bad name of the broker. */
+ * Ends with PP_OK; PP_ETIMEDOUT: no broker came; PP_ENOSERVER: none can be started; PP_EBUSY;
+ * PP_EACCESS; PP_EUNTRUSTED: somebody else's broker; PP_EVERSION; PP_EPROTO: no broker at all;
+ * PP_EPEERCLOSED; PP_ECANCELED: closed meanwhile; PP_ENOMEM; PP_ELIMIT; PP_EIO. Returns PP_EINVAL
+ * for a bad name of the broker. */
 int pp_client_connect(pp_client *client, pp_op *op);
 
 /* Both in one, waiting: for a client without a port of yours. *out is set only with PP_OK; else
