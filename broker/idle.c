@@ -85,6 +85,7 @@ static void on_all_in(struct broker *broker)
         stop_begin(broker);
         return;
     }
+    log_event(LOG_INFO, "stay", "why=\"somebody came\"");
     atomic_store(&idle->leaving, false);
     arm(idle, ppi_timer_now_ns(broker->port) + patience_ns(idle));
 }

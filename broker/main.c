@@ -262,6 +262,7 @@ static int run(struct program *program)
         broker_stop(broker);
     if (started > 0)
         wait_for_end(program);
+    launch_stopping(&program->settings); /* if nobody has wished it from outside */
     pp_port_shutdown(program->port, PP_SHUT_FAST, (int)program->settings.drain_ms, NULL, NULL);
     for (uint32_t i = 0; i < started; i++)
         ppi_thread_join(&threads[i]);

@@ -253,6 +253,8 @@ int session_refused(struct session *session, int status)
                          "start one with panpiped, or name another with -b");
     case PP_EACCESS: snprintf(why, sizeof why, "the system denies access to %s", path); break;
     case PP_EUNTRUSTED:
+        if (session_starts(session->cli) && strcmp(session->words, path) != 0)
+            return session_fail(session, status); /* it is the folder */
         snprintf(why, sizeof why, "another user's program listens at %s", path);
         break;
     case PP_EBUSY:

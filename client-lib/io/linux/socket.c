@@ -176,7 +176,8 @@ static bool accept_one(pp_handle *listener, struct ppi_lane *lane, pp_op *op)
     do
         fd = accept4(listener->os.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
     while (fd < 0 && (errno == EINTR || errno == ECONNABORTED));
-    if (fd < 0 && errno == EINVAL) { /* refusing: those that had come are all accepted */
+    if (fd < 0 && listener->os.refusing && (errno == EAGAIN || errno == EINVAL)) {
+        /* those that had come are all accepted */
         ppi_op_result(op, PP_ECLOSED, 0, 0);
         return true;
     }
