@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""panpiped under systemd: what systemd passes and is told, played by this test; and the units, where
-systemd-analyze is there to judge them. See support.py for where the programs come from."""
+"""panpiped under systemd: what systemd passes and is told, played by this test; and the units,
+where systemd-analyze is there to judge them. See support.py for where the programs come from."""
 
 import os
 import re
@@ -230,7 +230,9 @@ def journal_lines(told_inode):
     info = os.fstat(log.fileno())
     stream = f"{info.st_dev}:{info.st_ino if told_inode else 1}"
     process = start(
-        PANPIPED + ["-b", unique("journal")], stderr=log, env=dict(os.environ, JOURNAL_STREAM=stream)
+        PANPIPED + ["-b", unique("journal")],
+        stderr=log,
+        env=dict(os.environ, JOURNAL_STREAM=stream),
     )
     eventually(lambda: os.path.getsize(log.name) > 0, "it has logged")
     process.terminate()
@@ -258,7 +260,10 @@ def _():
     os.chmod(folder, 0o755)
     try:
         os.chown(runtime, 65534, 65534)
-        programs = [shutil.copy(program[0], runtime + "." + program[0][-1]) for program in (PANPIPED, PANPIPE)]
+        programs = [
+            shutil.copy(program[0], runtime + word)
+            for program, word in ((PANPIPED, ".broker"), (PANPIPE, ".client"))
+        ]
         manager.listener = socket.socket(socket.AF_UNIX)
         manager.name = manager.path = os.path.join(runtime, "all.sock")
         manager.listener.bind(manager.path)

@@ -5,13 +5,15 @@
  * the last of both copies.
  *
  * The broker must not be the host's child: nobody would wait for it. So the host makes a child that
- * makes the broker and ends at once, and waits for that. Both are vforks: a host with gigabytes of
- * memory need not copy its page tables, its other threads go on, and no function registered with
- * pthread_atfork runs. Until the broker is executed everything in it is a plain system call. */
+ * makes the broker and ends at once, and waits for that. Both are made as by vfork, but with stacks
+ * of their own: a host with gigabytes of memory need not copy its page tables, its other threads go
+ * on, and no function registered with pthread_atfork runs. Until the broker is executed everything
+ * in it is a plain system call. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,6 +30,7 @@
 #include "io/sys.h"
 
 enum { LOCK_AT = 3, LOCK_FROM = 10 }; /* its number in the broker; in the host it is above */
+enum { STACK_BYTES = 32 * 1024, LIKE_VFORK = CLONE_VM | CLONE_VFORK | SIGCHLD };
 
 extern char **environ;
 
@@ -167,12 +170,14 @@ struct spawn {
     int lock; /* at least LOCK_FROM */
     sigset_t none;
     struct sigaction usual;
-    char note[64]; /* the beginning of what is left if the program cannot be executed */
+    char note[64];        /* the beginning of what is left if the program cannot be executed */
+    char *stack, *stack2; /* their ends: of the child, of the broker before it is executed */
 };
 
-/* Becomes the broker. */
-static _Noreturn void become(const struct spawn *spawn)
+/* Becomes the broker. Returns its exit code. */
+static int become(void *argument)
 {
+    const struct spawn *spawn = argument;
     struct iovec words[4] = { { (void *)(uintptr_t)spawn->note, strlen(spawn->note) },
                               { (void *)(uintptr_t)spawn->program, strlen(spawn->program) },
                               { (void *)(uintptr_t) ": ", 2 } };
@@ -193,35 +198,31 @@ static _Noreturn void become(const struct spawn *spawn)
     words[3] = (struct iovec){ (void *)(uintptr_t)why, why != NULL ? strlen(why) : 0 };
     (void)!ftruncate(LOCK_AT, 0);
     (void)!pwritev(LOCK_AT, words, 4, 0);
-    _exit(127);
+    return 127;
 }
 
-/* The child that the host waits for. */
-static _Noreturn void make_broker(const struct spawn *spawn)
+/* The child that the host waits for. Returns its exit code. */
+static int make_broker(void *argument)
 {
-    pid_t pid = vfork();
+    const struct spawn *spawn = argument;
 
-    if (pid == 0)
-        become(spawn);
-    _exit(pid < 0);
+    return clone(become, spawn->stack2, LIKE_VFORK, argument) < 0;
 }
 
 /* With all signals blocked: a handler of the host's must not run in a child that shares its
  * memory. */
-static int make_child(const struct spawn *spawn)
+static int make_child(struct spawn *spawn)
 {
     sigset_t all, before;
     int status = 0;
 
     sigfillset(&all);
     pthread_sigmask(SIG_BLOCK, &all, &before);
-    pid_t pid = vfork();
-    if (pid == 0)
-        make_broker(spawn);
+    pid_t pid = clone(make_broker, spawn->stack, LIKE_VFORK, spawn);
     int number = errno;
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (pid < 0)
-        return ppi_fail(ppi_errno_status(number), "vfork: %s", strerror(number));
+        return ppi_fail(ppi_errno_status(number), "clone: %s", strerror(number));
     pid_t ended;
     do
         ended = waitpid(pid, &status, 0);
@@ -238,14 +239,21 @@ int ppi_start_run(const struct ppi_start *start, const char *program, const char
                           (char *)(uintptr_t) "3",    (char *)(uintptr_t) "-b",
                           (char *)(uintptr_t)name,    NULL };
     struct spawn spawn = { .program = program, .arguments = arguments };
+    char *stacks = malloc(STACK_BYTES * 2);
 
+    if (stacks == NULL)
+        return ppi_fail_plain(PP_ENOMEM);
+    spawn.stack = stacks + STACK_BYTES;
+    spawn.stack2 = spawn.stack + STACK_BYTES;
     sigemptyset(&spawn.none);
     spawn.usual.sa_handler = SIG_DFL;
     snprintf(spawn.note, sizeof spawn.note, "%llu failed ", (unsigned long long)ppi_wall_ms());
     spawn.lock = fcntl((int)start->lock, F_DUPFD_CLOEXEC, LOCK_FROM);
-    if (spawn.lock < 0)
-        return ppi_fail(ppi_errno_status(errno), "the lock: %s", strerror(errno));
-    int status = make_child(&spawn);
-    close(spawn.lock);
+    int status = spawn.lock >= 0
+                     ? make_child(&spawn)
+                     : ppi_fail(ppi_errno_status(errno), "the lock: %s", strerror(errno));
+    if (spawn.lock >= 0)
+        close(spawn.lock);
+    free(stacks);
     return status;
 }
