@@ -11,7 +11,7 @@
 #include "stop.h"
 #include "worker.h"
 
-enum { AGAIN_MS = 100 };
+enum { AGAIN_MS = 100, FIRST_MS = 1000 };
 
 struct idle {
     struct broker *broker;
@@ -20,7 +20,7 @@ struct idle {
     bool locked;
     atomic_bool armed;
     atomic_bool leaving;
-    uint64_t since_ns; /* as peers */
+    uint64_t over_ns; /* when it has lasted long enough; as peers */
 };
 
 static void arm(struct idle *idle, uint64_t at_ns)
@@ -30,9 +30,12 @@ static void arm(struct idle *idle, uint64_t at_ns)
         atomic_store(&idle->armed, false);
 }
 
-static uint64_t patience_ns(const struct idle *idle)
+/* Who had it started is still on his way to it. In the view, or before there are workers. */
+static uint64_t patience_ns(const struct broker *broker)
 {
-    return (uint64_t)idle->broker->settings.idle_exit_ms * PPI_NS_PER_MS;
+    uint32_t ms = broker->settings.idle_exit_ms;
+
+    return (uint64_t)(broker->next_peer_id == 1 && ms < FIRST_MS ? FIRST_MS : ms) * PPI_NS_PER_MS;
 }
 
 void idle_watch(struct broker *broker)
@@ -41,8 +44,8 @@ void idle_watch(struct broker *broker)
 
     if (idle == NULL || broker->settings.idle_exit_ms == 0)
         return;
-    idle->since_ns = ppi_timer_now_ns(broker->port);
-    arm(idle, idle->since_ns + patience_ns(idle));
+    idle->over_ns = ppi_timer_now_ns(broker->port) + patience_ns(broker);
+    arm(idle, idle->over_ns);
 }
 
 static void unlock(struct idle *idle)
@@ -52,14 +55,14 @@ static void unlock(struct idle *idle)
     idle->locked = false;
 }
 
-/* Is it over with idleness? If not, since when it lasts. */
-static bool is_idle(struct broker *broker, uint64_t *since_ns)
+/* Is nobody there? And when that has lasted long enough. */
+static bool is_idle(struct broker *broker, uint64_t *over_ns)
 {
     struct worker *worker = worker_self(broker);
 
     worker_enter(worker);
     bool nobody = broker->peer_count == 0 && !broker->stopping;
-    *since_ns = broker->idle->since_ns;
+    *over_ns = broker->idle->over_ns;
     worker_leave(worker);
     return nobody;
 }
@@ -68,9 +71,9 @@ static bool is_idle(struct broker *broker, uint64_t *since_ns)
 static void on_all_in(struct broker *broker)
 {
     struct idle *idle = broker->idle;
-    uint64_t since_ns;
+    uint64_t over_ns;
 
-    if (is_idle(broker, &since_ns)) {
+    if (is_idle(broker, &over_ns)) {
         log_event(LOG_INFO, "idle", "ms=%u", broker->settings.idle_exit_ms);
         stop_begin(broker);
         return;
@@ -87,7 +90,8 @@ static void on_all_in(struct broker *broker)
     }
     log_event(LOG_INFO, "stay", "why=\"somebody came\"");
     atomic_store(&idle->leaving, false);
-    arm(idle, ppi_timer_now_ns(broker->port) + patience_ns(idle));
+    arm(idle,
+        ppi_timer_now_ns(broker->port) + (uint64_t)broker->settings.idle_exit_ms * PPI_NS_PER_MS);
 }
 
 /* false: somebody is just starting a broker, that is, looks whether we are there. */
@@ -106,13 +110,13 @@ static void on_timer(pp_op *op)
 {
     struct idle *idle = PP_CONTAINER(op, struct idle, timer.op);
     struct broker *broker = idle->broker;
-    uint64_t now_ns = ppi_timer_now_ns(broker->port), since_ns;
+    uint64_t now_ns = ppi_timer_now_ns(broker->port), over_ns;
 
     atomic_store(&idle->armed, false); /* before the look: who leaves after it arms again */
-    if (!is_idle(broker, &since_ns) || atomic_load(&idle->leaving))
+    if (!is_idle(broker, &over_ns) || atomic_load(&idle->leaving))
         return;
-    if (now_ns < since_ns + patience_ns(idle)) {
-        arm(idle, since_ns + patience_ns(idle));
+    if (now_ns < over_ns) {
+        arm(idle, over_ns);
     } else if (!lock(idle)) {
         arm(idle, now_ns + (uint64_t)AGAIN_MS * PPI_NS_PER_MS);
     } else {

@@ -5,15 +5,15 @@
  * the last of both copies.
  *
  * The broker must not be the host's child: nobody would wait for it. So the host makes a child that
- * makes the broker and ends at once, and waits for that. Both are made as by vfork, but with stacks
- * of their own: a host with gigabytes of memory need not copy its page tables, its other threads go
- * on, and no function registered with pthread_atfork runs. Until the broker is executed everything
- * in it is a plain system call. */
+ * makes the broker and ends at once, and waits for that. _Fork runs none of the functions that the
+ * host's libraries have registered for forks, and in both children everything until the broker is
+ * executed is a plain system call, so it does not matter what the host's other threads are doing.
+ * (Children that share the host's memory, as with vfork, are cheaper in a host with gigabytes of
+ * it, but sanitizers do not understand one inside the other, and this happens once.) */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,7 +30,6 @@
 #include "io/sys.h"
 
 enum { LOCK_AT = 3, LOCK_FROM = 10 }; /* its number in the broker; in the host it is above */
-enum { STACK_BYTES = 32 * 1024, LIKE_VFORK = CLONE_VM | CLONE_VFORK | SIGCHLD };
 
 extern char **environ;
 
@@ -170,14 +169,12 @@ struct spawn {
     int lock; /* at least LOCK_FROM */
     sigset_t none;
     struct sigaction usual;
-    char note[64];        /* the beginning of what is left if the program cannot be executed */
-    char *stack, *stack2; /* their ends: of the child, of the broker before it is executed */
+    char note[64]; /* the beginning of what is left if the program cannot be executed */
 };
 
-/* Becomes the broker. Returns its exit code. */
-static int become(void *argument)
+/* Becomes the broker. */
+static _Noreturn void become(const struct spawn *spawn)
 {
-    const struct spawn *spawn = argument;
     struct iovec words[4] = { { (void *)(uintptr_t)spawn->note, strlen(spawn->note) },
                               { (void *)(uintptr_t)spawn->program, strlen(spawn->program) },
                               { (void *)(uintptr_t) ": ", 2 } };
@@ -198,31 +195,34 @@ static int become(void *argument)
     words[3] = (struct iovec){ (void *)(uintptr_t)why, why != NULL ? strlen(why) : 0 };
     (void)!ftruncate(LOCK_AT, 0);
     (void)!pwritev(LOCK_AT, words, 4, 0);
-    return 127;
+    _exit(127);
 }
 
-/* The child that the host waits for. Returns its exit code. */
-static int make_broker(void *argument)
+/* The child that the host waits for. */
+static _Noreturn void make_broker(const struct spawn *spawn)
 {
-    const struct spawn *spawn = argument;
+    pid_t pid = _Fork();
 
-    return clone(become, spawn->stack2, LIKE_VFORK, argument) < 0;
+    if (pid == 0)
+        become(spawn);
+    _exit(pid < 0);
 }
 
-/* With all signals blocked: a handler of the host's must not run in a child that shares its
- * memory. */
-static int make_child(struct spawn *spawn)
+/* With all signals blocked: a handler of the host's must not run in the child. */
+static int make_child(const struct spawn *spawn)
 {
     sigset_t all, before;
     int status = 0;
 
     sigfillset(&all);
     pthread_sigmask(SIG_BLOCK, &all, &before);
-    pid_t pid = clone(make_broker, spawn->stack, LIKE_VFORK, spawn);
+    pid_t pid = _Fork();
+    if (pid == 0)
+        make_broker(spawn);
     int number = errno;
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (pid < 0)
-        return ppi_fail(ppi_errno_status(number), "clone: %s", strerror(number));
+        return ppi_fail(ppi_errno_status(number), "fork: %s", strerror(number));
     pid_t ended;
     do
         ended = waitpid(pid, &status, 0);
@@ -239,21 +239,14 @@ int ppi_start_run(const struct ppi_start *start, const char *program, const char
                           (char *)(uintptr_t) "3",    (char *)(uintptr_t) "-b",
                           (char *)(uintptr_t)name,    NULL };
     struct spawn spawn = { .program = program, .arguments = arguments };
-    char *stacks = malloc(STACK_BYTES * 2);
 
-    if (stacks == NULL)
-        return ppi_fail_plain(PP_ENOMEM);
-    spawn.stack = stacks + STACK_BYTES;
-    spawn.stack2 = spawn.stack + STACK_BYTES;
     sigemptyset(&spawn.none);
     spawn.usual.sa_handler = SIG_DFL;
     snprintf(spawn.note, sizeof spawn.note, "%llu failed ", (unsigned long long)ppi_wall_ms());
     spawn.lock = fcntl((int)start->lock, F_DUPFD_CLOEXEC, LOCK_FROM);
-    int status = spawn.lock >= 0
-                     ? make_child(&spawn)
-                     : ppi_fail(ppi_errno_status(errno), "the lock: %s", strerror(errno));
-    if (spawn.lock >= 0)
-        close(spawn.lock);
-    free(stacks);
+    if (spawn.lock < 0)
+        return ppi_fail(ppi_errno_status(errno), "the lock: %s", strerror(errno));
+    int status = make_child(&spawn);
+    close(spawn.lock);
     return status;
 }
