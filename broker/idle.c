@@ -45,6 +45,8 @@ void idle_watch(struct broker *broker)
     if (idle == NULL || broker->settings.idle_exit_ms == 0)
         return;
     idle->over_ns = ppi_timer_now_ns(broker->port) + patience_ns(broker);
+    if (ppi_timer_stop(&idle->timer, broker->port)) /* it may be set for later */
+        atomic_store(&idle->armed, false);
     arm(idle, idle->over_ns);
 }
 
