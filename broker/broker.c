@@ -2,9 +2,10 @@
 
 #include <stdlib.h>
 
+#include "base/check.h"
 #include "base/status.h"
 #include "idle.h"
-#include "io/port.h"
+#include "io/op.h"
 #include "io/timer.h"
 #include "listener.h"
 #include "route.h"
@@ -13,6 +14,23 @@
 #include "subjects.h"
 #include "ticker.h"
 #include "worker.h"
+
+static void broker_free(struct broker *broker)
+{
+    for (unsigned i = 0; broker->workers != NULL && i < atomic_load(&broker->worker_count); i++) {
+        routes_forget(broker->workers[i]);
+        worker_free(broker->workers[i]);
+    }
+    free(broker->workers);
+    listener_free(broker);
+    idle_free(broker);
+    ticker_free(broker);
+    stop_free(broker);
+    subjects_free(broker->subjects);
+    ppi_map_deinit(&broker->peers_by_id);
+    ppi_mutex_deinit(&broker->gate);
+    free(broker);
+}
 
 static struct broker *broker_new(const struct settings *settings, pp_port *port)
 {
@@ -32,6 +50,8 @@ static struct broker *broker_new(const struct settings *settings, pp_port *port)
     broker->next_peer_id = 1;
     broker->version = 1;
     broker->worker_max = WORKERS_MAX;
+    atomic_init(&broker->out, 1); /* broker_open itself */
+    atomic_init(&broker->references, 2);
     ppi_mutex_init(&broker->gate);
     ppi_list_init(&broker->peers);
     ppi_list_init(&broker->users);
@@ -46,14 +66,15 @@ static struct broker *broker_new(const struct settings *settings, pp_port *port)
 }
 
 int broker_open(struct broker **out, const struct settings *settings, pp_port *port,
-                void (*on_stopped)(void *context), void *context)
+                const struct broker_events *events)
 {
     struct broker *broker = broker_new(settings, port);
 
     if (broker == NULL)
         return ppi_fail_plain(PP_ENOMEM);
-    broker->on_stopped = on_stopped;
-    broker->context = context;
+    broker->log = (struct log){ settings->log_level, events->log, events->context };
+    broker->on_stopped = events->stopped;
+    broker->context = events->context;
     int error = worker_self(broker) != NULL ? idle_open(broker) : PP_ENOMEM;
     if (error == PP_OK)
         error = listener_open(broker);
@@ -61,31 +82,64 @@ int broker_open(struct broker **out, const struct settings *settings, pp_port *p
         broker_free(broker);
         return error;
     }
-    idle_watch(broker); /* no packet was taken yet */
     *out = broker;
+    idle_watch(broker);
+    broker_release(broker);
     return PP_OK;
+}
+
+int broker_path(const struct broker *broker, char *path, size_t size)
+{
+    return pp_pipe_path(broker->settings.name,
+                        broker->settings.system ? PP_SCOPE_SYSTEM : PP_SCOPE_USER, path, size);
 }
 
 void broker_stop(struct broker *broker)
 {
-    stop_begin(broker);
+    stop_begin(broker, 1);
 }
 
-void broker_free(struct broker *broker)
+static void unref(struct broker *broker)
+{
+    if (atomic_fetch_sub(&broker->references, 1) == 1)
+        broker_free(broker);
+}
+
+void broker_close(struct broker *broker)
 {
     if (broker == NULL)
         return;
-    for (unsigned i = 0; broker->workers != NULL && i < atomic_load(&broker->worker_count); i++) {
-        routes_forget(broker->workers[i]);
-        worker_free(broker->workers[i]);
+    stop_begin(broker, 2);
+    unref(broker);
+}
+
+void broker_hold(struct broker *broker)
+{
+    uint64_t before = atomic_fetch_add_explicit(&broker->out, 1, memory_order_relaxed);
+
+    ppi_check(before > 0);
+}
+
+bool broker_try_hold(struct broker *broker)
+{
+    uint64_t out = atomic_load(&broker->out);
+
+    while (out > 0 && !atomic_compare_exchange_weak(&broker->out, &out, out + 1))
+        ;
+    return out > 0;
+}
+
+void broker_release(struct broker *broker)
+{
+    if (atomic_fetch_sub_explicit(&broker->out, 1, memory_order_acq_rel) > 1)
+        return;
+    listener_close(broker); /* the port's end has ended it; else it is closed already */
+    log_event(&broker->log, LOG_INFO, "leave", "%s", "");
+    if (broker->on_stopped != NULL) {
+        bool before = ppi_enter_callback();
+
+        broker->on_stopped(broker->context, (pp_broker *)broker);
+        ppi_leave_callback(before);
     }
-    free(broker->workers);
-    listener_free(broker);
-    idle_free(broker);
-    ticker_free(broker);
-    stop_free(broker);
-    subjects_free(broker->subjects);
-    ppi_map_deinit(&broker->peers_by_id);
-    ppi_mutex_deinit(&broker->gate);
-    free(broker);
+    unref(broker);
 }

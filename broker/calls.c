@@ -129,21 +129,26 @@ static void forward(struct worker *worker, struct call *call, struct sub *serve,
 {
     struct ppi_link *link = &serve->peer->link;
     uint8_t head[PPI_HEAD_MAX];
+    uint8_t tail[META_MAX];
+    size_t tail_size = serve->meta ? meta_write(tail, call->caller) : 0;
     size_t head_size = serve->form == FORM_RICH
-                           ? ppi_head_rich_call(head, call->server_id, call->sid)
+                           ? ppi_head_rich_call(head, call->server_id, call->sid, serve->meta)
                            : ppi_head_call(head, call->server_id);
+    const pp_piece parts[] = { { head, head_size },
+                               { request->rest, request->rest_size },
+                               { tail, tail_size } };
 
-    ppi_check(head_size + request->rest_size <= reserved);
-    ppi_link_unreserve(link, reserved - head_size - request->rest_size);
+    ppi_check(head_size + request->rest_size + tail_size <= reserved);
+    ppi_link_unreserve(link, reserved - head_size - request->rest_size - tail_size);
     atomic_fetch_add_explicit(&serve->in_flight, 1, memory_order_relaxed);
     atomic_fetch_add_explicit(&serve->accepted, 1, memory_order_relaxed);
     worker->counts.calls++;
     atomic_store(&call->open, true);
-    worker_collect_frame(worker, link, head, head_size, request->rest, request->rest_size, serve);
+    worker_collect_parts(worker, link, parts, serve);
 }
 
-/* Whom to send it to, with room reserved for the longest head. PPI_NEXT: *chosen, or it was
- * answered with an error if that is NULL. */
+/* Whom to send it to, with room reserved for the longest head and tail. PPI_NEXT: *chosen, or it
+ * was answered with an error if that is NULL. */
 static enum ppi_verdict find_server(struct worker *worker, const struct request *request,
                                     size_t bytes, struct sub **chosen)
 {
@@ -187,7 +192,7 @@ static enum ppi_verdict find_server(struct worker *worker, const struct request 
 enum ppi_verdict calls_request(struct worker *worker, const struct request *request)
 {
     struct broker *broker = worker->broker;
-    size_t bytes = request->rest_size + PPI_HEAD_MAX;
+    size_t bytes = request->rest_size + PPI_HEAD_MAX + META_MAX;
     struct sub *serve;
 
     enum ppi_verdict verdict = find_server(worker, request, bytes, &serve);

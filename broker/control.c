@@ -89,16 +89,20 @@ static enum ppi_verdict hello(const struct request_in *in)
         in_fail(in, "E_LIMIT", "the broker is out of memory");
     else {
         char quoted[LOG_QUOTED_MAX];
+        char *exe = report_exe(in->peer);
 
         worker_write_begin(in->worker);
+        free(in->peer->exe); /* somebody may have asked before */
+        in->peer->exe = exe;
+        in->peer->exe_read = true;
         if (known[1].given) {
             free(in->peer->name);
             in->peer->name = name;
         }
         in->peer->hello = true;
         worker_write_end(in->worker);
-        log_event(LOG_INFO, "hello", "client=%" PRIu64 " name=%s", in->peer->id,
-                  log_quote(quoted, in->peer->name, strlen(in->peer->name)));
+        log_event(&in->worker->broker->log, LOG_INFO, "hello", "client=%" PRIu64 " name=%s",
+                  in->peer->id, log_quote(quoted, in->peer->name, strlen(in->peer->name)));
         answer_hello(in);
     }
     return PPI_NEXT;
@@ -273,7 +277,7 @@ static enum ppi_verdict sys_stop(const struct request_in *in)
     if (!may_operate(in))
         return PPI_NEXT;
     in_answer_nil(in);
-    stop_begin(in->worker->broker);
+    stop_begin(in->worker->broker, 1);
     return PPI_NEXT;
 }
 

@@ -9,6 +9,8 @@
 #include "wire/envelope.h"
 #include "wire/subject.h"
 
+static const char only_rich[] = "option 'meta' is for the rich form: say form \"rich\"";
+
 static bool form_of(const struct option *option, enum form *form)
 {
     *form = option->given && strcmp(option->text, "rich") == 0 ? FORM_RICH : FORM_PLAIN;
@@ -62,7 +64,7 @@ static void enter_sub(const struct request_in *in, struct sub *sub)
         sub_discard(sub);
         return;
     }
-    log_event(LOG_DEBUG, sub->serve ? "serve" : "sub",
+    log_event(&in->worker->broker->log, LOG_DEBUG, sub->serve ? "serve" : "sub",
               "client=%" PRIu64 " sid=%" PRIu64 " pattern=%s", in->peer->id, sub->sid,
               log_quote(quoted, sub->pattern, sub->pattern_length));
 }
@@ -72,7 +74,8 @@ enum ppi_verdict control_subscribe(const struct request_in *in)
     struct option known[] = { { .name = "form", .type = OPTION_TEXT },
                               { .name = "group", .type = OPTION_TEXT },
                               { .name = "policy", .type = OPTION_TEXT },
-                              { .name = "echo", .type = OPTION_BOOL } };
+                              { .name = "echo", .type = OPTION_BOOL },
+                              { .name = "meta", .type = OPTION_BOOL } };
     enum form form;
     const char *problem = NULL;
 
@@ -85,6 +88,8 @@ enum ppi_verdict control_subscribe(const struct request_in *in)
     else if (known[2].given && strcmp(known[2].text, "block") != 0 &&
              strcmp(known[2].text, "cut") != 0)
         problem = "option 'policy' is \"block\" or \"cut\"; others are not supported";
+    else if (known[4].truth && form == FORM_PLAIN)
+        problem = only_rich;
     if (problem != NULL) {
         in_fail(in, "E_ARG", problem);
         return PPI_NEXT;
@@ -94,6 +99,7 @@ enum ppi_verdict control_subscribe(const struct request_in *in)
         return PPI_NEXT;
     sub->form = form;
     sub->echo = known[3].truth;
+    sub->meta = known[4].truth;
     sub->cut = known[2].given && strcmp(known[2].text, "cut") == 0;
     if (known[1].given && (sub->group = sub_copy_text(known[1].text)) == NULL) {
         in_fail(in, "E_LIMIT", "the broker is out of memory");
@@ -108,7 +114,8 @@ enum ppi_verdict control_serve(const struct request_in *in)
 {
     struct option known[] = { { .name = "form", .type = OPTION_TEXT },
                               { .name = "exclusive", .type = OPTION_BOOL },
-                              { .name = "max_inflight", .type = OPTION_NUMBER } };
+                              { .name = "max_inflight", .type = OPTION_NUMBER },
+                              { .name = "meta", .type = OPTION_BOOL } };
     enum form form;
 
     if (!in_options(in, 1, known, PPI_COUNT(known)))
@@ -117,10 +124,15 @@ enum ppi_verdict control_serve(const struct request_in *in)
         in_fail(in, "E_ARG", "option 'form' is \"plain\" or \"rich\", 'max_inflight' below 2^32");
         return PPI_NEXT;
     }
+    if (known[3].truth && form == FORM_PLAIN) {
+        in_fail(in, "E_ARG", only_rich);
+        return PPI_NEXT;
+    }
     struct sub *sub = new_sub(in);
     if (sub == NULL)
         return PPI_NEXT;
     sub->serve = true;
+    sub->meta = known[3].truth;
     sub->form = form;
     sub->exclusive = known[1].truth;
     sub->max_inflight = (uint32_t)known[2].number;

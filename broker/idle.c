@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "broker.h"
 #include "io/name.h"
 #include "io/start.h"
 #include "io/timer.h"
@@ -23,11 +24,25 @@ struct idle {
     uint64_t over_ns; /* when it has lasted long enough; as peers */
 };
 
+/* While it is armed it is out (broker.h). In the view, or before there are workers; not stopping.
+ */
 static void arm(struct idle *idle, uint64_t at_ns)
 {
-    if (!atomic_exchange(&idle->armed, true) &&
-        ppi_timer_start(&idle->timer, idle->broker->port, at_ns) != PP_OK)
-        atomic_store(&idle->armed, false);
+    if (atomic_exchange(&idle->armed, true))
+        return;
+    broker_hold(idle->broker);
+    if (ppi_timer_start(&idle->timer, idle->broker->port, at_ns) == PP_OK)
+        return;
+    atomic_store(&idle->armed, false);
+    broker_release(idle->broker);
+}
+
+void idle_stop(struct broker *broker)
+{
+    if (!ppi_timer_stop(&broker->idle->timer, broker->port))
+        return;
+    atomic_store(&broker->idle->armed, false);
+    broker_release(broker);
 }
 
 /* Who had it started is still on his way to it. In the view, or before there are workers. */
@@ -42,12 +57,22 @@ void idle_watch(struct broker *broker)
 {
     struct idle *idle = broker->idle;
 
-    if (idle == NULL || broker->settings.idle_exit_ms == 0)
+    if (broker->settings.idle_exit_ms == 0 || broker->stopping)
         return;
     idle->over_ns = ppi_timer_now_ns(broker->port) + patience_ns(broker);
-    if (ppi_timer_stop(&idle->timer, broker->port)) /* it may be set for later */
-        atomic_store(&idle->armed, false);
+    idle_stop(broker); /* it may be set for later */
     arm(idle, idle->over_ns);
+}
+
+/* Looks again then, if there is still a need. */
+static void look_again(struct idle *idle, uint64_t at_ns)
+{
+    struct worker *worker = worker_self(idle->broker);
+
+    worker_enter(worker);
+    if (!idle->broker->stopping)
+        arm(idle, at_ns);
+    worker_leave(worker);
 }
 
 static void unlock(struct idle *idle)
@@ -76,8 +101,8 @@ static void on_all_in(struct broker *broker)
     uint64_t over_ns;
 
     if (is_idle(broker, &over_ns)) {
-        log_event(LOG_INFO, "idle", "ms=%u", broker->settings.idle_exit_ms);
-        stop_begin(broker);
+        log_event(&broker->log, LOG_INFO, "idle", "ms=%u", broker->settings.idle_exit_ms);
+        stop_begin(broker, 1);
         return;
     }
     int status = listener_reopen(broker);
@@ -85,12 +110,12 @@ static void on_all_in(struct broker *broker)
     if (status != PP_OK) {
         char quoted[LOG_QUOTED_MAX];
 
-        log_event(LOG_ERROR, "listen", "why=%s",
+        log_event(&broker->log, LOG_ERROR, "listen", "why=%s",
                   log_quote(quoted, pp_detail(), strlen(pp_detail())));
-        stop_begin(broker);
+        stop_begin(broker, 1);
         return;
     }
-    log_event(LOG_INFO, "stay", "why=\"somebody came\"");
+    log_event(&broker->log, LOG_INFO, "stay", "why=\"somebody came\"");
     atomic_store(&idle->leaving, false);
     arm(idle,
         ppi_timer_now_ns(broker->port) + (uint64_t)broker->settings.idle_exit_ms * PPI_NS_PER_MS);
@@ -108,23 +133,31 @@ static bool lock(struct idle *idle)
     return status != PP_EBUSY;
 }
 
-static void on_timer(pp_op *op)
+static void look(struct idle *idle)
 {
-    struct idle *idle = PP_CONTAINER(op, struct idle, timer.op);
     struct broker *broker = idle->broker;
     uint64_t now_ns = ppi_timer_now_ns(broker->port), over_ns;
 
-    atomic_store(&idle->armed, false); /* before the look: who leaves after it arms again */
     if (!is_idle(broker, &over_ns) || atomic_load(&idle->leaving))
         return;
     if (now_ns < over_ns) {
-        arm(idle, over_ns);
+        look_again(idle, over_ns);
     } else if (!lock(idle)) {
-        arm(idle, now_ns + (uint64_t)AGAIN_MS * PPI_NS_PER_MS);
+        look_again(idle, now_ns + (uint64_t)AGAIN_MS * PPI_NS_PER_MS);
     } else {
         atomic_store(&idle->leaving, true);
         listener_refuse(broker, on_all_in);
     }
+}
+
+static void on_timer(pp_op *op)
+{
+    struct idle *idle = PP_CONTAINER(op, struct idle, timer.op);
+
+    atomic_store(&idle->armed, false); /* before the look: who leaves after it arms again */
+    if (op->status == PP_OK)
+        look(idle);
+    broker_release(idle->broker);
 }
 
 int idle_open(struct broker *broker)

@@ -14,7 +14,9 @@ int idle_open(struct broker *broker);
 /* The last client has gone. In the write section. */
 void idle_watch(struct broker *broker);
 
-/* After the port's shutdown. */
+/* It is asked to end: nothing of this is out any more. Any worker. */
+void idle_stop(struct broker *broker);
+
 void idle_free(struct broker *broker);
 
 #endif

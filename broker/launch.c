@@ -7,7 +7,7 @@
 #include "io/start.h"
 #include "io/sys.h"
 #include "io/timer.h"
-#include "log.h"
+#include "log_writer.h"
 
 static struct {
     struct ppi_start lock;

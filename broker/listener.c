@@ -1,10 +1,13 @@
 #include "listener.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 
+#include "broker.h"
 #include "io/handle.h"
 #include "io/timer.h"
 #include "log.h"
+#include "panpipe_version.h"
 #include "session.h"
 
 enum { ACCEPTS = 8, PAUSE_MS = 100, SILENT_MS = 10000 };
@@ -28,14 +31,25 @@ struct listener {
     atomic_uint_fast64_t quiet_ns;         /* until then it is not told again */
 };
 
+/* An acceptor is out (broker.h) from its first accept until it accepts no more. */
 static void accept_next(struct acceptor *acceptor)
 {
     struct listener *listener = acceptor->listener;
 
     ppi_mutex_lock(&listener->lock);
-    if (!listener->closed)
-        pp_accept(listener->handle, &acceptor->op, &acceptor->connection);
+    bool accepts = !listener->closed &&
+                   pp_accept(listener->handle, &acceptor->op, &acceptor->connection) == PP_PENDING;
     ppi_mutex_unlock(&listener->lock);
+    if (!accepts)
+        broker_release(listener->broker);
+}
+
+/* Accepts again in a moment; at once, if there is not even memory for a timer. */
+static void accept_later(struct acceptor *acceptor, uint64_t now_ns)
+{
+    if (ppi_timer_start(&acceptor->pause, acceptor->listener->broker->port,
+                        now_ns + (uint64_t)PAUSE_MS * PPI_NS_PER_MS) != PP_OK)
+        accept_next(acceptor);
 }
 
 /* Told when it begins, and then now and then, not eight times in each pause. */
@@ -47,8 +61,21 @@ static void tell_failure(struct listener *listener, const pp_op *op, uint64_t no
         !atomic_compare_exchange_strong(&listener->quiet_ns, &quiet_ns,
                                         now_ns + (uint64_t)SILENT_MS * PPI_NS_PER_MS))
         return;
-    log_event(LOG_ERROR, "accept", "why=\"%s\" os_error=%d pause_ms=%d", pp_strerror(op->status),
-              op->os_error, PAUSE_MS);
+    log_event(&listener->broker->log, LOG_ERROR, "accept", "why=\"%s\" os_error=%d pause_ms=%d",
+              pp_strerror(op->status), op->os_error, PAUSE_MS);
+}
+
+/* Somebody may not connect; it was told so already. */
+static void note_denied(const struct acceptor *acceptor, uint32_t uid)
+{
+    struct broker *broker = acceptor->listener->broker;
+    struct worker *worker = worker_self(broker);
+
+    worker_enter(worker);
+    worker->counts.denied++;
+    worker_leave(worker);
+    log_event(&broker->log, LOG_WARN, "deny", "user=%u access=%s", uid,
+              pp_access_name(settings_access(&broker->settings)));
 }
 
 static void end_accepting(struct listener *listener)
@@ -69,17 +96,20 @@ static void on_accept(pp_op *op)
     if (op->status == PP_OK) {
         if (atomic_load(&acceptor->listener->paused) &&
             atomic_exchange(&acceptor->listener->paused, false))
-            log_event(LOG_INFO, "accept", "why=\"goes on\"");
+            log_event(&broker->log, LOG_INFO, "accept", "why=\"goes on\"");
         session_open(worker_self(broker), acceptor->connection);
         accept_next(acceptor);
-    } else if (op->status == PP_ECANCELED || op->status == PP_ECLOSED) {
-        end_accepting(acceptor->listener);
-    } else {
+    } else if (op->status == PP_EACCESS) {
+        note_denied(acceptor, (uint32_t)op->bytes);
+        accept_next(acceptor);
+    } else if (op->status != PP_ECANCELED && op->status != PP_ECLOSED) {
         uint64_t now_ns = ppi_timer_now_ns(broker->port);
 
         tell_failure(acceptor->listener, op, now_ns);
-        ppi_timer_start(&acceptor->pause, broker->port,
-                        now_ns + (uint64_t)PAUSE_MS * PPI_NS_PER_MS);
+        accept_later(acceptor, now_ns);
+    } else {
+        end_accepting(acceptor->listener);
+        broker_release(broker);
     }
 }
 
@@ -88,14 +118,25 @@ static void on_pause_over(pp_op *op)
     accept_next(PP_CONTAINER(op, struct acceptor, pause.op));
 }
 
+static void tell_where(struct broker *broker)
+{
+    pp_port_stats stats = { .size = sizeof stats };
+    char path[PP_PATH_MAX] = "";
+
+    pp_port_info(broker->port, &stats);
+    broker_path(broker, path, sizeof path);
+    log_event(&broker->log, LOG_INFO, "listen",
+              "path=%s pid=%" PRIu64 " workers=%u driver=%s "
+              "version=%s",
+              path, ppi_process_id(), stats.concurrency, stats.driver, PANPIPE_VERSION);
+}
+
 /* Takes the name. */
 static int take_name(struct broker *broker, pp_handle **handle)
 {
-    pp_listen_config config = PP_LISTEN_CONFIG_INIT;
-
-    config.scope = broker->settings.system ? PP_SCOPE_SYSTEM : PP_SCOPE_USER;
-    config.access = broker->settings.system ? PP_ACCESS_LOCAL : PP_ACCESS_OWNER;
+    const pp_listen_config config = settings_listen(&broker->settings);
     int error = pp_listen(handle, broker->settings.name, &config);
+
     if (error == PP_OK && (error = pp_port_attach(broker->port, *handle, 0)) != PP_OK)
         pp_close(*handle);
     return error;
@@ -107,8 +148,10 @@ static void accept_all(struct listener *listener)
     listener->all_in = NULL;
     listener->accepting = ACCEPTS;
     ppi_mutex_unlock(&listener->lock);
-    for (int i = 0; i < ACCEPTS; i++)
+    for (int i = 0; i < ACCEPTS; i++) {
+        broker_hold(listener->broker);
         accept_next(&listener->acceptors[i]);
+    }
 }
 
 int listener_open(struct broker *broker)
@@ -126,6 +169,7 @@ int listener_open(struct broker *broker)
         return error;
     }
     broker->listener = listener;
+    tell_where(broker);
     for (int i = 0; i < ACCEPTS; i++) {
         struct acceptor *acceptor = &listener->acceptors[i];
 
@@ -140,11 +184,10 @@ int listener_open(struct broker *broker)
 void listener_refuse(struct broker *broker, void (*all_in)(struct broker *broker))
 {
     struct listener *listener = broker->listener;
-    bool refuses;
 
     ppi_mutex_lock(&listener->lock);
     listener->all_in = all_in;
-    refuses = !listener->closed && ppi_handle_refuse(listener->handle) == PP_OK;
+    bool refuses = !listener->closed && ppi_handle_refuse(listener->handle) == PP_OK;
     ppi_mutex_unlock(&listener->lock);
     if (!refuses)
         all_in(broker);
@@ -181,7 +224,8 @@ void listener_close(struct broker *broker)
         pp_close(listener->handle);
     ppi_mutex_unlock(&listener->lock);
     for (int i = 0; first && i < ACCEPTS; i++)
-        ppi_timer_stop(&listener->acceptors[i].pause, broker->port);
+        if (ppi_timer_stop(&listener->acceptors[i].pause, broker->port))
+            broker_release(broker);
 }
 
 void listener_free(struct broker *broker)

@@ -5,7 +5,7 @@
 
 #include "state.h"
 
-/* Takes the broker's name and begins to accept. PP_OK, or as pp_listen. */
+/* Takes the broker's name and begins to accept. PP_OK; PP_ENOMEM; or as pp_listen. */
 int listener_open(struct broker *broker);
 
 /* Lets nobody connect any more. all_in is called when all who had are accepted and have their
@@ -18,7 +18,7 @@ int listener_reopen(struct broker *broker);
 /* Accepts no more; the name is free. */
 void listener_close(struct broker *broker);
 
-/* After the port's shutdown. */
+/* When its accepts have come home. */
 void listener_free(struct broker *broker);
 
 #endif

@@ -17,20 +17,26 @@
 #include "launch.h"
 #include "link/outq.h"
 #include "link/spare.h"
-#include "log.h"
+#include "log_writer.h"
 #include "panpipe_version.h"
 #include "service.h"
 
 enum { EXIT_USAGE = 2, EXIT_DENIED = 4, THREADS_MAX = 65, BUFFERS = 32 };
 
 static const char usage[] =
-    "usage: panpiped [-b NAME|PATH] [--system] [--config FILE] [--workers N] [--log-level LEVEL]\n"
+    "usage: panpiped [-b NAME|PATH] [--system] [--access WHO] [--config FILE] [--workers N]\n"
+    "                [--log-level LEVEL]\n"
     "\n"
     "The Panpipe broker: routes MessagePack-RPC messages between processes of this machine.\n"
     "\n"
     "  -b, --broker NAME|PATH  the name to listen on: a-z 0-9 . _ -, or a full path (default:\n"
     "                          \"default\", or what PANPIPE in the environment says)\n"
     "      --system            for all users of this machine, not for one\n"
+    "      --access WHO        who may connect: same-user, local-users, service-and-user, admins\n"
+    "                          (default: same-user; with --system local-users)\n"
+    "      --access-user USER  who, beside this one, with service-and-user: uid, SID or name\n"
+    "      --access-group GROUP  whose members, too, with admins: gid, SID or name\n"
+    "      --print-access      show what that comes to on this machine, and end\n"
     "      --config FILE       settings, one `name = value` a line; see broker/README.md\n"
     "      --workers N         that many messages are handled at the same time (default: by the\n"
     "                          number of processors)\n"
@@ -41,9 +47,9 @@ static const char usage[] =
     "SIGTERM and Ctrl-C let it send what is queued and leave; twice, it leaves at once.\n";
 
 struct arguments {
-    const char *broker, *config, *workers, *log_level;
+    const char *broker, *config, *workers, *log_level, *access, *access_user, *access_group;
     const char *on_demand, *service; /* for who starts it, see launch.h */
-    bool system;
+    bool system, print_access;
 };
 
 /* To standard error, or whatever stands for it, and to whom else it concerns. */
@@ -108,10 +114,20 @@ static int parse(struct arguments *arguments, int argc, char **argv)
             arguments->system = true;
             continue;
         }
+        if (strcmp(name, "--print-access") == 0) {
+            arguments->print_access = true;
+            continue;
+        }
         if (takes("-b", argv, argc, &i, &given) || takes("--broker", argv, argc, &i, &given))
             value = &arguments->broker;
         else if (takes("--config", argv, argc, &i, &given))
             value = &arguments->config;
+        else if (takes("--access", argv, argc, &i, &given))
+            value = &arguments->access;
+        else if (takes("--access-user", argv, argc, &i, &given))
+            value = &arguments->access_user;
+        else if (takes("--access-group", argv, argc, &i, &given))
+            value = &arguments->access_group;
         else if (takes("--workers", argv, argc, &i, &given))
             value = &arguments->workers;
         else if (takes("--log-level", argv, argc, &i, &given))
@@ -127,6 +143,33 @@ static int parse(struct arguments *arguments, int argc, char **argv)
         *value = given;
     }
     return -1;
+}
+
+/* Who may connect. -1, or an exit code. */
+static int settle_access(struct settings *settings, const struct arguments *arguments)
+{
+    const char *user = arguments->access_user, *group = arguments->access_group;
+
+    if (arguments->access != NULL && (settings->access = pp_access_parse(arguments->access)) < 0)
+        return complain("--access is one of " SETTINGS_ACCESS ", not %s", arguments->access);
+    if (user != NULL && snprintf(settings->access_user, sizeof settings->access_user, "%s", user) >=
+                            (int)sizeof settings->access_user)
+        return complain("--access-user is too long");
+    if (group != NULL && snprintf(settings->access_group, sizeof settings->access_group, "%s",
+                                  group) >= (int)sizeof settings->access_group)
+        return complain("--access-group is too long");
+    return -1;
+}
+
+static int print_access(const struct settings *settings)
+{
+    const pp_listen_config config = settings_listen(settings);
+    char text[PP_ACCESS_TEXT_MAX];
+
+    if (pp_access_describe(&config, text, sizeof text) != PP_OK)
+        return complain("%s", pp_detail());
+    printf("%s %s\n", pp_access_name(config.access), text);
+    return EXIT_SUCCESS;
 }
 
 /* Defaults, then the file, then the environment, then the command line. -1, or an exit code. */
@@ -149,7 +192,8 @@ static int settle(struct settings *settings, const struct arguments *arguments)
     if (name != NULL && name[0] != '\0' &&
         snprintf(settings->name, sizeof settings->name, "%s", name) >= (int)sizeof settings->name)
         return complain("the name is too long: %s", name);
-    settings->system = settings->system || arguments->system;
+    if (arguments->system)
+        settings->system = true;
     if (arguments->workers != NULL) {
         unsigned long workers = strtoul(arguments->workers, &end, 10);
 
@@ -160,9 +204,13 @@ static int settle(struct settings *settings, const struct arguments *arguments)
     if (arguments->log_level != NULL &&
         !log_level_parse(arguments->log_level, &settings->log_level))
         return complain("--log-level is error, warn, info or debug, not %s", arguments->log_level);
+    int code = settle_access(settings, arguments);
+    if (code >= 0)
+        return code;
     if (settings_check(settings, problem, sizeof problem) != PP_OK)
         return complain("%s", problem);
-    log_set_level(settings->log_level);
+    if (arguments->print_access)
+        return print_access(settings);
     return -1;
 }
 
@@ -178,10 +226,11 @@ struct program {
     bool stopped;
 };
 
-static void on_stopped(void *context)
+static void on_stopped(void *context, pp_broker *broker)
 {
     struct program *program = context;
 
+    (void)broker;
     ppi_mutex_lock(&program->lock);
     program->stopped = true;
     ppi_cond_signal(&program->changed);
@@ -234,20 +283,17 @@ static void wait_for_end(struct program *program)
 static int run(struct program *program)
 {
     struct ppi_thread threads[THREADS_MAX];
+    const struct broker_events events = { program, log_write, on_stopped };
     pp_port_stats stats = { .size = sizeof stats };
     char path[PP_PATH_MAX];
     uint32_t started = 0;
     struct broker *broker;
 
-    int status = broker_open(&broker, &program->settings, program->port, on_stopped, program);
+    int status = broker_open(&broker, &program->settings, program->port, &events);
     if (status != PP_OK)
         return say_why(program, status);
     pp_port_info(program->port, &stats);
-    pp_pipe_path(program->settings.name, program->settings.system ? PP_SCOPE_SYSTEM : PP_SCOPE_USER,
-                 path, sizeof path);
-    log_event(LOG_INFO, "listen", "path=%s pid=%llu workers=%u driver=%s version=%s", path,
-              (unsigned long long)ppi_process_id(), stats.concurrency, stats.driver,
-              PANPIPE_VERSION);
+    broker_path(broker, path, sizeof path);
     /* one more than may run at once: a handler that blocks stops nobody */
     while (started <= stats.concurrency && started < THREADS_MAX &&
            ppi_thread_start(&threads[started], work, program) == PP_OK)
@@ -266,8 +312,7 @@ static int run(struct program *program)
     pp_port_shutdown(program->port, PP_SHUT_FAST, (int)program->settings.drain_ms, NULL, NULL);
     for (uint32_t i = 0; i < started; i++)
         ppi_thread_join(&threads[i]);
-    log_event(LOG_INFO, "leave", "%s", "");
-    broker_free(broker);
+    broker_close(broker);
     return started > 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 

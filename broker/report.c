@@ -10,6 +10,8 @@
 #include "wire/envelope.h"
 #include "worker.h"
 
+enum { EXE_MAX = 1024 };
+
 static void pack_number(msgpack_packer *packer, const char *name, uint64_t number)
 {
     ppi_pack_text(packer, name);
@@ -22,12 +24,26 @@ static void pack_truth(msgpack_packer *packer, const char *name, bool truth)
     truth ? msgpack_pack_true(packer) : msgpack_pack_false(packer);
 }
 
+/* The group it runs in first. */
+static void pack_gids(msgpack_packer *packer, const pp_peer *who)
+{
+    ppi_pack_text(packer, "gids");
+    msgpack_pack_array(packer, who->gid_count + 1);
+    msgpack_pack_uint32(packer, who->gid);
+    for (uint32_t i = 0; i < who->gid_count; i++)
+        msgpack_pack_uint32(packer, who->gids[i]);
+}
+
 void report_who(msgpack_packer *packer, const struct peer *peer)
 {
     const pp_peer *who = &peer->who;
+    bool gids = (who->flags & PP_PEER_GIDS) != 0, session = (who->flags & PP_PEER_SESSION) != 0,
+         integrity = (who->flags & PP_PEER_INTEGRITY) != 0;
 
-    msgpack_pack_map(packer, 2);
+    msgpack_pack_map(packer, 3u + gids + session + integrity);
     pack_number(packer, "pid", who->pid);
+    ppi_pack_text(packer, "exe");
+    peer->exe != NULL ? ppi_pack_text(packer, peer->exe) : msgpack_pack_nil(packer);
     if ((who->flags & PP_PEER_SID) != 0) {
         ppi_pack_text(packer, "sid");
         ppi_pack_text(packer, who->sid);
@@ -37,6 +53,20 @@ void report_who(msgpack_packer *packer, const struct peer *peer)
         ppi_pack_text(packer, "uid");
         msgpack_pack_nil(packer);
     }
+    if (gids)
+        pack_gids(packer, who);
+    if (session)
+        pack_number(packer, "session", who->session);
+    if (integrity)
+        pack_number(packer, "integrity", who->integrity);
+}
+
+char *report_exe(struct peer *peer)
+{
+    char path[EXE_MAX] = "";
+
+    ppi_link_who(&peer->link, NULL, path, sizeof path);
+    return path[0] != '\0' ? sub_copy_text(path) : NULL;
 }
 
 bool report_is_operator(const struct peer *peer)
@@ -59,6 +89,7 @@ static void add_up(const struct broker *broker, struct counts *sum)
         sum->answers += counts->answers;
         sum->late_answers += counts->late_answers;
         sum->notes += counts->notes;
+        sum->denied += counts->denied;
         sum->errors += counts->errors;
     }
 }
@@ -82,7 +113,7 @@ void report_stats(msgpack_packer *packer, struct broker *broker)
         lost += PP_CONTAINER(at, struct peer, in_broker)->lost;
     }
     snprintf(id, sizeof id, "%016" PRIx64, broker->id);
-    msgpack_pack_map(packer, 24);
+    msgpack_pack_map(packer, 25);
     ppi_pack_text(packer, "broker");
     ppi_pack_text(packer, id);
     pack_number(packer, "pid", ppi_process_id());
@@ -94,6 +125,7 @@ void report_stats(msgpack_packer *packer, struct broker *broker)
     pack_number(packer, "workers", port.concurrency);
     pack_number(packer, "clients", broker->peer_count);
     pack_number(packer, "clients_ever", broker->next_peer_id - 1);
+    pack_number(packer, "denied", sum.denied);
     pack_number(packer, "subs", broker->sub_count);
     pack_number(packer, "frames_in", sum.frames_in);
     pack_number(packer, "bytes_in", bytes_in);
@@ -128,6 +160,9 @@ void report_clients(msgpack_packer *packer, struct broker *broker)
     for (struct ppi_list *at = broker->peers.next; at != &broker->peers; at = at->next) {
         struct peer *peer = PP_CONTAINER(at, struct peer, in_broker);
 
+        if (!peer->exe_read)
+            peer->exe = report_exe(peer);
+        peer->exe_read = true;
         msgpack_pack_map(packer, 14);
         pack_number(packer, "id", peer->id);
         ppi_pack_text(packer, "name");
@@ -155,7 +190,7 @@ static void pack_sub(msgpack_packer *packer, struct sub *sub)
     uint64_t delivered = sub->delivered, lost = sub->lost, queued = sub_queued(sub);
     ppi_mutex_unlock(&sub->peer->link.lock);
 
-    msgpack_pack_map(packer, 14);
+    msgpack_pack_map(packer, 15);
     pack_number(packer, "client", sub->peer->id);
     ppi_pack_text(packer, "name");
     ppi_pack_text(packer, sub->peer->name);
@@ -170,6 +205,7 @@ static void pack_sub(msgpack_packer *packer, struct sub *sub)
     sub->group != NULL ? ppi_pack_text(packer, sub->group) : msgpack_pack_nil(packer);
     ppi_pack_text(packer, "policy");
     ppi_pack_text(packer, sub->cut ? "cut" : "block");
+    pack_truth(packer, "meta", sub->meta);
     pack_number(packer, "accepted", atomic_load(&sub->accepted));
     pack_number(packer, "delivered", delivered);
     pack_number(packer, "queued", queued);

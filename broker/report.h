@@ -7,8 +7,13 @@
 
 #include "state.h"
 
-/* {pid, uid} or {pid, sid}: who the operating system says the peer is. Needs a view only. */
+/* {pid, exe, uid or sid, gids ...}: who the operating system says the peer is. Needs a view only.
+ */
 void report_who(msgpack_packer *packer, const struct peer *peer);
+
+/* The path of the program it runs, freed with free; NULL: not known. Asks the system, for
+ * peer->exe, which is set in the write section. Needs a view only. */
+char *report_exe(struct peer *peer);
 
 /* May the peer use the operator's verbs? */
 bool report_is_operator(const struct peer *peer);

@@ -60,6 +60,10 @@ static void visit(void *context, void *item)
         route->no_memory = true;
     if (sub->group != NULL || sub->max != 0)
         route->single = true;
+    if (sub->meta) {
+        route->meta = true;
+        route->run_max = RUN_META_MAX;
+    }
 }
 
 /* Everybody first, group by group after; within everybody by peer, its plain ones first. */
@@ -126,7 +130,8 @@ static void make_route(struct worker *worker, struct route *route, uint64_t hash
     route->length = (uint8_t)length;
     memcpy(route->subject, subject, length);
     route->target_count = route->group_count = route->server_count = 0;
-    route->single = route->no_memory = false;
+    route->single = route->meta = route->no_memory = false;
+    route->run_max = RUN_MAX;
     subjects_match(worker->broker->subjects, subject, length, visit, route);
     if (route->target_count > 1)
         qsort(route->targets, route->target_count, sizeof *route->targets, compare);

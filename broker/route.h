@@ -41,7 +41,9 @@ struct route {
     struct sub **servers;
     size_t server_count, server_capacity;
     unsigned server_turn;
-    bool single; /* messages are routed one by one: groups, or somebody's max */
+    bool single;      /* messages are routed one by one: groups, or somebody's max */
+    bool meta;        /* somebody asks who sent them */
+    uint16_t run_max; /* messages routed at once */
     bool no_memory;
     uint8_t length;
     char subject[PPI_SUBJECT_MAX];

@@ -12,6 +12,7 @@ enum {
     RENDERED_MAX = 8 /* rich forms of one run that are kept for receivers with equal sid */
 };
 _Static_assert(RUN_BYTES_MAX + RUN_MAX * 32 <= ARENA_BYTES, "a run in rich form fits the arena");
+_Static_assert(RUN_BYTES_MAX + RUN_META_MAX * (32 + META_MAX) <= ARENA_BYTES, "with meta, too");
 
 bool router_takes(const struct broker *broker, unsigned depth, size_t size)
 {
@@ -37,9 +38,15 @@ int router_servers(struct worker *worker, const char *subject, size_t length, st
 static size_t put_head(const struct sub *sub, uint8_t *head)
 {
     if (sub->form == FORM_RICH)
-        return ppi_head_message(head, sub->sid);
+        return ppi_head_message(head, sub->sid, sub->meta);
     memcpy(head, "\x93\x02", 2);
     return 2;
+}
+
+/* And what stands behind it. */
+static size_t tail_size(const struct run *run, const struct sub *sub)
+{
+    return sub->meta ? run->meta_size : 0;
 }
 
 /* The bytes that a run is for one receiver. */
@@ -49,7 +56,7 @@ static size_t bytes_for(const struct run *run, const struct sub *sub)
 
     if (sub->form == FORM_PLAIN && !run->loose)
         return run->bytes;
-    return run->bytes - run->rest_bytes + run->count * put_head(sub, head);
+    return run->bytes - run->rest_bytes + run->count * (put_head(sub, head) + tail_size(run, sub));
 }
 
 enum room { ROOM, ROOM_LATER, ROOM_NEVER };
@@ -206,14 +213,16 @@ static bool reserve_all(struct route *route, const struct run *run)
 
 /* What one run looks like in one form, collected once and used by every receiver of that form. */
 struct rendered {
-    uint64_t sid;   /* 0: plain */
+    uint64_t sid; /* 0: plain */
+    bool meta;
     uint64_t sends; /* the worker's, when it was made */
     unsigned first, size_count;
     const uint8_t *data; /* NULL: large, in pieces */
     size_t length;
 };
 
-static void add_sizes(struct worker *worker, struct rendered *form, size_t head)
+/* around: the bytes in front of each rest and behind it; 0: the frames are as they came. */
+static void add_sizes(struct worker *worker, struct rendered *form, size_t around)
 {
     const struct run *run = &worker->run;
 
@@ -221,7 +230,7 @@ static void add_sizes(struct worker *worker, struct rendered *form, size_t head)
     for (uint32_t i = 0; i < run->count; i++)
         worker_add_size(
             worker, form->first,
-            head == 0 ? run->sizes[i] : (uint32_t)(run->sizes[i] - run->rests[i] + head), 1);
+            around == 0 ? run->sizes[i] : (uint32_t)(run->sizes[i] - run->rests[i] + around), 1);
     form->size_count = worker->size_count - form->first;
     form->sends = worker->sends;
 }
@@ -231,7 +240,7 @@ static void render_rich(struct worker *worker, const struct sub *sub, struct ren
 {
     const struct run *run = &worker->run;
     uint8_t head[PPI_HEAD_MAX];
-    size_t head_size = put_head(sub, head);
+    size_t head_size = put_head(sub, head), tail = tail_size(run, sub);
     const uint8_t *frame = run->data;
 
     form->length = bytes_for(run, sub);
@@ -243,8 +252,11 @@ static void render_rich(struct worker *worker, const struct sub *sub, struct ren
         memcpy(out, head, head_size);
         memcpy(out + head_size, frame + run->rests[i], rest);
         out += head_size + rest;
+        if (tail > 0)
+            memcpy(out, run->meta, tail);
+        out += tail;
     }
-    add_sizes(worker, form, head_size);
+    add_sizes(worker, form, head_size + tail);
 }
 
 /* Has the subscription ended with the packet if it is over. */
@@ -267,13 +279,17 @@ static void collect(struct worker *worker, struct sub *sub, struct rendered *for
     list_if_over(worker, sub);
     if (run->loose || (sid != 0 && run->bytes > SMALL_FRAME_BYTES && run->count == 1)) {
         uint8_t head[PPI_HEAD_MAX];
+        const pp_piece parts[] = { { head, put_head(sub, head) },
+                                   { run->data + run->rests[0], run->bytes - run->rests[0] },
+                                   { run->meta, tail_size(run, sub) } };
 
-        worker_collect_frame(worker, &sub->peer->link, head, put_head(sub, head),
-                             run->data + run->rests[0], run->bytes - run->rests[0], sub);
+        worker_collect_parts(worker, &sub->peer->link, parts, sub);
         return;
     }
-    if (form->size_count == 0 || form->sid != sid || form->sends != worker->sends) {
+    if (form->size_count == 0 || form->sid != sid || form->meta != sub->meta ||
+        form->sends != worker->sends) {
         form->sid = sid;
+        form->meta = sub->meta;
         if (sid != 0) {
             render_rich(worker, sub, form);
         } else {
@@ -323,6 +339,7 @@ static bool deliver(struct worker *worker, struct receipt *receipt)
     struct route *route = run->route;
     struct rendered forms[RENDERED_MAX];
 
+    run->meta_size = PPI_UNLIKELY(route->meta) ? meta_write(run->meta, run->from) : 0;
     if (!reserve_all(route, run))
         return false;
     for (int i = 0; i < RENDERED_MAX; i++)
@@ -377,9 +394,10 @@ static bool continues(const struct run *run, const struct ppi_frame *frame)
     const struct route *route = run->route;
 
     return route != NULL && run->data + run->bytes == frame->data &&
-           route->length == frame->subject_length && run->count < RUN_MAX && !route->single &&
-           frame->size <= SMALL_FRAME_BYTES && run->bytes + frame->size <= RUN_BYTES_MAX &&
-           run->bytes > 0 && memcmp(route->subject, ppi_frame_subject(frame), route->length) == 0;
+           route->length == frame->subject_length && run->count < route->run_max &&
+           !route->single && frame->size <= SMALL_FRAME_BYTES &&
+           run->bytes + frame->size <= RUN_BYTES_MAX && run->bytes > 0 &&
+           memcmp(route->subject, ppi_frame_subject(frame), route->length) == 0;
 }
 
 /* Routes the run, which is one message and in nobody's hands yet. */

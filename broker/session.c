@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/compiler.h"
+#include "broker.h"
 #include "calls.h"
 #include "control.h"
 #include "idle.h"
@@ -93,8 +94,9 @@ static bool identify(struct worker *worker, struct peer *peer)
     }
     peer->known = peer->user != NULL;
     worker_write_end(worker);
-    log_event(peer->known ? LOG_INFO : LOG_WARN, peer->known ? "identify" : "refuse",
-              "client=%" PRIu64 " %s=\"%.*s\"", peer->id, peer->known ? "user" : "why",
+    log_event(&worker->broker->log, peer->known ? LOG_INFO : LOG_WARN,
+              peer->known ? "identify" : "refuse", "client=%" PRIu64 " %s=\"%.*s\"", peer->id,
+              peer->known ? "user" : "why",
               (int)strcspn(peer->known ? peer->user->name : why, "\n"),
               peer->known ? peer->user->name : why);
     if (peer->known)
@@ -216,14 +218,15 @@ static void on_bad(struct ppi_link *link, enum ppi_scan what)
     router_flush(worker);
     ticker_wake(worker->broker); /* for who does not read its last words */
     if (what == PPI_SCAN_ALIEN) {
-        log_event(LOG_WARN, "alien", "client=%" PRIu64, peer->id);
+        log_event(&worker->broker->log, LOG_WARN, "alien", "client=%" PRIu64, peer->id);
         if (peer->frames_in == 0)
             reply_text(worker, peer,
                        "This is panpiped, which speaks MessagePack-RPC and nothing else. "
                        "From a shell, use the program panpipe.\n");
         return;
     }
-    log_event(LOG_WARN, "malformed", "client=%" PRIu64 " why=\"%s\"", peer->id, words[what]);
+    log_event(&worker->broker->log, LOG_WARN, "malformed", "client=%" PRIu64 " why=\"%s\"",
+              peer->id, words[what]);
     reply_bye(worker, peer, what == PPI_SCAN_LARGE ? "E_LIMIT" : "E_PROTO", words[what]);
 }
 
@@ -292,7 +295,8 @@ void session_end(struct worker *worker, struct peer *peer, int why, const char *
 
     if (ppi_link_is_closing(&peer->link))
         return;
-    log_event(LOG_WARN, "cut", "client=%" PRIu64 " name=%s why=%s text=\"%s\"", peer->id,
+    log_event(&worker->broker->log, LOG_WARN, "cut",
+              "client=%" PRIu64 " name=%s why=%s text=\"%s\"", peer->id,
               log_quote(quoted, peer->name, strlen(peer->name)), name, text);
     reply_bye(worker, peer, name, text);
     worker_send(worker);
@@ -306,6 +310,7 @@ static void peer_free(struct peer *peer)
     ppi_map_deinit(&peer->serving);
     ppi_mutex_deinit(&peer->calls_lock);
     free(peer->name);
+    free(peer->exe);
     free(peer);
 }
 
@@ -336,12 +341,13 @@ static void on_closed(struct ppi_link *link, int why)
     worker_write_end(worker);
     worker_send(worker);
     worker_leave(worker);
-    log_event(LOG_INFO, "disconnect", "client=%" PRIu64 " name=%s why=\"%s\"", peer->id,
-              log_quote(quoted, peer->name, strlen(peer->name)),
+    log_event(&broker->log, LOG_INFO, "disconnect", "client=%" PRIu64 " name=%s why=\"%s\"",
+              peer->id, log_quote(quoted, peer->name, strlen(peer->name)),
               peer->bye ? "said goodbye" : pp_strerror(why));
     peer_free(peer);
     if (last)
-        broker->on_stopped(broker->context);
+        ticker_stop(broker); /* nothing is left to watch: the end need not wait for it */
+    broker_release(broker);
 }
 
 static const struct ppi_link_events events = {
@@ -402,8 +408,10 @@ static const char *admit(struct broker *broker, struct peer *peer, pp_handle *co
     }
     ppi_list_append(&broker->peers, &peer->in_broker);
     broker->peer_count++;
+    broker_hold(broker); /* until on_closed */
     if (ppi_link_open(&peer->link, connection, broker->port, &events, &broker->limits) == PP_OK)
         return NULL;
+    broker_release(broker);
     broker->peer_count--;
     ppi_list_remove(&peer->in_broker);
     ppi_map_remove(&broker->peers_by_id, peer->id);
@@ -414,15 +422,18 @@ static const char *admit(struct broker *broker, struct peer *peer, pp_handle *co
 /* A connection that is not admitted is told why, and then closed. */
 struct refusal {
     pp_op op;
+    struct broker *broker;
     pp_handle *connection;
 };
 
 static void on_told(pp_op *op)
 {
     struct refusal *refusal = PP_CONTAINER(op, struct refusal, op);
+    struct broker *broker = refusal->broker;
 
     pp_close(refusal->connection);
     free(refusal);
+    broker_release(broker);
 }
 
 static void refuse(struct broker *broker, pp_handle *connection, const char *why)
@@ -430,7 +441,9 @@ static void refuse(struct broker *broker, pp_handle *connection, const char *why
     struct refusal *refusal = calloc(1, sizeof *refusal);
     int result = PP_ENOMEM;
 
+    broker_hold(broker);
     if (refusal != NULL) {
+        refusal->broker = broker;
         refusal->connection = connection;
         refusal->op.priv_.handler = on_told;
         pp_port_attach(broker->port, connection, 0); /* it may be already */
@@ -440,6 +453,7 @@ static void refuse(struct broker *broker, pp_handle *connection, const char *why
         return;
     pp_close(connection);
     free(refusal);
+    broker_release(broker);
 }
 
 void session_open(struct worker *worker, pp_handle *connection)
@@ -453,13 +467,16 @@ void session_open(struct worker *worker, pp_handle *connection)
     worker_write_begin(worker);
     const char *refused = admit(broker, peer, connection);
     if (refused == NULL)
-        log_event(LOG_INFO, "connect", "client=%" PRIu64 " pid=%" PRIu64 " user=%s", peer->id,
-                  who.pid, peer->user->name);
+        log_event(&broker->log, LOG_INFO, "connect", "client=%" PRIu64 " pid=%" PRIu64 " user=%s",
+                  peer->id, who.pid, peer->user->name);
     worker_write_end(worker);
     worker_leave(worker);
-    if (refused == NULL)
+    if (refused == NULL) {
+        if (broker->settings.silent_ms != 0)
+            ticker_wake(broker);
         return;
-    log_event(LOG_WARN, "refuse", "pid=%" PRIu64 " why=\"%.*s\"", who.pid,
+    }
+    log_event(&broker->log, LOG_WARN, "refuse", "pid=%" PRIu64 " why=\"%.*s\"", who.pid,
               (int)strcspn(refused, "\n"), refused);
     refuse(broker, connection, refused);
     if (peer != NULL)

@@ -38,6 +38,7 @@ static const struct setting {
     NARROW(stall_rate, 64 * KIB, 0, 1024 * MIB),
     NARROW(half_frame_ms, 10000, 100, 3600000),
     NARROW(half_frame_rate, 1 * MIB, 1 * KIB, 1024 * MIB),
+    NARROW(silent_ms, 60000, 0, 3600000),
     NARROW(subs, 1024, 1, 1000000),
     NARROW(calls_open, 1024, 1, 1000000),
     NARROW(connections, 16384, 1, 1000000),
@@ -64,13 +65,16 @@ void settings_defaults(struct settings *settings)
     memset(settings, 0, sizeof *settings);
     snprintf(settings->name, sizeof settings->name, "default");
     settings->log_level = LOG_INFO;
+    settings->access = -1;
     for (size_t i = 0; i < PPI_COUNT(table); i++)
         set(settings, &table[i], table[i].initial);
 }
 
 const char *log_level_name(enum log_level level)
 {
-    static const char *const names[] = { "error", "warn", "info", "debug" };
+    static const char *const names[] = {
+        [LOG_ERROR] = "error", [LOG_WARN] = "warn", [LOG_INFO] = "info", [LOG_DEBUG] = "debug"
+    };
 
     return names[level];
 }
@@ -134,6 +138,23 @@ static const struct setting *find(const char *name)
     return NULL;
 }
 
+bool settings_set_number(struct settings *settings, const char *name, uint64_t value)
+{
+    const struct setting *setting = find(name);
+
+    if (setting == NULL || value < setting->min || value > setting->max)
+        return false;
+    set(settings, setting, value);
+    return true;
+}
+
+static void take_text(char *out, size_t out_size, const char *name, const char *text, char *wrong,
+                      size_t size)
+{
+    if (text == NULL || snprintf(out, out_size, "%s", text) >= (int)out_size)
+        snprintf(wrong, size, "%s is a text in quotes, of less than %zu bytes", name, out_size);
+}
+
 /* Takes one line over; "" or what is wrong with it. */
 static void take(struct settings *settings, const config_setting_t *line, char *wrong, size_t size)
 {
@@ -146,9 +167,15 @@ static void take(struct settings *settings, const config_setting_t *line, char *
         if (text == NULL || !log_level_parse(text, &settings->log_level))
             snprintf(wrong, size, "log_level is one of \"error\", \"warn\", \"info\", \"debug\"");
     } else if (strcmp(name, "name") == 0) {
-        if (text == NULL || snprintf(settings->name, sizeof settings->name, "%s", text) >=
-                                (int)sizeof settings->name)
-            snprintf(wrong, size, "name is a text in quotes");
+        take_text(settings->name, sizeof settings->name, name, text, wrong, size);
+    } else if (strcmp(name, "access_user") == 0) {
+        take_text(settings->access_user, sizeof settings->access_user, name, text, wrong, size);
+    } else if (strcmp(name, "access_group") == 0) {
+        take_text(settings->access_group, sizeof settings->access_group, name, text, wrong, size);
+    } else if (strcmp(name, "access") == 0) {
+        settings->access = pp_access_parse(text);
+        if (settings->access < 0)
+            snprintf(wrong, size, "access is one of " SETTINGS_ACCESS);
     } else if (strcmp(name, "system") == 0) {
         if (type != CONFIG_TYPE_BOOL)
             snprintf(wrong, size, "system is true or false");
@@ -159,11 +186,9 @@ static void take(struct settings *settings, const config_setting_t *line, char *
         long long value = type == CONFIG_TYPE_INT     ? config_setting_get_int(line)
                           : type == CONFIG_TYPE_INT64 ? config_setting_get_int64(line)
                                                       : -1;
-        if (value < 0 || (uint64_t)value < setting->min || (uint64_t)value > setting->max)
+        if (value < 0 || !settings_set_number(settings, name, (uint64_t)value))
             snprintf(wrong, size, "%s is a number from %llu to %llu", name,
                      (unsigned long long)setting->min, (unsigned long long)setting->max);
-        else
-            set(settings, setting, (uint64_t)value);
     }
 }
 
@@ -207,6 +232,24 @@ int settings_load(struct settings *settings, const char *path, char *problem, si
     return status;
 }
 
+uint32_t settings_access(const struct settings *settings)
+{
+    if (settings->access >= 0)
+        return (uint32_t)settings->access;
+    return settings->system ? PP_ACCESS_LOCAL : PP_ACCESS_OWNER;
+}
+
+pp_listen_config settings_listen(const struct settings *settings)
+{
+    pp_listen_config config = PP_LISTEN_CONFIG_INIT;
+
+    config.scope = settings->system ? PP_SCOPE_SYSTEM : PP_SCOPE_USER;
+    config.access = settings_access(settings);
+    config.user = settings->access_user[0] != '\0' ? settings->access_user : NULL;
+    config.group = settings->access_group[0] != '\0' ? settings->access_group : NULL;
+    return config;
+}
+
 int settings_check(const struct settings *settings, char *problem, size_t size)
 {
     if (settings->queue_low >= settings->queue_high ||
@@ -216,6 +259,15 @@ int settings_check(const struct settings *settings, char *problem, size_t size)
     }
     if (settings->frame_max > settings->queue_hard) {
         snprintf(problem, size, "frame_max must not be above queue_hard");
+        return PP_EINVAL;
+    }
+    if ((settings->access_user[0] != '\0') != (settings->access == PP_ACCESS_USER)) {
+        snprintf(problem, size,
+                 "access_user goes with access \"service-and-user\", and that with it");
+        return PP_EINVAL;
+    }
+    if (settings->access_group[0] != '\0' && settings->access != PP_ACCESS_ADMINS) {
+        snprintf(problem, size, "access_group goes with access \"admins\"");
         return PP_EINVAL;
     }
     return PP_OK;

@@ -12,6 +12,7 @@
 #include "base/list.h"
 #include "base/map.h"
 #include "link/link.h"
+#include "log.h"
 #include "settings.h"
 
 struct broker;
@@ -29,6 +30,7 @@ struct sub {
     enum form form;
     bool serve, exclusive;
     bool echo;        /* also what the peer publishes itself */
+    bool meta;        /* rich: says who sent it */
     bool cut;         /* policy: a receiver that is too slow is cut; else its publishers wait */
     char *group;      /* owned; NULL: none */
     uint64_t max;     /* over after so many messages; 0: never */
@@ -64,6 +66,8 @@ struct peer {
     struct ppi_list in_broker;
     uint64_t id;
     pp_peer who;
+    char *exe;         /* the program it runs; owned; NULL: not known, or nobody asked yet */
+    bool exe_read;     /* somebody did */
     bool known;        /* whose it is; else its first message will tell */
     struct user *user; /* counted; while not known, of its process */
     char *name;        /* as $hello gave it, or "pid-N"; owned */
@@ -123,12 +127,17 @@ struct broker {
     bool stopping;
     uint64_t stop_by_ns;
 
-    struct listener *listener;         /* owned */
-    struct ticker *ticker;             /* owned */
-    struct stopper *stopper;           /* owned */
-    struct idle *idle;                 /* owned; NULL while it is opened */
-    void (*on_stopped)(void *context); /* the last peer is gone */
+    struct listener *listener; /* owned */
+    struct ticker *ticker;     /* owned */
+    struct stopper *stopper;   /* owned */
+    struct idle *idle;         /* owned */
+    struct log log;
+    void (*on_stopped)(void *context, pp_broker *broker);
     void *context;
+
+    /* Of it, on its way on the port: accepts, timers, wishes, peers, refusals (broker.h). */
+    atomic_uint_fast64_t out;
+    atomic_uint references; /* until it is closed; until nothing of it is out */
 };
 
 #endif

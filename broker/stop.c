@@ -2,8 +2,9 @@
 
 #include <stdlib.h>
 
+#include "broker.h"
 #include "calls.h"
-#include "io/port.h"
+#include "idle.h"
 #include "io/timer.h"
 #include "listener.h"
 #include "log.h"
@@ -43,13 +44,14 @@ static void begin(struct worker *worker)
 {
     struct broker *broker = worker->broker;
 
-    log_event(LOG_INFO, "stop", "clients=%llu drain_ms=%u", (unsigned long long)broker->peer_count,
-              broker->settings.drain_ms);
+    log_event(&broker->log, LOG_INFO, "stop", "clients=%llu drain_ms=%u",
+              (unsigned long long)broker->peer_count, broker->settings.drain_ms);
     worker_write_begin(worker);
     broker->stopping = true;
     broker->stop_by_ns =
         ppi_timer_now_ns(broker->port) + (uint64_t)broker->settings.drain_ms * PPI_NS_PER_MS;
     worker_write_end(worker);
+    idle_stop(broker);
     listener_close(broker);
     tell_everybody(worker);
     ticker_wake(broker);
@@ -75,21 +77,25 @@ static void on_wish(pp_op *op)
     bool nobody = broker->peer_count == 0;
     worker_send(worker);
     worker_leave(worker);
-    if (nobody && !again)
-        broker->on_stopped(broker->context);
+    if (nobody)
+        ticker_stop(broker);
+    broker_release(broker);
 }
 
-void stop_begin(struct broker *broker)
+void stop_begin(struct broker *broker, unsigned wishes)
 {
     struct stopper *stopper = broker->stopper;
 
+    if (!broker_try_hold(broker))
+        return;
     ppi_mutex_lock(&stopper->lock);
-    bool post = !stopper->posted;
-    stopper->posted = true;
-    stopper->wishes++;
+    stopper->wishes += wishes;
+    /* refused by a port that is being shut down, which ends everything anyway */
+    bool post = !stopper->posted && pp_port_post(broker->port, 0, 0, &stopper->op) == PP_OK;
+    stopper->posted = stopper->posted || post;
     ppi_mutex_unlock(&stopper->lock);
-    if (post)
-        ppi_port_post(broker->port, &stopper->op);
+    if (!post)
+        broker_release(broker);
 }
 
 bool stop_watch(struct worker *worker, uint64_t now_ns)

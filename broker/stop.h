@@ -12,8 +12,8 @@
 int stop_open(struct broker *broker);
 void stop_free(struct broker *broker);
 
-/* A wish; any thread, any number of times. */
-void stop_begin(struct broker *broker);
+/* One or more wishes; any thread, any number of times. */
+void stop_begin(struct broker *broker, unsigned wishes);
 
 /* While stopping, by the ticker: closes what is through. true: not all yet. */
 bool stop_watch(struct worker *worker, uint64_t now_ns);

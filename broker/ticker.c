@@ -2,11 +2,14 @@
 
 #include <stdlib.h>
 
+#include "broker.h"
 #include "calls.h"
 #include "io/timer.h"
 #include "session.h"
 #include "stop.h"
 #include "worker.h"
+
+enum { UNKNOWN_MS = 5000 }; /* nobody is unknown for longer */
 
 struct ticker {
     struct ppi_timer timer;
@@ -22,10 +25,21 @@ void ticker_wake(struct broker *broker)
     if (atomic_load(&ticker->armed) || /* in order with what the caller changed before */
         atomic_exchange(&ticker->armed, true))
         return;
+    broker_hold(broker);
     if (ppi_timer_start(&ticker->timer, broker->port,
-                        ppi_timer_now_ns(broker->port) + (uint64_t)TICK_MS * PPI_NS_PER_MS) !=
+                        ppi_timer_now_ns(broker->port) + (uint64_t)TICK_MS * PPI_NS_PER_MS) ==
         PP_OK)
-        atomic_store(&ticker->armed, false);
+        return;
+    atomic_store(&ticker->armed, false);
+    broker_release(broker);
+}
+
+void ticker_stop(struct broker *broker)
+{
+    if (!ppi_timer_stop(&broker->ticker->timer, broker->port))
+        return;
+    atomic_store(&broker->ticker->armed, false);
+    broker_release(broker);
 }
 
 void ticker_watch(struct broker *broker, const struct ppi_link *link)
@@ -56,6 +70,21 @@ static bool watch_half(struct worker *worker, struct peer *peer, uint64_t now_ns
     else if (now_ns >
              began_ns + ms(settings->half_frame_ms) + ms(bytes * 1000 / settings->half_frame_rate))
         session_end(worker, peer, PP_EPROTO, "E_PROTO", "a message comes too slowly");
+    return true;
+}
+
+/* Somebody who connected and says nothing; where that is how the system tells who it is, sooner.
+ * true: it has not spoken yet. */
+static bool watch_silent(struct worker *worker, struct peer *peer, uint64_t now_ns)
+{
+    uint32_t silent_ms = worker->broker->settings.silent_ms;
+
+    if (silent_ms == 0 || atomic_load(&peer->link.read_bytes) > 0)
+        return false;
+    if (!peer->known && silent_ms > UNKNOWN_MS)
+        silent_ms = UNKNOWN_MS;
+    if (now_ns > peer->opened_ns + ms(silent_ms))
+        session_end(worker, peer, PP_ETIMEDOUT, "E_TIMEOUT", "silent_ms: it said nothing");
     return true;
 }
 
@@ -114,6 +143,7 @@ static bool watch(struct worker *worker, struct peer *peer, uint64_t now_ns)
 {
     bool more = watch_half(worker, peer, now_ns);
 
+    more = watch_silent(worker, peer, now_ns) || more;
     more = watch_slow(worker, peer, now_ns) || more;
     more = watch_end(worker, peer, now_ns) || more;
     calls_expire(worker, peer, now_ns);
@@ -130,6 +160,7 @@ static void on_tick(pp_op *op)
     atomic_store(&ticker->armed, false);
     if (atomic_exchange(&ticker->looking, true)) { /* for longer than a tick */
         ticker_wake(broker);
+        broker_release(broker);
         return;
     }
     worker_enter(worker);
@@ -141,6 +172,7 @@ static void on_tick(pp_op *op)
     atomic_store(&ticker->looking, false);
     if (more)
         ticker_wake(broker);
+    broker_release(broker);
 }
 
 int ticker_open(struct broker *broker)

@@ -17,7 +17,10 @@ void ticker_wake(struct broker *broker);
 /* The same, if that link is above queue_high. */
 void ticker_watch(struct broker *broker, const struct ppi_link *link);
 
-/* After the port was shut down, which ended its timer. */
+/* There is nothing to watch any more, as far as the caller knows. */
+void ticker_stop(struct broker *broker);
+
+/* When its timer has come home. */
 void ticker_free(struct broker *broker);
 
 #endif

@@ -4,15 +4,60 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "io/sys.h"
 
 static void hand_over(struct worker *worker);
 
 /* --- views ------------------------------------------------------------------------------------ */
 
+/* A thread as its workers know it; it stays until the thread and all of them have let go. */
+struct thread {
+    atomic_uint references;
+    atomic_bool ended;
+};
+
+enum { SELVES = 4 };
+
 static _Thread_local struct {
-    uint64_t broker; /* its id; never an address that may be used again */
-    struct worker *worker;
+    struct thread *thread; /* NULL: no worker yet */
+    struct {
+        uint64_t broker; /* its id; never an address that may be used again */
+        struct worker *worker;
+    } in[SELVES]; /* found last, by the broker's id */
 } self;
+
+static void let_go(struct thread *thread)
+{
+    if (thread != NULL && atomic_fetch_sub(&thread->references, 1) == 1)
+        free(thread);
+}
+
+static void on_thread_exit(void)
+{
+    if (self.thread == NULL)
+        return;
+    atomic_store(&self.thread->ended, true); /* its workers are for others now */
+    let_go(self.thread);
+    self.thread = NULL;
+}
+
+/* The calling thread; NULL: no memory. */
+static struct thread *this_thread(void)
+{
+    if (self.thread == NULL && (self.thread = calloc(1, sizeof *self.thread)) != NULL) {
+        atomic_init(&self.thread->references, 1);
+        ppi_at_thread_exit(on_thread_exit);
+    }
+    return self.thread;
+}
+
+static void give_to(struct worker *worker, struct thread *thread)
+{
+    if (thread != NULL)
+        atomic_fetch_add(&thread->references, 1);
+    let_go(worker->thread);
+    worker->thread = thread;
+}
 
 static struct worker *worker_new(struct broker *broker)
 {
@@ -30,24 +75,40 @@ static struct worker *worker_new(struct broker *broker)
     return worker;
 }
 
-struct worker *worker_self(struct broker *broker)
+/* With the gate: the thread's own; else that of a thread that has ended, so that threads may come
+ * and go; else a new one. Beyond WORKERS_MAX several threads share one, which its view allows. */
+static struct worker *worker_for(struct broker *broker, struct thread *thread)
 {
-    if (self.broker == broker->id && self.worker != NULL)
-        return self.worker;
-
-    /* a new thread; beyond WORKERS_MAX several share one, which its view allows */
-    ppi_mutex_lock(&broker->gate);
     unsigned count = atomic_load(&broker->worker_count);
-    struct worker *worker = count < broker->worker_max ? worker_new(broker) : NULL;
-    if (worker != NULL) {
+    struct worker *worker = NULL;
+
+    for (unsigned i = 0; i < count; i++)
+        if (broker->workers[i]->thread == thread)
+            return broker->workers[i];
+    for (unsigned i = 0; i < count && worker == NULL; i++)
+        if (broker->workers[i]->thread == NULL || atomic_load(&broker->workers[i]->thread->ended))
+            worker = broker->workers[i];
+    if (worker == NULL && count < broker->worker_max && (worker = worker_new(broker)) != NULL) {
         broker->workers[count] = worker;
         atomic_store(&broker->worker_count, count + 1);
-    } else if (count > 0) {
-        worker = broker->workers[count - 1];
     }
+    if (worker == NULL)
+        return count > 0 ? broker->workers[count - 1] : NULL;
+    give_to(worker, thread);
+    return worker;
+}
+
+struct worker *worker_self(struct broker *broker)
+{
+    unsigned place = broker->id % SELVES;
+
+    if (PPI_LIKELY(self.in[place].broker == broker->id && self.in[place].worker != NULL))
+        return self.in[place].worker;
+    ppi_mutex_lock(&broker->gate);
+    struct worker *worker = worker_for(broker, this_thread());
     ppi_mutex_unlock(&broker->gate);
-    self.broker = broker->id;
-    self.worker = worker;
+    self.in[place].broker = broker->id;
+    self.in[place].worker = worker;
     return worker;
 }
 
@@ -180,22 +241,38 @@ void worker_collect(struct worker *worker, struct ppi_link *link, const struct p
     collect(worker, link, parcel, 1);
 }
 
+void worker_collect_parts(struct worker *worker, struct ppi_link *link, const pp_piece parts[3],
+                          void *tag)
+{
+    const pp_piece *head = &parts[0], *rest = &parts[1], *tail = &parts[2];
+    size_t size = head->length + rest->length + tail->length;
+    bool small = size <= SMALL_FRAME_BYTES;
+    uint8_t *copy = worker_space(worker, small ? size : size - rest->length, 1);
+    uint8_t *end = copy + head->length;
+    struct ppi_sizes *sizes = &worker->sizes[worker->size_count++];
+
+    *sizes = (struct ppi_sizes){ (uint32_t)size, 1 };
+    memcpy(copy, head->data, head->length);
+    if (small && rest->length > 0) {
+        memcpy(end, rest->data, rest->length);
+        end += rest->length;
+    }
+    if (tail->length > 0)
+        memcpy(end, tail->data, tail->length);
+    const struct ppi_parcel parcels[] = {
+        { copy, small ? size : head->length, tag, sizes, 1 },
+        { rest->data, rest->length, NULL, NULL, 0 }, /* its bytes are in the first one's sizes */
+        { end, tail->length, NULL, NULL, 0 },
+    };
+    collect(worker, link, parcels, small ? 1 : tail->length > 0 ? 3 : 2);
+}
+
 void worker_collect_frame(struct worker *worker, struct ppi_link *link, const void *head,
                           size_t head_size, const void *rest, size_t rest_size, void *tag)
 {
-    bool small = head_size + rest_size <= SMALL_FRAME_BYTES;
-    uint8_t *copy = worker_space(worker, head_size + (small ? rest_size : 0), 1);
-    struct ppi_sizes *sizes = &worker->sizes[worker->size_count++];
+    const pp_piece parts[] = { { head, head_size }, { rest, rest_size }, { NULL, 0 } };
 
-    *sizes = (struct ppi_sizes){ (uint32_t)(head_size + rest_size), 1 };
-    memcpy(copy, head, head_size);
-    if (small && rest_size > 0)
-        memcpy(copy + head_size, rest, rest_size);
-    const struct ppi_parcel parcels[] = {
-        { copy, head_size + (small ? rest_size : 0), tag, sizes, 1 },
-        { rest, rest_size, NULL, NULL, 0 }, /* its bytes are in the first one's sizes */
-    };
-    collect(worker, link, parcels, small ? 1 : 2);
+    worker_collect_parts(worker, link, parts, tag);
 }
 
 /* Gives all that was collected to the links, which a corked one does not write yet. */
@@ -225,6 +302,7 @@ void worker_free(struct worker *worker)
         next = call->next;
         free(call);
     }
+    let_go(worker->thread);
     free(worker->arena);
     ppi_mutex_deinit(&worker->view);
     free(worker);

@@ -10,6 +10,7 @@
 #ifndef WORKER_H
 #define WORKER_H
 
+#include "meta.h"
 #include "state.h"
 
 enum {
@@ -19,6 +20,7 @@ enum {
     ARENA_BYTES = 256 * 1024,
     SIZES_MAX = 4096,
     RUN_MAX = 1024,          /* messages routed at once */
+    RUN_META_MAX = 256,      /* and if somebody asks who sent them */
     SMALL_FRAME_BYTES = 4096 /* up to this copying a frame is better than sending it in pieces */
 };
 
@@ -26,6 +28,7 @@ enum {
 struct counts {
     uint64_t frames_in, published, delivered_messages, refused, no_receiver;
     uint64_t calls, answers, late_answers, notes;
+    uint64_t denied; /* connections of those who may not */
     uint64_t errors; /* control requests answered with one */
 };
 
@@ -47,6 +50,8 @@ struct run {
     size_t bytes;
     size_t rest_bytes; /* of them, those in front of the frames' rests */
     uint32_t count;
+    size_t meta_size; /* of meta, which ends each frame of those who ask; 0: nobody does */
+    uint8_t meta[META_MAX];
     uint32_t sizes[RUN_MAX];
     uint16_t rests[RUN_MAX];
 };
@@ -54,6 +59,7 @@ struct run {
 struct worker {
     struct ppi_mutex view;
     struct broker *broker;
+    struct thread *thread; /* whose it is; the gate */
     struct counts counts;
 
     struct box boxes[BOXES];
@@ -74,7 +80,8 @@ struct worker {
     unsigned free_call_count;
 };
 
-/* The calling thread's worker in this broker; made when it is needed first. NULL: no memory. */
+/* The calling thread's worker in this broker; made when it is needed first, or taken over from a
+ * thread that has ended. NULL: no memory, and no worker to share; never while the broker runs. */
 struct worker *worker_self(struct broker *broker);
 
 void worker_enter(struct worker *worker);
@@ -101,6 +108,10 @@ void worker_collect(struct worker *worker, struct ppi_link *link, const struct p
  * one must stay where it is until the next send. tag as in ppi_parcel. */
 void worker_collect_frame(struct worker *worker, struct ppi_link *link, const void *head,
                           size_t head_size, const void *rest, size_t rest_size, void *tag);
+
+/* And for one with a tail, which is copied, too: its head, rest and tail. */
+void worker_collect_parts(struct worker *worker, struct ppi_link *link, const pp_piece parts[3],
+                          void *tag);
 
 /* In the write section, for the link whose packet is handled: what was collected so far goes out
  * before anything that others send, but not before worker_send: no system call here. */

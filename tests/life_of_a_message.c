@@ -9,7 +9,6 @@
 #include "support/support.h"
 
 #include "broker.h"
-#include "log.h"
 #include "state.h"
 #include "worker.h"
 
@@ -54,6 +53,7 @@ static struct sub *subscription(void)
 static void chapter_0_a_broker_listens(void **state)
 {
     static const struct sim_script script = { .capacity = PIPE_BYTES };
+    static const struct broker_events nothing = { 0 };
     struct settings settings;
 
     (void)state;
@@ -62,10 +62,9 @@ static void chapter_0_a_broker_listens(void **state)
     settings.queue_low = QUEUE_HIGH / 2;
     settings.queue_high = QUEUE_HIGH;
     settings.stall_ms = STALL_MS;
-    log_set_level(LOG_ERROR);
     sim_begin(&script);
     assert_int_equal(pp_port_open(&port, NULL), PP_OK);
-    assert_int_equal(broker_open(&broker, &settings, port, NULL, NULL), PP_OK);
+    assert_int_equal(broker_open(&broker, &settings, port, &nothing), PP_OK);
     pp_port_stats stats = { .size = sizeof stats };
     assert_int_equal(pp_port_info(port, &stats), PP_OK);
     assert_true(stats.outstanding > 1); /* the accepts */
@@ -265,7 +264,7 @@ static void chapter_11_the_writer_leaves_and_nothing_is_left(void **state)
     let_it_work();
     assert_int_equal(broker->peer_count, 0);
     assert_int_equal(pp_port_shutdown(port, PP_SHUT_FAST, TEST_PATIENCE_MS, NULL, NULL), PP_OK);
-    broker_free(broker);
+    broker_close(broker);
     pp_port_close(port);
     sim_end(); /* which checks that no handle is left */
 }

@@ -21,5 +21,6 @@ int stats(const struct cli *cli);
 int stop(const struct cli *cli);
 int stream(const struct cli *cli); /* stdio */
 int sub(const struct cli *cli);
+int where(const struct cli *cli);
 
 #endif

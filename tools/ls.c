@@ -21,6 +21,7 @@ static const struct print_column clients[] = {
     { "CALLS", "calls_open", NULL, "" },
     { "SERVING", "serving", NULL, "" },
     { "STATE", "state", NULL, "" },
+    { "EXE", "who.exe", NULL, "" },
 };
 
 static const struct print_column subs[] = {

@@ -53,6 +53,10 @@ static const struct command commands[] = {
       "The bytes are MessagePack-RPC, as they are. It ends when either side ends: keep standard\n"
       "input open until you have your answers.\n",
       "panpipe stdio", stream, true },
+    { "where", "print where the broker listens", "", 0, 0, NULL,
+      "A client that uses no library of Panpipe's connects to this socket, or named pipe. Nobody\n"
+      "need be there yet.\n",
+      "panpipe where -b default", where, false },
     { "bench", "measure the broker on this machine", "pub|sub|fan|req [SUBJECT]", 1, 2,
       bench_options,
       "pub: one publisher, one subscriber. fan: one publisher, --clients subscribers. req: calls\n"

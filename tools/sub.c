@@ -6,6 +6,8 @@
  * when they come fast, at once when they do not. */
 #include <stdio.h>
 
+#include <panpipe/sys.h>
+
 #include "body.h"
 #include "commands.h"
 #include "error.h"
@@ -19,7 +21,7 @@ enum { BLOCK_BYTES = 64 * 1024, POLICY_CUT = 1 };
 static struct {
     uint64_t count;
     int for_ms;
-    bool subject, echo;
+    bool subject, meta, echo;
     const char *group, *ready;
     int policy;
 } given;
@@ -33,6 +35,8 @@ const struct option sub_options[] = {
     { 0, "for", "D", "end after a time, like 500ms, 2s or 1m", OPTION_TIME, &given.for_ms, NULL },
     { 0, "subject", NULL, "print the subject and a tab in front of each message", OPTION_FLAG,
       &given.subject, NULL },
+    { 0, "meta", NULL, "print when, and who sent it, and a tab in front of each message",
+      OPTION_FLAG, &given.meta, NULL },
     { 0, "echo", NULL, "also what this connection publishes itself", OPTION_FLAG, &given.echo,
       NULL },
     { 0, "policy", "P", "if it reads too slowly: block its publishers, or be cut", OPTION_WORD,
@@ -55,6 +59,34 @@ static void flush(void)
     over = over || output_code != GO_ON;
 }
 
+static json_t *sender_as_json(const pp_sender *sender)
+{
+    json_t *object = json_must(json_object());
+
+    json_object_set_new(object, "from", json_must(json_integer((json_int_t)sender->from)));
+    json_object_set_new(object, "name", json_must(json_string(sender->name)));
+    json_object_set_new(object, "pid", json_must(json_integer((json_int_t)sender->pid)));
+    if ((sender->flags & PP_PEER_SID) != 0)
+        json_object_set_new(object, "sid", json_must(json_string(sender->sid)));
+    else
+        json_object_set_new(object, "uid", json_must(json_integer(sender->uid)));
+    json_object_set_new(object, "ts", json_must(json_integer((json_int_t)sender->time_ms)));
+    return object;
+}
+
+/* "2026-11-22T03:15:57.120Z ui[4242] uid 1000" */
+static void print_sender(const pp_sender *sender)
+{
+    char time[PP_TIME_TEXT];
+
+    pp_time_text(sender->time_ms, time);
+    out_format("%s %s[%llu] ", time, sender->name, (unsigned long long)sender->pid);
+    if ((sender->flags & PP_PEER_SID) != 0)
+        out_format("sid %s\t", sender->sid);
+    else
+        out_format("uid %u\t", (unsigned)sender->uid);
+}
+
 static void print_as_json(const pp_message *message)
 {
     json_t *object = json_must(json_object());
@@ -63,6 +95,8 @@ static void print_as_json(const pp_message *message)
     json_object_set_new(object, "subject",
                         json_must(json_stringn(message->subject, message->subject_length)));
     json_object_set_new(object, "params", json_from_value(message->params, message->params_size));
+    if (message->sender != NULL)
+        json_object_set_new(object, "meta", sender_as_json(message->sender));
     line.size = 0;
     json_print(object, &line);
     json_decref(object);
@@ -75,6 +109,8 @@ static void print_as_text(const pp_message *message)
     const char *only = value_only_bytes(message->params, message->params_size, &count);
     static struct bytes line;
 
+    if (message->sender != NULL)
+        print_sender(message->sender);
     if (given.subject) {
         out_bytes(message->subject, message->subject_length);
         out_bytes("\t", 1);
@@ -108,7 +144,8 @@ static int subscribe(const char *pattern)
     pp_sub *sub;
 
     config.group = given.group;
-    config.flags = (given.echo ? PP_SUB_ECHO : 0) | (given.policy == POLICY_CUT ? PP_SUB_CUT : 0);
+    config.flags = (given.echo ? PP_SUB_ECHO : 0) | (given.policy == POLICY_CUT ? PP_SUB_CUT : 0) |
+                   (given.meta ? PP_SUB_META : 0);
     config.on_message = on_message;
     int status = session_await(
         &session, pp_subscribe(session.client, session_op(&session), pattern, &config, &sub),

@@ -234,10 +234,24 @@ static bool on_urgent(struct ppi_link *link, const struct ppi_frame *frame)
     return true;
 }
 
+/* Closed with PP_EPROTO; unless it is a broker's line of text that says why it takes no connection,
+ * "E_PERM uid 1000 may not ...": then with what that says. */
 static void on_bad(struct ppi_link *link, enum ppi_scan what)
 {
-    (void)link;
-    (void)what; /* closed with PP_EPROTO */
+    pp_client *client = client_of(link);
+    const char *line = link->read_op.buffer;
+    size_t size = (size_t)link->read_op.bytes;
+
+    ppi_mutex_lock(&client->lock);
+    if (what == PPI_SCAN_ALIEN && client->state == PPI_CLIENT_HELLO && size > 2 &&
+        memcmp(line, "E_", 2) == 0) {
+        for (size_t i = 0; i < size; i++)
+            if (line[i] == '\n')
+                size = i;
+        client->why = ppi_status_of_error(line, size);
+        snprintf(client->error, sizeof client->error, "%.*s", (int)size, line);
+    }
+    ppi_mutex_unlock(&client->lock);
 }
 
 /* A pp_publish_start has gone out. */
@@ -463,6 +477,8 @@ int pp_client_open(pp_client **out, const pp_client_config *config)
         return ppi_fail(PP_EINVAL, "out and config.size must be set");
     if (config != NULL && config->port != NULL)
         return ppi_fail(PP_EINVAL, "on your own port: pp_client_new, then pp_client_connect");
+    if (ppi_in_callback()) /* where it could not be closed again either */
+        return ppi_fail(PP_ESTATE, "waiting inside a callback could never end");
     int status = pp_client_new(&client, config);
     if (status != PP_OK)
         return status;

@@ -6,6 +6,7 @@
  *   pending.c  requests that wait for an answer, and their operations
  *   replies.c  what services answer
  *   inbox.c    what comes in: messages, calls
+ *   identity.c who is who
  *
  * lock protects everything that is not said otherwise; it is never held across a system call or a
  * callback. It comes before the link's lock. */
@@ -71,6 +72,7 @@ struct pp_sub {
     pp_op *receive_op;               /* NULL: nobody waits for a message */
     struct ppi_buf filling, reading; /* of messages that wait; reading is pp_next's alone */
     size_t read_size;                /* of the message that pp_next gave out */
+    pp_sender sender;                /* who sent that one */
     bool full;                       /* frames are held until there is room */
 };
 
@@ -117,6 +119,7 @@ struct pp_client {
     struct ppi_map serving; /* by the call's id: its service's sid, if that has an on_cancel */
     pp_sub *last_sub;       /* the reader's: where the last message went */
     char error[PPI_ERROR_TEXT];
+    pp_identity self; /* size 0: not known yet */
 };
 
 /* --- client.c ------------------------------------------------------------------------------- */
@@ -187,6 +190,14 @@ void ppi_client_on_answer(pp_client *client, const struct ppi_frame *frame);
 /* Ends all requests: the connection is gone. */
 void ppi_client_end_requests(pp_client *client, int status);
 void ppi_client_free_requests(pp_client *client);
+
+/* --- identity.c ----------------------------------------------------------------------------- */
+
+/* What the answer to $hello says about this client. With the lock. */
+void ppi_client_note_hello(pp_client *client, const uint8_t *data, size_t size);
+
+/* What meta says. */
+void ppi_read_sender(const uint8_t *data, size_t size, pp_sender *sender);
 
 /* --- inbox.c -------------------------------------------------------------------------------- */
 

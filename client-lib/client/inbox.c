@@ -11,10 +11,10 @@
 #include "wire/envelope.h"
 #include "wire/skip.h"
 
-/* In front of each message that waits for pp_next; subject and params follow. */
+/* In front of each message that waits for pp_next; subject, params and meta follow. */
 struct waiting {
     uint64_t call;
-    uint32_t subject_length, params_size;
+    uint32_t subject_length, params_size, meta_size;
 };
 
 /* --- from the wire --------------------------------------------------------------------------- */
@@ -43,8 +43,9 @@ static size_t take_text(const uint8_t *data, size_t size, size_t *length)
     return value.kind == PPI_VALUE_TEXT ? value.size : 0;
 }
 
-/* [sid, subject, params]: false: it is not that. */
-static bool parse(const struct ppi_frame *frame, uint64_t *sid, pp_message *message)
+/* [sid, subject, params, meta?]: false: it is not that. */
+static bool parse(const struct ppi_frame *frame, uint64_t *sid, pp_message *message,
+                  struct ppi_slice *meta)
 {
     const uint8_t *at = frame->data + frame->params, *end = frame->data + frame->size;
     bool options = *at == 0x94; /* behind the params */
@@ -64,8 +65,12 @@ static bool parse(const struct ppi_frame *frame, uint64_t *sid, pp_message *mess
         return false;
     message->params = at;
     message->params_size = (size_t)(end - at);
-    if (options)
+    *meta = (struct ppi_slice){ 0 };
+    if (options) {
         message->params_size = ppi_value_at(at, message->params_size).size;
+        at += message->params_size;
+        *meta = (struct ppi_slice){ at, (size_t)(end - at) };
+    }
     return message->params_size > 0;
 }
 
@@ -77,24 +82,27 @@ static pp_sub *find(pp_client *client, uint64_t sid)
     return client->last_sub;
 }
 
-static size_t waiting_size(const pp_message *message)
+static size_t waiting_size(const pp_message *message, const struct ppi_slice *meta)
 {
-    return sizeof(struct waiting) + message->subject_length + message->params_size;
+    return sizeof(struct waiting) + message->subject_length + message->params_size + meta->size;
 }
 
 /* Keeps a message for pp_next. */
-static int keep(pp_sub *sub, const pp_message *message)
+static int keep(pp_sub *sub, const pp_message *message, const struct ppi_slice *meta)
 {
     struct waiting head = { message->call, (uint32_t)message->subject_length,
-                            (uint32_t)message->params_size };
-    uint8_t *room = ppi_buf_room(&sub->filling, waiting_size(message));
+                            (uint32_t)message->params_size, (uint32_t)meta->size };
+    uint8_t *room = ppi_buf_room(&sub->filling, waiting_size(message, meta));
 
     if (room == NULL)
         return PP_ENOMEM;
     memcpy(room, &head, sizeof head);
     memcpy(room + sizeof head, message->subject, message->subject_length);
-    memcpy(room + sizeof head + message->subject_length, message->params, message->params_size);
-    ppi_buf_added(&sub->filling, waiting_size(message));
+    room += sizeof head + message->subject_length;
+    memcpy(room, message->params, message->params_size);
+    if (meta->size > 0)
+        memcpy(room + message->params_size, meta->data, meta->size);
+    ppi_buf_added(&sub->filling, waiting_size(message, meta));
     return PP_OK;
 }
 
@@ -107,7 +115,8 @@ static void remember_call(pp_client *client, const pp_sub *sub, uint64_t call)
 }
 
 /* Puts a message by for pp_next, or has it wait until there is room. */
-static enum ppi_verdict put_by(pp_client *client, pp_sub *sub, const pp_message *message)
+static enum ppi_verdict put_by(pp_client *client, pp_sub *sub, const pp_message *message,
+                               const struct ppi_slice *meta)
 {
     int status = PP_OK;
 
@@ -117,12 +126,12 @@ static enum ppi_verdict put_by(pp_client *client, pp_sub *sub, const pp_message 
         return PPI_NEXT;
     }
     size_t waits = ppi_buf_size(&sub->filling);
-    bool hold = waits > 0 && waits + waiting_size(message) > client->config.inbox_bytes;
+    bool hold = waits > 0 && waits + waiting_size(message, meta) > client->config.inbox_bytes;
     pp_op *op = sub->receive_op;
     sub->full = hold;
     sub->receive_op = NULL;
     if (!hold) {
-        status = keep(sub, message);
+        status = keep(sub, message, meta);
         remember_call(client, sub, message->call);
     }
     ppi_mutex_unlock(&client->lock);
@@ -133,15 +142,21 @@ static enum ppi_verdict put_by(pp_client *client, pp_sub *sub, const pp_message 
 }
 
 /* Hands a message to whoever it is for. */
-static enum ppi_verdict hand_over(pp_client *client, uint64_t sid, pp_message *message)
+static enum ppi_verdict hand_over(pp_client *client, uint64_t sid, pp_message *message,
+                                  const struct ppi_slice *meta)
 {
+    pp_sender sender;
     pp_sub *sub = find(client, sid);
 
     if (sub == NULL || atomic_load_explicit(&sub->ending, memory_order_relaxed))
         return PPI_NEXT; /* unsubscribed meanwhile */
     message->sub = sub;
     if (sub->on_message == NULL)
-        return put_by(client, sub, message);
+        return put_by(client, sub, message, meta);
+    if (meta->size > 0) {
+        ppi_read_sender(meta->data, meta->size, &sender);
+        message->sender = &sender;
+    }
     if (message->call != 0 && sub->on_cancel != NULL) {
         ppi_mutex_lock(&client->lock);
         remember_call(client, sub, message->call);
@@ -156,21 +171,23 @@ static enum ppi_verdict hand_over(pp_client *client, uint64_t sid, pp_message *m
 enum ppi_verdict ppi_client_on_message(pp_client *client, const struct ppi_frame *frame)
 {
     pp_message message = { 0 };
+    struct ppi_slice meta;
     uint64_t sid;
 
-    if (!parse(frame, &sid, &message)) {
+    if (!parse(frame, &sid, &message, &meta)) {
         ppi_link_close(&client->link, PP_EPROTO);
         return PPI_STOP;
     }
-    return hand_over(client, sid, &message);
+    return hand_over(client, sid, &message, &meta);
 }
 
 enum ppi_verdict ppi_client_on_call(pp_client *client, const struct ppi_frame *frame)
 {
     pp_message message = { .call = (uint64_t)frame->id + 1 };
+    struct ppi_slice meta;
     uint64_t sid;
 
-    if (!parse(frame, &sid, &message)) {
+    if (!parse(frame, &sid, &message, &meta)) {
         ppi_link_close(&client->link, PP_EPROTO);
         return PPI_STOP;
     }
@@ -179,7 +196,7 @@ enum ppi_verdict ppi_client_on_call(pp_client *client, const struct ppi_frame *f
         pp_reply_error(client, message.call, "E_NORESP the service has ended");
         return PPI_NEXT;
     }
-    return hand_over(client, sid, &message);
+    return hand_over(client, sid, &message, &meta);
 }
 
 void ppi_client_on_cancel(pp_client *client, const struct ppi_frame *frame)
@@ -207,7 +224,7 @@ void ppi_client_on_cancel(pp_client *client, const struct ppi_frame *frame)
 enum { WISH_BYTES = 512 };
 struct wish {
     const char *method, *pattern, *group;
-    bool echo, cut, exclusive;
+    bool echo, cut, meta, exclusive;
     uint32_t max_inflight;
 };
 
@@ -219,7 +236,7 @@ static void pack_wish(struct ppi_buf *buf, const struct wish *wish)
     msgpack_packer_init(&packer, buf, ppi_pack_write);
     msgpack_pack_array(&packer, 2);
     ppi_pack_text(&packer, wish->pattern);
-    msgpack_pack_map(&packer, 1u + (wish->group != NULL) + wish->echo + wish->cut +
+    msgpack_pack_map(&packer, 1u + (wish->group != NULL) + wish->echo + wish->cut + wish->meta +
                                   wish->exclusive + (wish->max_inflight != 0));
     ppi_pack_text(&packer, "form");
     ppi_pack_text(&packer, "rich");
@@ -234,6 +251,10 @@ static void pack_wish(struct ppi_buf *buf, const struct wish *wish)
     if (wish->cut) {
         ppi_pack_text(&packer, "policy");
         ppi_pack_text(&packer, "cut");
+    }
+    if (wish->meta) {
+        ppi_pack_text(&packer, "meta");
+        msgpack_pack_true(&packer);
     }
     if (wish->exclusive) {
         ppi_pack_text(&packer, "exclusive");
@@ -304,7 +325,8 @@ int pp_subscribe(pp_client *client, pp_op *op, const char *pattern, const pp_sub
                                .pattern = pattern,
                                .group = config->group,
                                .echo = (config->flags & PP_SUB_ECHO) != 0,
-                               .cut = (config->flags & PP_SUB_CUT) != 0 };
+                               .cut = (config->flags & PP_SUB_CUT) != 0,
+                               .meta = (config->flags & PP_SUB_META) != 0 };
     pp_sub *sub = sub_new(client);
     if (sub == NULL)
         return PP_ENOMEM;
@@ -327,6 +349,7 @@ int pp_serve(pp_client *client, pp_op *op, const char *pattern, const pp_serve_c
     const struct wish wish = { .method = "$serve",
                                .pattern = pattern,
                                .exclusive = (config->flags & PP_SERVE_EXCLUSIVE) != 0,
+                               .meta = (config->flags & PP_SERVE_META) != 0,
                                .max_inflight = config->max_inflight };
     pp_sub *service = sub_new(client);
     if (service == NULL)
@@ -435,7 +458,11 @@ int pp_next(pp_sub *sub, pp_message *message)
                              head.subject_length,
                              data + head.subject_length,
                              head.params_size,
-                             head.call };
-    sub->read_size = sizeof head + head.subject_length + head.params_size;
+                             head.call,
+                             head.meta_size > 0 ? &sub->sender : NULL };
+    if (head.meta_size > 0)
+        ppi_read_sender(data + head.subject_length + head.params_size, head.meta_size,
+                        &sub->sender);
+    sub->read_size = sizeof head + head.subject_length + head.params_size + head.meta_size;
     return 1;
 }

@@ -49,7 +49,7 @@ int ppi_client_op(pp_client *client, pp_op *op, pp_op *own, pp_op **started)
     *started = op != NULL ? op : own;
     if (op != NULL)
         return PP_OK;
-    if (ppi_in_callback() || ppi_queue_is_worker(client->port))
+    if (ppi_in_callback() || ppi_port_is_home(client->port))
         return ppi_fail(PP_ESTATE,
                         "waiting on the port's own thread could never end: give an operation");
     return pp_op_use_wait(own);
@@ -232,7 +232,7 @@ static int take_result(pp_client *client, struct ppi_request *request, const uin
     case PPI_REQUEST_SUBSCRIBE: return activate(client, request, result, size);
     case PPI_REQUEST_PUBLISH: return read_receipt(result, size, request->out.receipt);
     case PPI_REQUEST_CALL: return keep(request->out.answer, result, size);
-    case PPI_REQUEST_HELLO:
+    case PPI_REQUEST_HELLO: ppi_client_note_hello(client, result, size); return PP_OK;
     case PPI_REQUEST_UNSUBSCRIBE:
     case PPI_REQUEST_PING:
     case PPI_REQUEST_BYE: return PP_OK;

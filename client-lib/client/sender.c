@@ -16,7 +16,6 @@
 #include "base/compiler.h"
 #include "base/status.h"
 #include "io/port.h"
-#include "io/queue.h"
 #include "wire/envelope.h"
 #include "wire/scan.h"
 
@@ -102,7 +101,7 @@ static void see_off(pp_client *client, bool urgent)
 
     if (sender->busy)
         return; /* who writes sees that there is more */
-    if (ppi_queue_is_worker(client->port)) {
+    if (ppi_port_is_home(client->port)) {
         if (sender->used >= PPI_STAGE_FULL)
             flush(client);
         else

@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/status.h"
 #include "io/driver.h"
@@ -138,6 +139,7 @@ int pp_dial(pp_handle **out, const char *name, const pp_dial_config *config)
     if (dial == NULL)
         return ppi_fail_plain(PP_ENOMEM);
     dial->flags = config->flags;
+    dial->logical = strpbrk(name, "/\\") == NULL;
     dial->timeout_ms = config->timeout_ms == 0 ? PPI_DIAL_TIMEOUT_MS : config->timeout_ms;
     int error = pp_pipe_path(name, config->scope, dial->path, sizeof dial->path);
     if (error == PP_OK)

@@ -12,6 +12,7 @@ enum { PPI_DIAL_PAUSE_MIN_MS = 1, PPI_DIAL_PAUSE_MAX_MS = 50, PPI_DIAL_TIMEOUT_M
 
 struct ppi_dial {
     char path[PP_PATH_MAX];
+    bool logical;     /* the path was made of a name */
     char server[192]; /* who must own the server; "" by default rule */
     uint32_t flags;
     int32_t timeout_ms;

@@ -58,6 +58,9 @@ struct ppi_pipe_driver {
 
     /* Who is at the other end. PP_OK, PP_ESTATE, PP_EIO. */
     int (*peer)(pp_handle *handle, pp_peer *peer);
+
+    /* The path of the program it runs, as pp_peer_exe. */
+    int (*exe)(pp_handle *handle, char *path, size_t size);
 };
 
 /* Feeds a port. poll may be called by several threads at once. */
@@ -77,6 +80,10 @@ struct ppi_port_driver {
 
     /* From now on poll also returns at deadline_ns (PPI_FOREVER: no more). Port's lock held. */
     void (*alarm)(pp_port *port, uint64_t deadline_ns);
+
+    /* A descriptor that is readable while poll would complete something or return early; NULL:
+     * there is none. */
+    int (*descriptor)(pp_port *port);
 
     /* The time that deadlines of timers are compared with. */
     uint64_t (*now_ns)(void);

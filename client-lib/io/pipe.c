@@ -30,7 +30,7 @@ int pp_listen(pp_handle **out, const char *name, const pp_listen_config *config)
     if (config == NULL)
         config = &defaults;
     if (out == NULL || name == NULL || config->size != sizeof *config ||
-        config->access > PP_ACCESS_LOCAL)
+        config->access > PP_ACCESS_ADMINS)
         return ppi_fail(PP_EINVAL, "out, name, config.size or config.access is wrong");
     return ppi_transport()->listen(out, name, config);
 }
@@ -116,4 +116,18 @@ int pp_peer_get(pp_handle *stream, pp_peer *peer)
         error = stream->driver->peer(stream, peer);
     ppi_mutex_unlock(&stream->lock);
     return error == PP_OK ? PP_OK : ppi_fail(error, "not a connected stream");
+}
+
+int pp_peer_exe(pp_handle *stream, char *path, size_t size)
+{
+    if (stream == NULL || path == NULL || size == 0)
+        return ppi_fail(PP_EINVAL, "stream and path must be set");
+
+    int error = PP_ESTATE;
+    path[0] = '\0';
+    ppi_mutex_lock(&stream->lock);
+    if (stream->kind == PPI_STREAM && stream->state == PPI_OPEN)
+        error = stream->driver->exe(stream, path, size);
+    ppi_mutex_unlock(&stream->lock);
+    return error == PP_OK ? PP_OK : ppi_fail(error, "the program at the other end is not known");
 }

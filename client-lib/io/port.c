@@ -81,6 +81,22 @@ static bool forked(pp_port *port)
            ppi_process_generation();
 }
 
+/* --- threads --------------------------------------------------------------------------------- */
+
+static atomic_uint_fast64_t last_serial;
+static _Thread_local uint64_t home; /* the serial of the port from which this thread took last */
+
+bool ppi_port_is_home(const pp_port *port)
+{
+    return home == port->serial;
+}
+
+void pp_thread_detach(void)
+{
+    home = 0;
+    ppi_queue_detach(NULL);
+}
+
 /* --- opening and closing -------------------------------------------------------------------- */
 
 int pp_port_open(pp_port **out, const pp_port_config *config)
@@ -96,6 +112,7 @@ int pp_port_open(pp_port **out, const pp_port_config *config)
     pp_port *port = calloc(1, sizeof *port);
     if (port == NULL)
         return ppi_fail_plain(PP_ENOMEM);
+    port->serial = atomic_fetch_add(&last_serial, 1) + 1;
     atomic_init(&port->references, 1);
     atomic_init(&port->generation, ppi_process_generation());
     ppi_mutex_init(&port->lock);
@@ -215,6 +232,7 @@ int pp_port_get_many(pp_port *port, pp_packet *packets, int count, int timeout_m
 
     uint64_t deadline_ns = timeout_ms == 0 ? 0 : ppi_deadline_ns(timeout_ms);
     int filled = 0;
+    home = port->serial;
     while (filled == 0) {
         int taken = ppi_queue_take(port, packets, count, deadline_ns);
 
@@ -241,11 +259,21 @@ int pp_port_claim(pp_port *port, void *overlapped, uintptr_t key, uint32_t bytes
         return ppi_fail(PP_ESTATE, "a port works in the process that opened it");
 
     ppi_port_ref(port);
+    home = port->serial;
     int result = ppi_queue_claim(port, overlapped, key, bytes, packet);
     if (result > 0)
         result = deliver(port, packet);
     ppi_port_unref(port);
     return result >= 0 ? result : ppi_fail_plain(result);
+}
+
+int pp_port_pollable(pp_port *port, int *descriptor)
+{
+    if (port == NULL || descriptor == NULL)
+        return ppi_fail(PP_EINVAL, "port and descriptor must be set");
+    if (forked(port))
+        return ppi_fail(PP_ESTATE, "a port works in the process that opened it");
+    return ppi_queue_lend(port, descriptor);
 }
 
 int pp_port_post(pp_port *port, uintptr_t key, uint64_t bytes, pp_op *op)
@@ -321,6 +349,8 @@ int pp_port_shutdown(pp_port *port, int how, int timeout_ms,
     if (forked(port) || ppi_in_callback())
         return ppi_fail(PP_ESTATE, "not inside a callback, nor in a forked child");
 
+    if (home == port->serial)
+        home = 0;
     ppi_queue_detach(port);
     uint64_t deadline_ns = ppi_deadline_ns(timeout_ms);
     atomic_store(&port->closing, true);

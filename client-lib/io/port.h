@@ -14,6 +14,7 @@
 /* References: one for the caller until pp_port_close, one for each attached handle, one for each
  * worker between two pp_port_get. */
 struct pp_port {
+    uint64_t serial; /* no other port of the process ever has it; not 0 */
     atomic_uint references;
     atomic_uint generation;           /* of the process that opened it */
     atomic_uint_fast64_t outstanding; /* operations whose packet was not taken */
@@ -29,6 +30,10 @@ struct pp_port {
     const struct ppi_port_driver *driver;
     void *driver_data; /* the driver's */
 };
+
+/* Is it the port from which the calling thread took last, or tried to, and to which it will come
+ * back? What such a thread waits for would never be handled if it is the only one. */
+bool ppi_port_is_home(const pp_port *port);
 
 void ppi_port_ref(pp_port *port);
 void ppi_port_unref(pp_port *port);

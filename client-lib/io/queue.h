@@ -25,15 +25,15 @@ int ppi_queue_take(pp_port *port, pp_packet *packets, int count, uint64_t deadli
 int ppi_queue_claim(pp_port *port, void *overlapped, uintptr_t key, uint32_t bytes,
                     pp_packet *packet);
 
+/* As pp_port_pollable. */
+int ppi_queue_lend(pp_port *port, int *descriptor);
+
 /* From now on ppi_queue_take returns PP_ECLOSED to everybody. */
 void ppi_queue_end(pp_port *port);
 
 /* After ppi_queue_end: takes one packet without being a worker, waiting for it until deadline_ns.
  * false: none came, or nothing is outstanding any more. */
 bool ppi_queue_drop(pp_port *port, pp_packet *packet, uint64_t deadline_ns);
-
-/* Is the calling thread a worker of the port: between two takes, or in a handler of one? */
-bool ppi_queue_is_worker(const pp_port *port);
 
 /* The calling thread will not come back to port; NULL: to whichever it belongs. */
 void ppi_queue_detach(pp_port *port);

@@ -22,7 +22,14 @@
  *
  * A worker that comes back finds the next packet without a switch of threads: it gives its token
  * up and takes one again under the same lock. Events are looked for without waiting once in
- * POLL_EVERY takes, so that a stream that is always ready cannot hide the others. */
+ * POLL_EVERY takes, so that a stream that is always ready cannot hide the others.
+ *
+ * A lent descriptor is the driver's own: events make it readable by themselves, and so does a wake,
+ * until somebody polls. So a foreign loop needs a wake for packets that lie here: one when they
+ * come, are left behind or find a token free, and none was sent since the last poll. Its visits,
+ * takes that do not wait, poll without a token, too: otherwise events would keep the descriptor
+ * readable, for nothing, as long as the workers have all tokens; and a visit that finds none needs
+ * no wake now, since one comes with the token. */
 #include "io/queue_user.h"
 
 #include <stdlib.h>
@@ -78,6 +85,16 @@ static struct waiter *unpark(struct ppi_queue *queue)
     return waiter;
 }
 
+static void wake_for_packets(pp_port *port)
+{
+    struct ppi_queue *queue = port->queue;
+
+    if (queue->packets.head == NULL || queue->wake_sent || seat.polling)
+        return;
+    queue->wake_sent = true;
+    port->driver->wake(port);
+}
+
 static void redistribute(pp_port *port)
 {
     struct ppi_queue *queue = port->queue;
@@ -93,10 +110,17 @@ static void redistribute(pp_port *port)
             break;
         }
     }
-    if (queue->packets.head != NULL && queue->polling > 0 && !queue->wake_sent && !seat.polling) {
-        queue->wake_sent = true;
-        port->driver->wake(port);
-    }
+    if (queue->polling > 0)
+        wake_for_packets(port);
+}
+
+/* After packets came, were left behind, or a token: what nobody in here takes is for the loop that
+ * has the descriptor. */
+static void offer(pp_port *port)
+{
+    redistribute(port);
+    if (port->queue->lent)
+        wake_for_packets(port);
 }
 
 /* --- opening and closing --------------------------------------------------------------------- */
@@ -145,7 +169,7 @@ static void leave_seat(void)
     ppi_mutex_lock(&port->queue->lock);
     if (seat.blocking == 0) {
         port->queue->active--;
-        redistribute(port);
+        offer(port);
     }
     ppi_mutex_unlock(&port->queue->lock);
     seat.port = NULL;
@@ -241,7 +265,7 @@ static int take_share(pp_port *port, pp_packet *packets, int count)
         packets[taken].op = take_packet(queue);
     queue->active++;
     queue->takes++;
-    redistribute(port);
+    offer(port);
     return taken;
 }
 
@@ -252,7 +276,8 @@ static int look(pp_port *port, pp_packet *packets, int count, uint64_t deadline_
 
     if (queue->ended)
         return PP_ECLOSED;
-    if (!token_free(port)) {
+    bool free = token_free(port), visit = queue->lent && deadline_ns == 0;
+    if (!free && !visit) {
         struct waiter waiter = { 0 };
 
         if (deadline_ns == 0 || !park(queue, &waiter, deadline_ns)) {
@@ -267,7 +292,7 @@ static int look(pp_port *port, pp_packet *packets, int count, uint64_t deadline_
             poll_events(port, deadline_ns);
         return 0;
     }
-    if (queue->packets.head != NULL && queue->takes < POLL_EVERY)
+    if (free && queue->packets.head != NULL && queue->takes < POLL_EVERY)
         return take_share(port, packets, count);
 
     bool wait = queue->packets.head == NULL && !*over;
@@ -277,6 +302,12 @@ static int look(pp_port *port, pp_packet *packets, int count, uint64_t deadline_
         return take_share(port, packets, count);
     *over = deadline_ns == 0 || (deadline_ns != PPI_FOREVER && ppi_now_ns() >= deadline_ns);
     return 0;
+}
+
+static void wake_at_end(pp_port *port)
+{
+    if (port->queue->polling > 0 || port->queue->lent)
+        port->driver->wake(port);
 }
 
 int ppi_queue_take(pp_port *port, pp_packet *packets, int count, uint64_t deadline_ns)
@@ -293,8 +324,8 @@ int ppi_queue_take(pp_port *port, pp_packet *packets, int count, uint64_t deadli
         taken = look(port, packets, count, deadline_ns, &over);
     if (taken <= 0)
         redistribute(port);
-    if (taken == PP_ECLOSED && queue->polling > 0)
-        port->driver->wake(port); /* the next poller leaves too */
+    if (taken == PP_ECLOSED)
+        wake_at_end(port); /* the next poller leaves too */
     ppi_mutex_unlock(&queue->lock);
     if (taken > 0)
         sit_down(port);
@@ -321,7 +352,7 @@ void ppi_queue_push(pp_port *port, pp_op *op)
     ppi_mutex_lock(&queue->lock);
     ppi_ops_append(&queue->packets, op);
     queue->packet_count++;
-    redistribute(port);
+    offer(port);
     bool ended = queue->ended;
     ppi_mutex_unlock(&queue->lock);
     if (ended) { /* whoever shuts the port down takes it */
@@ -339,9 +370,24 @@ void ppi_queue_end(pp_port *port)
     queue->ended = true;
     while (queue->parked != NULL)
         unpark(queue);
-    if (queue->polling > 0)
-        port->driver->wake(port);
+    wake_at_end(port);
     ppi_mutex_unlock(&queue->lock);
+}
+
+int ppi_queue_lend(pp_port *port, int *descriptor)
+{
+    struct ppi_queue *queue = port->queue;
+
+    if (port->driver->descriptor == NULL)
+        return ppi_fail(PP_ENOTSUP, "the driver %s has no descriptor to lend", port->driver->name);
+    ppi_mutex_lock(&queue->lock);
+    queue->lent = true;
+    wake_for_packets(port);
+    if (queue->ended)
+        wake_at_end(port);
+    ppi_mutex_unlock(&queue->lock);
+    *descriptor = port->driver->descriptor(port);
+    return PP_OK;
 }
 
 static pp_op *drop_one(struct ppi_queue *queue)
@@ -369,11 +415,6 @@ bool ppi_queue_drop(pp_port *port, pp_packet *packet, uint64_t deadline_ns)
         in_time = ppi_cond_wait_until(&port->idle, &port->lock, deadline_ns);
     ppi_mutex_unlock(&port->lock);
     return packet->op != NULL;
-}
-
-bool ppi_queue_is_worker(const pp_port *port)
-{
-    return seat.port == port;
 }
 
 void ppi_queue_detach(pp_port *port)
@@ -405,7 +446,7 @@ void pp_blocking_begin(void)
         return;
     ppi_mutex_lock(&port->queue->lock);
     port->queue->active--;
-    redistribute(port);
+    offer(port);
     ppi_mutex_unlock(&port->queue->lock);
 }
 
@@ -418,9 +459,4 @@ void pp_blocking_end(void)
     ppi_mutex_lock(&port->queue->lock);
     port->queue->active++;
     ppi_mutex_unlock(&port->queue->lock);
-}
-
-void pp_thread_detach(void)
-{
-    leave_seat();
 }

@@ -16,6 +16,7 @@ struct ppi_queue {
     uint32_t parked_count, active, polling;
     uint32_t takes; /* since events were last looked for */
     bool wake_sent; /* a poller is on its way out */
+    bool lent;      /* a foreign loop waits for the driver's descriptor */
     bool ended;
     uint64_t wakeups;
     struct ppi_timers timers;

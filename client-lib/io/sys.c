@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +11,8 @@
 #include <panpipe/sys.h>
 
 #include "base/buf.h"
+#include "base/check.h"
+#include "base/compiler.h"
 #include "base/status.h"
 
 uint64_t ppi_deadline_ns(int timeout_ms)
@@ -55,6 +58,12 @@ uint64_t pp_now_ns(void)
 uint64_t pp_cpu_ns(void)
 {
     return ppi_process_cpu_ns();
+}
+
+void pp_time_text(uint64_t wall_ms, char text[PP_TIME_TEXT])
+{
+    _Static_assert((int)PP_TIME_TEXT >= (int)PPI_TIME_TEXT, "there is room");
+    ppi_time_text(text, wall_ms);
 }
 
 void pp_sleep_ms(unsigned milliseconds)
@@ -143,4 +152,67 @@ int pp_file_make(const char *path)
 void pp_free(void *memory)
 {
     free(memory);
+}
+
+/* --- the ends of threads ---------------------------------------------------------------------- */
+
+static void (*_Atomic exit_hooks[2])(void); /* the queue's, and the broker's */
+
+void ppi_exit_hooks_add(void (*hook)(void))
+{
+    for (size_t i = 0; i < PPI_COUNT(exit_hooks); i++) {
+        void (*there)(void) = NULL;
+
+        if (atomic_compare_exchange_strong(&exit_hooks[i], &there, hook) || there == hook)
+            return;
+    }
+    ppi_check(false);
+}
+
+void ppi_exit_hooks_run(void)
+{
+    for (size_t i = 0; i < PPI_COUNT(exit_hooks); i++) {
+        void (*hook)(void) = exit_hooks[i];
+
+        if (hook != NULL)
+            hook();
+    }
+}
+
+/* --- other programs --------------------------------------------------------------------------- */
+
+struct pp_process {
+    struct ppi_process process;
+};
+
+const char *pp_program_path(void)
+{
+    return ppi_program_path();
+}
+
+int pp_process_start(pp_process **out, const char *const *arguments)
+{
+    pp_process *process;
+
+    if (out == NULL || arguments == NULL || arguments[0] == NULL)
+        return ppi_fail(PP_EINVAL, "out and arguments must be set");
+    process = calloc(1, sizeof *process);
+    if (process == NULL)
+        return ppi_fail_plain(PP_ENOMEM);
+    int status = ppi_process_start(&process->process, arguments, NULL);
+    if (status == PP_OK)
+        *out = process;
+    else
+        free(process);
+    return status;
+}
+
+int pp_process_wait(pp_process *process, int timeout_ms, int *code)
+{
+    if (process == NULL || code == NULL)
+        return ppi_fail_plain(PP_EINVAL);
+    int ended = ppi_process_wait(&process->process, timeout_ms, code);
+    if (ended == 1)
+        free(process);
+    return ended;
 }

@@ -61,9 +61,13 @@ bool ppi_event_wait(struct ppi_event *event, uint64_t deadline_ns);
 int ppi_thread_start(struct ppi_thread *thread, void (*run)(void *argument), void *argument);
 void ppi_thread_join(struct ppi_thread *thread);
 
-/* Calls hook at the end of every thread that called ppi_at_thread_exit, on that thread. One hook
- * for the whole process: always the same function. */
+/* Calls hook at the end of every thread that called ppi_at_thread_exit, on that thread; also if it
+ * gave another hook, so a hook looks whether the thread has anything of its own. At most two
+ * different functions in a process. */
 void ppi_at_thread_exit(void (*hook)(void));
+/* For its two implementations. */
+void ppi_exit_hooks_add(void (*hook)(void));
+void ppi_exit_hooks_run(void);
 
 /* Processors that this process may use (affinity and quota), at least 1. */
 uint32_t ppi_processors(void);

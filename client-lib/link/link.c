@@ -103,6 +103,19 @@ bool ppi_link_is_closing(struct ppi_link *link)
     return !is_open(link);
 }
 
+int ppi_link_who(struct ppi_link *link, pp_peer *peer, char *exe, size_t size)
+{
+    int status = PP_ESTATE;
+
+    ppi_mutex_lock(&link->lock); /* the pipe is there until the link is closing */
+    if (link->state != PPI_LINK_CLOSING)
+        status = peer != NULL ? pp_peer_get(link->pipe, peer) : PP_OK;
+    if (status == PP_OK && exe != NULL)
+        pp_peer_exe(link->pipe, exe, size);
+    ppi_mutex_unlock(&link->lock);
+    return status;
+}
+
 /* A batch, or a release, has ended with result: lets the owner send what was collected, and ends
  * the link if it was no good. */
 static void end_batch(struct ppi_link *link, enum ppi_scan result)

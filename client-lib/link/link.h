@@ -127,6 +127,10 @@ void ppi_link_send(struct ppi_link *link, const struct ppi_parcel *parcels, int 
 bool ppi_link_cork(struct ppi_link *link);
 void ppi_link_uncork(struct ppi_link *link);
 
+/* Who is at the other end, and the program it runs (exe; "": not known). peer, or exe, may be NULL.
+ * PP_OK; PP_ESTATE: it is closing. */
+int ppi_link_who(struct ppi_link *link, pp_peer *peer, char *exe, size_t size);
+
 /* Is it of no use any more to send to it? */
 bool ppi_link_is_closing(struct ppi_link *link);
 

@@ -46,11 +46,12 @@ size_t ppi_head_call(uint8_t *out, uint32_t id)
     return (size_t)(put_number(put_bytes(out, "\x94\x00", 2), id) - out);
 }
 
-size_t ppi_head_rich_call(uint8_t *out, uint32_t id, uint64_t sid)
+size_t ppi_head_rich_call(uint8_t *out, uint32_t id, uint64_t sid, bool meta)
 {
     uint8_t *end = put_number(put_bytes(out, "\x94\x00", 2), id);
 
-    return (size_t)(put_number(put_bytes(end, "\xA5$call\x93", 7), sid) - out);
+    return (size_t)(put_number(put_bytes(end, meta ? "\xA5$call\x94" : "\xA5$call\x93", 7), sid) -
+                    out);
 }
 
 size_t ppi_head_answer(uint8_t *out, uint32_t id)
@@ -58,9 +59,11 @@ size_t ppi_head_answer(uint8_t *out, uint32_t id)
     return (size_t)(put_number(put_bytes(out, "\x94\x01", 2), id) - out);
 }
 
-size_t ppi_head_message(uint8_t *out, uint64_t sid)
+size_t ppi_head_message(uint8_t *out, uint64_t sid, bool meta)
 {
-    return (size_t)(put_number(put_bytes(out, "\x93\x02\xA4$msg\x93", 8), sid) - out);
+    const char *head = meta ? "\x93\x02\xA4$msg\x94" : "\x93\x02\xA4$msg\x93";
+
+    return (size_t)(put_number(put_bytes(out, head, 8), sid) - out);
 }
 
 size_t ppi_head_request(uint8_t *out, uint32_t id, const char *subject, size_t length)

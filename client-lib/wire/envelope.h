@@ -6,6 +6,7 @@
 #ifndef PPI_ENVELOPE_H
 #define PPI_ENVELOPE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -15,11 +16,12 @@
 
 enum { PPI_HEAD_MAX = PPI_SUBJECT_MAX + 32 };
 
-size_t ppi_head_call(uint8_t *out, uint32_t id); /* [0, id | subject, params] */
-size_t ppi_head_rich_call(uint8_t *out, uint32_t id,
-                          uint64_t sid);             /* [0, id, "$call", [sid | ... */
-size_t ppi_head_answer(uint8_t *out, uint32_t id);   /* [1, id | error, result] */
-size_t ppi_head_message(uint8_t *out, uint64_t sid); /* [2, "$msg", [sid | ... */
+size_t ppi_head_call(uint8_t *out, uint32_t id);   /* [0, id | subject, params] */
+size_t ppi_head_answer(uint8_t *out, uint32_t id); /* [1, id | error, result] */
+/* [0, id, "$call", [sid | subject, params]] and [2, "$msg", [sid | subject, params]]; with meta one
+ * more is to follow. */
+size_t ppi_head_rich_call(uint8_t *out, uint32_t id, uint64_t sid, bool meta);
+size_t ppi_head_message(uint8_t *out, uint64_t sid, bool meta);
 
 /* Frames of one's own: [0, id, subject | params] and [2, subject | params]. */
 size_t ppi_head_request(uint8_t *out, uint32_t id, const char *subject, size_t length);

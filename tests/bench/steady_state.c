@@ -14,7 +14,6 @@
 
 #include "base/check.h"
 #include "broker.h"
-#include "log.h"
 
 enum { PARAMS_BYTES = 3 + 128, BURST = 100, BURSTS = 50, CALLS = 500, PATIENCE_MS = 20000 };
 
@@ -35,23 +34,23 @@ struct flow {
     uint64_t received;
 };
 
-static void on_stopped(void *context)
+static void on_stopped(void *context, pp_broker *broker)
 {
+    (void)broker;
     *(bool *)context = true;
 }
 
 static void bus_open(const struct sim_script *script)
 {
+    const struct broker_events events = { &bus.stopped, NULL, on_stopped };
     struct settings settings;
 
     sim_begin(script);
     settings_defaults(&settings);
     snprintf(settings.name, sizeof settings.name, "steady");
-    log_set_level(LOG_ERROR);
     bus.stopped = false;
     assert_int_equal(pp_port_open(&bus.port, NULL), PP_OK);
-    assert_int_equal(broker_open(&bus.broker, &settings, bus.port, on_stopped, &bus.stopped),
-                     PP_OK);
+    assert_int_equal(broker_open(&bus.broker, &settings, bus.port, &events), PP_OK);
 }
 
 static void shut(pp_port *port)
@@ -66,7 +65,7 @@ static void bus_close(void)
         ;
     assert_true(bus.stopped);
     shut(bus.port);
-    broker_free(bus.broker);
+    broker_close(bus.broker);
     pp_port_close(bus.port);
     sim_end();
 }
@@ -344,6 +343,7 @@ static void a_stream_over_real_pipes_hardly_allocates_or_locks(void **state)
 {
     pp_client_config client_config = PP_CLIENT_CONFIG_INIT;
     pp_sub_config sub_config = PP_SUB_CONFIG_INIT;
+    const struct broker_events events = { &bus.stopped, NULL, on_stopped };
     struct settings settings;
     struct ppi_thread workers[WORKERS];
     pp_client *publisher, *subscriber;
@@ -352,11 +352,9 @@ static void a_stream_over_real_pipes_hardly_allocates_or_locks(void **state)
     (void)state;
     settings_defaults(&settings);
     snprintf(settings.name, sizeof settings.name, "%s", test_path());
-    log_set_level(LOG_ERROR);
     bus.stopped = false;
     assert_int_equal(pp_port_open(&bus.port, NULL), PP_OK);
-    assert_int_equal(broker_open(&bus.broker, &settings, bus.port, on_stopped, &bus.stopped),
-                     PP_OK);
+    assert_int_equal(broker_open(&bus.broker, &settings, bus.port, &events), PP_OK);
     for (int i = 0; i < WORKERS; i++)
         assert_int_equal(ppi_thread_start(&workers[i], work, bus.port), PP_OK);
     client_config.broker = settings.name;
@@ -379,7 +377,7 @@ static void a_stream_over_real_pipes_hardly_allocates_or_locks(void **state)
     shut(bus.port);
     for (int i = 0; i < WORKERS; i++)
         ppi_thread_join(&workers[i]);
-    broker_free(bus.broker);
+    broker_close(bus.broker);
     pp_port_close(bus.port);
 }
 

@@ -12,6 +12,7 @@ int publish_tests(void);
 int receive_tests(void);
 int call_tests(void);
 int end_tests(void);
+int identity_tests(void);
 int misuse_tests(void);
 int load_tests(void);
 

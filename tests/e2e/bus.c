@@ -6,7 +6,6 @@
 #include <panpipe/port.h>
 
 #include "broker.h"
-#include "log.h"
 #include "wire/scan.h"
 
 static enum bus_kind kind = BUS_REAL;
@@ -165,8 +164,9 @@ static void open_real(struct bus *bus, const char *settings)
     EVENTUALLY(bus_log_has(bus, "disconnect client=1")); /* that was we */
 }
 
-static void on_stopped(void *context)
+static void on_stopped(void *context, pp_broker *broker)
 {
+    (void)broker;
     *(bool *)context = true;
 }
 
@@ -177,6 +177,7 @@ static void open_simulated(struct bus *bus, const char *settings)
     struct settings values;
     char config[PP_PATH_MAX], problem[256];
     static const struct sim_script script = { 0 };
+    const struct broker_events events = { &stopped, NULL, on_stopped };
 
     settings_defaults(&values);
     if (settings != NULL) {
@@ -186,11 +187,10 @@ static void open_simulated(struct bus *bus, const char *settings)
         remove(config);
     }
     snprintf(values.name, sizeof values.name, "%s", bus->name);
-    log_set_level(LOG_ERROR);
     sim_begin(&script);
     stopped = false;
     assert_int_equal(pp_port_open(&bus->port, NULL), PP_OK);
-    assert_int_equal(broker_open(&bus->broker, &values, bus->port, on_stopped, &stopped), PP_OK);
+    assert_int_equal(broker_open(&bus->broker, &values, bus->port, &events), PP_OK);
     keep_in_mind(bus);
 }
 
@@ -232,7 +232,7 @@ static void await_simulated(struct bus *bus)
     forget(bus);
     assert_int_equal(pp_port_shutdown(bus->port, PP_SHUT_FAST, TEST_PATIENCE_MS, NULL, NULL),
                      PP_OK);
-    broker_free(bus->broker);
+    broker_close(bus->broker);
     pp_port_close(bus->port);
     sim_end();
 }

@@ -36,7 +36,7 @@ from support import (
     unique,
 )
 
-COMMANDS = ["pub", "sub", "req", "serve", "ping", "stats", "ls", "stop", "stdio", "bench"]
+COMMANDS = "pub sub req serve ping stats ls stop stdio where bench".split()
 broker = Broker()
 
 
@@ -665,6 +665,19 @@ def _():
     pipe.stdin.close()
     assert pipe.wait(PATIENCE_S) == 0 and not pipe.stderr.read()
     assert end_of(sub).out in (b"last\n", b"z" * 500000 + b"\n")
+
+
+@test("where prints what a client connects to, also while nobody is there")
+def _():
+    place = run("where").out.decode().strip()
+    if not ON_WINE:
+        assert place == broker.socket(), place
+    assert json.loads(run("where", "--json").out) == {"path": place}
+    done = end_of(start(PANPIPE + ["-b", place, "ping", "-n", "1"]))
+    assert done.code == 0, done
+    there = unique("nobody")
+    assert there.encode() in end_of(start(PANPIPE + ["-b", there, "where"])).out
+    expect_error(2, "E_USAGE", "where", "-b", "Has Spaces")
 
 
 @test("stdio ends when the broker does")

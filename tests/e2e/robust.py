@@ -8,7 +8,6 @@ import resource
 import shutil
 import signal
 import socket
-import struct
 import subprocess
 import tempfile
 import threading
@@ -16,69 +15,28 @@ import time
 
 import msgpack
 from support import (
-    PANPIPE,
     PANPIPED,
     PATIENCE_S,
     Broker,
-    Skip,
+    Stranger,
+    connect,
     contents,
     end_of,
     eventually,
     file_with,
+    handles,
+    hear_all,
+    memory_kib,
     path,
     run_tests,
+    said,
+    serves,
     start,
     test,
     unique,
 )
 
 LINUX = "sockets, signals and limits of Linux"
-NOBODY = 65534
-
-
-def connect(broker):
-    """Waits where many come at once; not for ever."""
-    end = socket.socket(socket.AF_UNIX)
-    patience = struct.pack("ll", PATIENCE_S, 0)
-    end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, patience)
-    end.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, patience)
-    end.connect(broker.socket())
-    return end
-
-
-def hear_all(end):
-    """Everything up to the other side's end."""
-    heard = b""
-    while block := end.recv(65536):
-        heard += block
-    return heard
-
-
-def said(broker):
-    """The broker's log so far."""
-    return contents(broker.log.name).decode()
-
-
-def handles(broker):
-    return len(os.listdir(f"/proc/{broker.process.pid}/fd"))
-
-
-def memory_kib(broker):
-    with open(f"/proc/{broker.process.pid}/status") as status:
-        for line in status:
-            if line.startswith("VmRSS:"):
-                return int(line.split()[1])
-    raise AssertionError("no VmRSS")
-
-
-def serves(broker):
-    """Others are served: a message goes from one program to another."""
-    mark = unique("mark")
-    sub = broker.ready("sub", "served." + mark, "-n", "1")
-    done = broker.run("pub", "served." + mark, mark, "--need-receiver")
-    assert done.code == 0, done
-    done = end_of(sub)
-    assert done.code == 0 and done.out.decode() == mark + "\n", done
 
 
 class Crowd:
@@ -96,27 +54,6 @@ class Crowd:
         assert done.code == 0, done
         done = end_of(self.sub)
         assert done.code == 0 and done.out == self.expected, done.err
-
-
-class Stranger:
-    """Another user: a folder that both can reach, copies of the programs there."""
-
-    def __init__(self):
-        if os.getuid() != 0:
-            raise Skip("only root can start a program as another user")
-        if not shutil.which("setpriv"):
-            raise Skip("setpriv is not installed")
-        self.folder = tempfile.mkdtemp(prefix="panpipe-e2e-", dir="/tmp")
-        os.chmod(self.folder, 0o755)
-        user = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
-        self.panpiped = user + [shutil.copy(PANPIPED[0], self.folder), *PANPIPED[1:]]
-        self.panpipe = user + [shutil.copy(PANPIPE[0], self.folder), *PANPIPE[1:]]
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        shutil.rmtree(self.folder)
 
 
 # --- strangers and crowds ------------------------------------------------------------------------

@@ -11,6 +11,8 @@ import atexit
 import os
 import shlex
 import shutil
+import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -192,10 +194,89 @@ class Broker:
         return process
 
     def socket(self):
+        if "/" in self.name:
+            return self.name
         return os.path.join(folder, "panpipe", self.name + ".sock")
 
     def stop(self):
+        """Ends it in good order."""
         assert self.run("stop").code == 0
         code = self.process.wait(timeout=PATIENCE_S)
         self.log.seek(0)
         assert code == 0, self.log.read().decode()[-4000:]
+
+
+# --- looking at a broker from outside; Linux -------------------------------------------------
+
+
+def connect(broker):
+    """Waits where many come at once; not for ever."""
+    end = socket.socket(socket.AF_UNIX)
+    patience = struct.pack("ll", PATIENCE_S, 0)
+    end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, patience)
+    end.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, patience)
+    end.connect(broker.socket())
+    return end
+
+
+def hear_all(end):
+    """Everything up to the other side's end."""
+    heard = b""
+    while block := end.recv(65536):
+        heard += block
+    return heard
+
+
+def said(broker):
+    """The broker's log so far."""
+    return contents(broker.log.name).decode()
+
+
+def handles(broker):
+    return len(os.listdir(f"/proc/{broker.process.pid}/fd"))
+
+
+def memory_kib(broker):
+    with open(f"/proc/{broker.process.pid}/status") as status:
+        for line in status:
+            if line.startswith("VmRSS:"):
+                return int(line.split()[1])
+    raise AssertionError("no VmRSS")
+
+
+def serves(broker):
+    """Others are served: a message goes from one program to another."""
+    mark = unique("mark")
+    sub = broker.ready("sub", "served." + mark, "-n", "1")
+    done = broker.run("pub", "served." + mark, mark, "--need-receiver")
+    assert done.code == 0, done
+    done = end_of(sub)
+    assert done.code == 0 and done.out.decode() == mark + "\n", done
+
+
+class Stranger:
+    """Another user: a folder that both can reach, copies of the programs there."""
+
+    def __init__(self, uid=65534):
+        if os.getuid() != 0:
+            raise Skip("only root can start a program as another user")
+        if not shutil.which("setpriv"):
+            raise Skip("setpriv is not installed")
+        self.uid = uid
+        self.folder = tempfile.mkdtemp(prefix="panpipe-e2e-", dir="/tmp")
+        os.chmod(self.folder, 0o755)
+        self.program = shutil.copy(PANPIPE[0], self.folder)
+        self.panpiped = self.user() + [shutil.copy(PANPIPED[0], self.folder), *PANPIPED[1:]]
+        self.panpipe = self.user() + [self.program, *PANPIPE[1:]]
+
+    def user(self, uid=None, groups=None):
+        """The words that run a command line as that user, or this one."""
+        uid = uid or self.uid
+        more = [f"--groups={groups}"] if groups else ["--clear-groups"]
+        return ["setpriv", f"--reuid={uid}", f"--regid={uid}", *more]
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        shutil.rmtree(self.folder)

@@ -3,6 +3,7 @@
 #define WIRE_H
 
 int hello_tests(void);
+int who_tests(void);
 int publish_tests(void);
 int call_tests(void);
 int flow_tests(void);

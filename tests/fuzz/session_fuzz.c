@@ -10,7 +10,6 @@
 #include "broker.h"
 #include "fuzz/fuzz.h"
 #include "fuzz/world.h"
-#include "log.h"
 #include "sim/sim.h"
 #include "state.h"
 #include "subjects.h"
@@ -23,9 +22,10 @@ static pp_port *port;
 static bool stopped;
 static struct bare publisher, watcher, others[OTHERS];
 
-static void on_stopped(void *context)
+static void on_stopped(void *context, pp_broker *over)
 {
     (void)context;
+    (void)over;
     stopped = true;
 }
 
@@ -67,6 +67,7 @@ static void open_world(uint8_t manner)
                                        "fine";
     const struct sim_script script = { limits[manner & 3], limits[manner >> 2 & 3],
                                        manner & 0x10 ? 1000 : 0 };
+    const struct broker_events events = { NULL, NULL, on_stopped };
     struct settings settings;
 
     settings_defaults(&settings);
@@ -76,11 +77,11 @@ static void open_world(uint8_t manner)
     settings.queue_high = 16 * 1024;
     settings.queue_hard = 256 * 1024;
     settings.subs = settings.calls_open = 16;
-    log_set_level(LOG_ERROR);
+    settings.silent_ms = 0; /* time passes only when it is told to */
     sim_begin(&script);
     stopped = false;
     FUZZ_CHECK(pp_port_open(&port, NULL) == PP_OK);
-    FUZZ_CHECK(broker_open(&broker, &settings, port, on_stopped, NULL) == PP_OK);
+    FUZZ_CHECK(broker_open(&broker, &settings, port, &events) == PP_OK);
     bare_dial(&publisher, name);
     bare_dial(&watcher, name);
     bare_send(&watcher, subscribe, sizeof subscribe - 1);
@@ -108,7 +109,7 @@ static void close_world(void)
         ;
     FUZZ_CHECK(stopped);
     FUZZ_CHECK(pp_port_shutdown(port, PP_SHUT_FAST, 1000, NULL, NULL) == PP_OK);
-    broker_free(broker);
+    broker_close(broker);
     pp_port_close(port);
     sim_end();
 }

@@ -234,6 +234,14 @@ static int sim_peer(pp_handle *handle, pp_peer *peer)
     return PP_OK;
 }
 
+static int sim_exe(pp_handle *handle, char *path, size_t size)
+{
+    (void)handle;
+    (void)path;
+    (void)size;
+    return PP_ENOTFOUND;
+}
+
 static struct end *listener_at(const char *path)
 {
     for (struct ppi_list *at = world.ends.next; at != &world.ends; at = at->next) {
@@ -273,6 +281,7 @@ static const struct ppi_pipe_driver sim_pipe_driver = {
     .release = sim_release,
     .wait = sim_wait,
     .peer = sim_peer,
+    .exe = sim_exe,
 };
 
 static bool sim_accept(pp_handle *listener, pp_op *op)

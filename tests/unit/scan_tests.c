@@ -308,12 +308,13 @@ static void heads_are_frames_with_their_rest(void **state)
     (void)state;
     for (size_t i = 0; i < PPI_COUNT(numbers); i++) {
         uint32_t number = (uint32_t)numbers[i];
-        const size_t sizes[] = { ppi_head_call(out, number), ppi_head_rich_call(out, number, 9),
-                                 ppi_head_message(out, number) };
+        const size_t sizes[] = { ppi_head_call(out, number),
+                                 ppi_head_rich_call(out, number, 9, false),
+                                 ppi_head_message(out, number, false) };
         for (int kind = 0; kind < 3; kind++) {
             size_t size = kind == 0   ? ppi_head_call(out, number)
-                          : kind == 1 ? ppi_head_rich_call(out, number, 9)
-                                      : ppi_head_message(out, number);
+                          : kind == 1 ? ppi_head_rich_call(out, number, 9, false)
+                                      : ppi_head_message(out, number, false);
 
             assert_int_equal(size, sizes[kind]);
             memcpy(out + size, rest, sizeof rest - 1);

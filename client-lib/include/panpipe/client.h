@@ -8,7 +8,8 @@
  *   op with pp_op_use_call   a function of yours is called instead of a packet
  *   op with pp_op_use_wait   wait for it with pp_op_wait
  *   NULL                     the call itself waits, and returns how it ended. PP_ESTATE inside a
- *                            callback, and on a thread that takes the port's packets
+ *                            callback, and on a thread that took from the port last (or tried to),
+ *                            until pp_thread_detach
  * The start functions return PP_PENDING, or why nothing was started: PP_EINVAL; PP_ESTATE: op is in
  * flight; PP_ECLOSED: not connected yet, or not any more; PP_ENOMEM; PP_ELIMIT. op->status then
  * tells the rest: PP_OK; PP_ECANCELED: this client was closed or aborted first; PP_EPEERCLOSED, or
@@ -126,6 +127,28 @@ int pp_client_abort(pp_client *client);
  * be any MessagePack value. Returns text. */
 const char *pp_client_error(pp_client *client, char *text, size_t size);
 
+/* --- who is who ------------------------------------------------------------------------------ */
+
+/* One of the two ends, as the operating system recorded it. A user may be trusted; pid and exe are
+ * for people (see pp_peer in panpipe/pipe.h). */
+typedef struct pp_identity {
+    uint32_t size;  /* in: sizeof(pp_identity) */
+    uint32_t flags; /* PP_PEER_PID, _UID, _SID: which of these are known */
+    uint64_t id;    /* this client's number in the broker, as in `panpipe ls clients`; broker: 0 */
+    uint64_t pid;
+    uint32_t uid;         /* Linux */
+    char sid[PP_SID_MAX]; /* Windows */
+    char exe[1024];       /* the path of its program; "": not known, or longer */
+} pp_identity;
+
+/* Whom the broker has seen in this client, as it said when it was connected to last.
+ * PP_OK; PP_EINVAL; PP_ECLOSED: it never was. */
+int pp_client_self(pp_client *client, pp_identity *self);
+
+/* Who the broker is. Whether it is one that was expected has been checked before the first byte
+ * went to it (config.server). PP_OK; PP_EINVAL; PP_ECLOSED: not connected. */
+int pp_client_peer(pp_client *client, pp_identity *broker);
+
 /* --- publishing ------------------------------------------------------------------------------ */
 
 /* Publishes: PP_OK means queued, nothing more; it is lost if the connection ends before it is
@@ -160,6 +183,17 @@ void pp_client_push(pp_client *client);
 
 /* --- receiving ------------------------------------------------------------------------------- */
 
+/* Who sent a message, or calls: what the broker knows, not what they say; but for the name. */
+typedef struct pp_sender {
+    uint64_t from;        /* its number in the broker, as in `panpipe ls clients` */
+    uint64_t pid;         /* for people only */
+    uint64_t time_ms;     /* when the broker passed it on: since 1970 */
+    uint32_t flags;       /* PP_PEER_PID, _UID, _SID: which are known */
+    uint32_t uid;         /* Linux */
+    char sid[PP_SID_MAX]; /* Windows */
+    char name[68];        /* a label that it gave itself, or "pid-N" */
+} pp_sender;
+
 /* One message, or one call to be answered. Pointers are valid until the callback returns, or until
  * the next pp_next on the subscription. */
 typedef struct pp_message {
@@ -168,7 +202,8 @@ typedef struct pp_message {
     size_t subject_length;
     const void *params; /* a MessagePack array */
     size_t params_size;
-    uint64_t call; /* for pp_reply; services only */
+    uint64_t call;           /* for pp_reply; services only */
+    const pp_sender *sender; /* with PP_SUB_META, PP_SERVE_META; else NULL */
 } pp_message;
 
 typedef struct pp_sub_config {
@@ -185,7 +220,8 @@ typedef struct pp_sub_config {
     }
 enum {
     PP_SUB_ECHO = 1u, /* also what this client publishes itself */
-    PP_SUB_CUT = 2u   /* if it reads too slowly it is cut; else its publishers are held up */
+    PP_SUB_CUT = 2u,  /* if it reads too slowly it is cut; else its publishers are held up */
+    PP_SUB_META = 4u  /* its messages say who sent them: some 60 bytes more each */
 };
 
 /* Subscribes; active when it ends with PP_OK. *sub is set then, and lives until it is
@@ -210,7 +246,10 @@ typedef struct pp_serve_config {
     {                                                                                              \
         sizeof(pp_serve_config), 0, 0, NULL, NULL, NULL                                            \
     }
-enum { PP_SERVE_EXCLUSIVE = 1u }; /* nobody else may serve the pattern: E_NAMETAKEN */
+enum {
+    PP_SERVE_EXCLUSIVE = 1u, /* nobody else may serve the pattern: E_NAMETAKEN */
+    PP_SERVE_META = 2u       /* its calls say who calls */
+};
 
 /* Serves calls: as pp_subscribe. Each must be answered once, from any thread, now or later, also
  * after pp_unsubscribe. Ends with PP_ENAME too: served exclusively. */

@@ -47,44 +47,63 @@ int pp_pipe_path(const char *name, uint32_t scope, char *path, size_t size);
 
 /* --- servers ----------------------------------------------------------------------------- */
 
-/* Who may connect. */
+/* Who may connect. The user of this process, and root or SYSTEM, always may; the network, and who
+ * the system gives no name to (Linux: a user that this user namespace does not know), never. On
+ * Linux each connection is asked for before it is handed out, beside the socket's mode: a client
+ * that may not is told so in a line of text, and closed. On Windows the pipe's rights keep it out.
+ */
 enum {
-    PP_ACCESS_OWNER = 0, /* the user of this process (and root, SYSTEM) */
-    PP_ACCESS_LOCAL = 1  /* every user of this machine; never the network */
+    PP_ACCESS_OWNER = 0, /* "same-user": nobody else */
+    PP_ACCESS_LOCAL = 1, /* "local-users": every user of this machine */
+    PP_ACCESS_USER = 2,  /* "service-and-user": config.user, too */
+    PP_ACCESS_ADMINS = 3 /* "admins": Administrators, too; the members of config.group, too */
 };
 
+/* The names above, and back. -1: there is none such. NULL: no such access. */
+int pp_access_parse(const char *name);
+const char *pp_access_name(uint32_t access);
+
 typedef struct pp_listen_config {
-    uint32_t size;    /* sizeof(pp_listen_config) */
-    uint32_t scope;   /* PP_SCOPE_... */
-    uint32_t access;  /* PP_ACCESS_... */
-    uint32_t backlog; /* Linux: connections the system holds while no accept waits; 0: 1,024.
-                         Windows: each waiting pp_accept is one, so keep several */
+    uint32_t size;     /* sizeof(pp_listen_config) */
+    uint32_t scope;    /* PP_SCOPE_... */
+    uint32_t access;   /* PP_ACCESS_... */
+    uint32_t backlog;  /* Linux: connections the system holds while no accept waits; 0: 1,024.
+                          Windows: each waiting pp_accept is one, so keep several */
+    const char *user;  /* PP_ACCESS_USER: a uid, a SID, or the name of a user */
+    const char *group; /* PP_ACCESS_ADMINS: a gid, a SID, or the name of a group; NULL: none */
 } pp_listen_config;
 #define PP_LISTEN_CONFIG_INIT                                                                      \
     {                                                                                              \
-        sizeof(pp_listen_config), 0, 0, 0                                                          \
+        sizeof(pp_listen_config), 0, 0, 0, NULL, NULL                                              \
     }
+
+/* What config's access comes to on this machine, for people who check it, into text[0 .. size):
+ * Linux: "mode=0600 uids=0,1000"; Windows: the security descriptor as the system reads it, in SDDL.
+ * PP_OK; PP_EINVAL: config, or there is no such user or group: pp_detail says which. */
+enum { PP_ACCESS_TEXT_MAX = 1024 };
+int pp_access_describe(const pp_listen_config *config, char *text, size_t size);
 
 /* Makes a listener. The name is taken under a lock that the system drops when the process ends,
  * however it ends: a socket left by a killed process is recognised and replaced, a living
  * server's never is. config may be NULL.
- * PP_OK; PP_EINVAL (name, path too long); PP_EINUSE (a living server has it); PP_EACCESS;
- * PP_EUNTRUSTED (the folder belongs to, or is open to, somebody else; Windows: the name is held
- * by another user); PP_ENOTFOUND (no such folder); PP_ENOMEM; PP_ELIMIT; PP_EIO. */
+ * PP_OK; PP_EINVAL (name, path too long, no such user or group); PP_EINUSE (a living server has
+ * it); PP_EACCESS; PP_EUNTRUSTED (the folder belongs to, or is open to, somebody else; Windows: the
+ * name is held by another user); PP_ENOTFOUND (no such folder); PP_ENOMEM; PP_ELIMIT; PP_EIO. */
 int pp_listen(pp_handle **out, const char *name, const pp_listen_config *config);
 
 /* Accepts one connection. *connection is set before the packet is queued, only if its status is
  * PP_OK; it is not attached yet and is yours to close. A client that came and left already is
  * accepted too: its data can be read, then PP_EPEERCLOSED. Keep several accepts pending: clients
  * that come all at once then never find nobody.
- * Packet: PP_ELIMIT: out of handles; accept again after a pause. */
+ * Packet: PP_ELIMIT: out of handles; accept again after a pause. PP_EACCESS, Linux: somebody came
+ * who may not, and was sent away; op.bytes is the uid. Accept again at once. */
 int pp_accept(pp_handle *listener, pp_op *op, pp_handle **connection);
 
 /* --- clients ----------------------------------------------------------------------------- */
 
 enum {
     PP_DIAL_WAIT_SERVER = 1u, /* nobody listens yet: try again until the time is over */
-    PP_DIAL_ANY_SERVER = 2u,  /* do not check whose server it is */
+    PP_DIAL_ANY_SERVER = 2u,  /* do not check whose server it is, and where it lies */
     PP_DIAL_START = 4u        /* nobody listens: start the user's broker, panpiped, and wait for it.
                                  Only PP_SCOPE_USER and a logical name; see broker/README.md */
 };
@@ -94,7 +113,10 @@ typedef struct pp_dial_config {
     uint32_t flags;     /* PP_DIAL_... */
     int32_t timeout_ms; /* the whole connect, with its repetitions; 0: 5,000; negative: none */
     const char *server; /* user that must own the server, a uid in decimal or a SID.
-                           NULL: this process's own user, or root / SYSTEM / Administrators */
+                           NULL: this process's own user, or root / SYSTEM / Administrators.
+                           Linux: the folder of a logical name must belong to one of them, too, and
+                           be writable by nobody else; and where everybody can make files, so must
+                           the socket. Checked before the first byte is sent */
 } pp_dial_config;
 #define PP_DIAL_CONFIG_INIT                                                                        \
     {                                                                                              \
@@ -111,7 +133,7 @@ int pp_dial(pp_handle **out, const char *name, const pp_dial_config *config);
  * Packet: PP_ENOSERVER: nobody listens, or with PP_DIAL_START panpiped cannot be started: pp_detail
  * says why, on the thread that takes the packet; PP_EBUSY: there was no room until the end;
  * PP_ETIMEDOUT: with PP_DIAL_WAIT_SERVER, nobody came; PP_EACCESS; PP_EUNTRUSTED: the server runs
- * as another user than expected. */
+ * as another user than expected, or others could have put it there. */
 int pp_connect(pp_handle *stream, pp_op *op);
 
 /* --- streams ----------------------------------------------------------------------------- */
@@ -168,20 +190,43 @@ uint32_t pp_handle_outstanding(const pp_handle *handle);
  * PP_OK; PP_ESTATE. */
 int pp_set_skip(pp_handle *handle);
 
-/* Who is at the other end, as the operating system recorded it when the connection was made. */
+/* Who is at the other end, as the operating system recorded it when the connection was made. A
+ * user is who may be trusted; the rest is for people: a process may have handed its end on, or run
+ * another program since. */
+enum { PP_PEER_GIDS_MAX = 32, PP_SID_MAX = 188 };
 typedef struct pp_peer {
-    uint32_t size;  /* in: sizeof(pp_peer) */
-    uint32_t flags; /* PP_PEER_...: which fields are known */
-    uint64_t pid;   /* for people only: it may have ended, and its number been used again */
-    uint32_t uid;   /* Linux */
-    uint32_t gid;   /* Linux */
-    char sid[188];  /* Windows: the user's SID as text */
+    uint32_t size;                   /* in: sizeof(pp_peer) */
+    uint32_t flags;                  /* PP_PEER_...: which fields are known */
+    uint64_t pid;                    /* it may have ended, and its number been used again */
+    uint32_t uid, gid;               /* Linux */
+    uint32_t gid_count;              /* of gids; Linux */
+    uint32_t gids[PP_PEER_GIDS_MAX]; /* its other groups */
+    char sid[PP_SID_MAX];            /* Windows: the user's SID as text */
+    uint32_t session;                /* Windows: of the logon */
+    uint32_t integrity;              /* Windows: 0x2000 is medium, 0x1000 low */
 } pp_peer;
-enum { PP_PEER_PID = 1u, PP_PEER_UID = 2u, PP_PEER_SID = 4u };
+enum {
+    PP_PEER_PID = 1u,
+    PP_PEER_UID = 2u, /* gid, too */
+    PP_PEER_SID = 4u,
+    PP_PEER_GIDS = 8u,
+    PP_PEER_MORE_GIDS = 16u, /* than gids has room for */
+    PP_PEER_SESSION = 32u,
+    PP_PEER_INTEGRITY = 64u,
+    PP_PEER_APP_CONTAINER = 128u /* it runs in one */
+};
 
 /* PP_OK; PP_EINVAL; PP_ESTATE: not a connected stream. On Windows a client is known (sid) only
  * after a byte of it was read. */
 int pp_peer_get(pp_handle *stream, pp_peer *peer);
+
+/* The program that the process at the other end runs now: its path, into path[0 .. size). On Linux
+ * never that of another process that has the same number meanwhile, where the system can tell
+ * (SO_PEERPIDFD). Asks the system each time.
+ * PP_OK; PP_EINVAL; PP_ESTATE: not a connected stream; PP_ENOTFOUND: it has ended, or is of a place
+ * that this process cannot see; PP_EACCESS: the system does not tell this user; PP_ELIMIT: it
+ * does not fit. */
+int pp_peer_exe(pp_handle *stream, char *path, size_t size);
 
 #ifdef __cplusplus
 }

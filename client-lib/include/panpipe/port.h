@@ -80,7 +80,8 @@ enum {
 const char *pp_strerror(int status);
 
 /* What exactly was wrong with this thread's last failed call, in words that say what to change;
- * "" if there is nothing to add to pp_strerror. Valid until the thread's next failing call. */
+ * "" if there is nothing to add to pp_strerror. Valid until the thread's next failing call. Of
+ * calls only: how an operation ended is in its packet, and pp_client_error has a client's words. */
 const char *pp_detail(void);
 
 /* --- operations -------------------------------------------------------------------------- */
@@ -190,6 +191,8 @@ int pp_port_open(pp_port **out, const pp_port_config *config);
 int pp_port_attach(pp_port *port, pp_handle *handle, uintptr_t key);
 
 /* Takes the oldest packet, waiting for it at most timeout_ms (0: do not wait; negative: for ever).
+ * Callbacks, and functions of pp_op_use_call, run inside; they do not end the wait: a callback that
+ * wants the loop to look at something posts a packet.
  * Ends the calling worker's previous packet: its active slot is given back first.
  * A thread belongs to the port from which it took last; taking from another, pp_thread_detach and
  * its end release it.
@@ -243,10 +246,29 @@ void pp_thread_detach(void);
  * thread, once per buffer, before the port is closed. NULL is ignored. */
 void pp_buffer_release(void *buffer);
 
-/* For a program that keeps its own loop on a port it lent with pp_port_config.native: hands one
- * dequeued entry to the library. overlapped, key and bytes as GetQueuedCompletionStatusEx gave
- * them. 1: *packet is a packet for you. 0: was the library's own business, done.
- * PP_ENOTFOUND: not ours, handle it yourself. PP_ENOTSUP: not Windows. */
+/* --- in a loop that is not the port's ------------------------------------------------------ */
+
+/* Linux: lends a descriptor to a loop that you have already: poll, select, epoll, uv_poll, GLib.
+ * It is readable whenever pp_port_get(port, &packet, 0) would deliver a packet, run something of
+ * the library's own (a deadline, a callback of a client), or return PP_ECLOSED. Then:
+ *
+ *     while ((got = pp_port_get(port, &packet, 0)) == 1)
+ *         handle(&packet);
+ *
+ * It may be readable for nothing; a get that returns 0 makes it quiet. Taking less in one turn is
+ * fine for a single thread that waits level-triggered: it stays readable. If the loop waits
+ * edge-triggered, or other threads take packets too, go on until 0, or end with pp_thread_detach.
+ * Other threads may wait in pp_port_get as ever; the same packet may wake one of them and the loop.
+ * Wait for input, nothing else: it is the port's, the same at each call, and is closed with the
+ * port, so take it out of the loop before. Nothing else of the port changes.
+ * PP_OK; PP_EINVAL; PP_ESTATE: forked child; PP_ENOTSUP: Windows, where your loop is a completion
+ * port that the library can use: pp_port_config.native. */
+int pp_port_pollable(pp_port *port, int *descriptor);
+
+/* Windows: for a program that keeps its own loop on a port it lent with pp_port_config.native:
+ * hands one dequeued entry to the library. overlapped, key and bytes as GetQueuedCompletionStatusEx
+ * gave them. 1: *packet is a packet for you. 0: was the library's own business, done. PP_ENOTFOUND:
+ * not ours, handle it yourself. PP_ENOTSUP: not Windows. */
 int pp_port_claim(pp_port *port, void *overlapped, uintptr_t key, uint32_t bytes,
                   pp_packet *packet);
 

@@ -15,6 +15,10 @@ extern "C" {
 uint64_t pp_now_ns(void);
 uint64_t pp_cpu_ns(void);
 
+/* Milliseconds since 1970 as 2026-11-21T20:52:00.123Z. */
+enum { PP_TIME_TEXT = 32 };
+void pp_time_text(uint64_t wall_ms, char text[PP_TIME_TEXT]);
+
 /* Not for waiting until something happens. */
 void pp_sleep_ms(unsigned milliseconds);
 
@@ -55,6 +59,18 @@ int pp_stdout_write(const void *data, size_t size);
 int pp_run(const char *command, const void *input, size_t input_size, size_t limit, void **output,
            size_t *output_size, int *code);
 void pp_free(void *memory);
+
+/* Another program, which runs beside this one with the same standard streams. arguments[0] is its
+ * path; the list ends with NULL. A program that starts itself takes pp_program_path, the path of
+ * the program that runs ("": not known).
+ * pp_process_start: PP_OK: *out must be waited for to its end; PP_EINVAL; PP_ENOMEM; PP_ENOTFOUND:
+ * there is no such program; PP_EIO: pp_detail says why.
+ * pp_process_wait: 1: it has ended and process is freed; *code is its exit code, or 256 + the
+ * number of the signal that ended it. 0: timeout_ms (negative: none) is over. PP_EINVAL. */
+typedef struct pp_process pp_process;
+const char *pp_program_path(void);
+int pp_process_start(pp_process **out, const char *const *arguments);
+int pp_process_wait(pp_process *process, int timeout_ms, int *code);
 
 #ifdef __cplusplus
 }

@@ -171,6 +171,12 @@ static void epoll_poll(pp_port *port, uint64_t deadline_ns)
     }
 }
 
+/* The set itself: an event of an edge-triggered member keeps it readable until it is fetched. */
+static int epoll_descriptor(pp_port *port)
+{
+    return ((struct epoll_port *)port->driver_data)->epoll_fd;
+}
+
 const struct ppi_port_driver ppi_epoll_driver = {
     .name = "epoll",
     .open = epoll_open,
@@ -178,6 +184,7 @@ const struct ppi_port_driver ppi_epoll_driver = {
     .poll = epoll_poll,
     .wake = epoll_wake,
     .alarm = epoll_alarm,
+    .descriptor = epoll_descriptor,
     .now_ns = ppi_now_ns,
 };
 

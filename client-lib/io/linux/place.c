@@ -76,9 +76,10 @@ struct place {
     mode_t folder_mode, socket_mode;
 };
 
-static int locate(struct place *place, char *path, const char *name, const pp_listen_config *config)
+static int locate(struct place *place, char *path, const char *name, uint32_t scope,
+                  const struct ppi_access *access)
 {
-    int error = pp_pipe_path(name, config->scope, path, PP_PATH_MAX);
+    int error = pp_pipe_path(name, scope, path, PP_PATH_MAX);
 
     if (error != PP_OK)
         return error;
@@ -90,8 +91,8 @@ static int locate(struct place *place, char *path, const char *name, const pp_li
     if (place->folder[0] == '\0')
         strcpy(place->folder, "/");
     place->private = strchr(name, '/') == NULL;
-    place->folder_mode = config->access == PP_ACCESS_OWNER ? 0700 : 0755;
-    place->socket_mode = config->access == PP_ACCESS_OWNER ? 0600 : 0666;
+    place->folder_mode = ppi_access_is_private(access) ? 0700 : 0755;
+    place->socket_mode = ppi_access_is_private(access) ? 0600 : 0666;
     return PP_OK;
 }
 
@@ -126,8 +127,11 @@ int ppi_place_folder(const char *name, char *path, const char **file, int *fd)
 {
     const pp_listen_config config = PP_LISTEN_CONFIG_INIT;
     struct place place = { .file = "" };
-    int error = locate(&place, path, name, &config);
+    struct ppi_access access;
+    int error = ppi_access_open(&access, &config);
 
+    if (error == PP_OK)
+        error = locate(&place, path, name, PP_SCOPE_USER, &access);
     if (error == PP_OK)
         error = open_folder(&place, fd);
     *file = place.file;
@@ -157,6 +161,23 @@ static bool is_owner(const char *text, size_t length)
     return length == 0 || (digits > 0 && digits + 1 == length && text[digits] == '\n');
 }
 
+/* A lock that others could hold, or whose other name is a file of ours, is none. */
+static int check_lock(const struct place *place, const char *file, int fd)
+{
+    struct stat info;
+
+    if (fstat(fd, &info) != 0)
+        return ppi_fail(PP_EIO, "lock file %s/%s: %s", place->folder, file, strerror(errno));
+    if (S_ISREG(info.st_mode) && info.st_nlink == 1 && info.st_uid == geteuid() &&
+        (info.st_mode & 022) == 0)
+        return PP_OK;
+    return ppi_fail(PP_EUNTRUSTED,
+                    "lock file %s/%s belongs to uid %u with mode %03o and %u names; it must be a "
+                    "file of yours, writable by nobody else: remove it",
+                    place->folder, file, (unsigned)info.st_uid, (unsigned)info.st_mode & 0777,
+                    (unsigned)info.st_nlink);
+}
+
 /* Takes the lock beside the socket, and leaves the process id in it for people. */
 static int take_lock(const struct place *place, int folder_fd, int *fd)
 {
@@ -165,8 +186,11 @@ static int take_lock(const struct place *place, int folder_fd, int *fd)
     snprintf(file, sizeof file, "%s.lock", place->file);
     *fd = openat(folder_fd, file, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
     if (*fd < 0)
-        return ppi_fail(ppi_errno_status(errno), "lock file %s/%s: %s", place->folder, file,
-                        strerror(errno));
+        return ppi_fail(errno == ELOOP ? PP_EUNTRUSTED : ppi_errno_status(errno),
+                        "lock file %s/%s: %s", place->folder, file, strerror(errno));
+    int error = check_lock(place, file, *fd);
+    if (error != PP_OK)
+        return error;
     bool locked = flock(*fd, LOCK_EX | LOCK_NB) == 0;
     if (!locked && errno != EWOULDBLOCK)
         return ppi_fail(ppi_errno_status(errno), "lock file %s/%s: %s", place->folder, file,
@@ -186,18 +210,14 @@ static int take_lock(const struct place *place, int folder_fd, int *fd)
     return PP_OK;
 }
 
-/* A short path to the file in the folder, safe from renames above it. */
-static void short_address(const struct place *place, int folder_fd, struct sockaddr_un *address)
+void ppi_place_short(int folder, const char *path, struct sockaddr_un *address)
 {
-    char path[PP_PATH_MAX + 32];
-    struct sockaddr_un full;
+    const char *slash = strrchr(path, '/');
+    char near[PP_PATH_MAX + 32];
 
-    snprintf(path, sizeof path, "/proc/self/fd/%d/%s", folder_fd, place->file);
-    if (access("/proc/self/fd", F_OK) == 0 && ppi_place_address(path, address) == PP_OK)
-        return;
-    snprintf(path, sizeof path, "%s/%s", place->folder, place->file);
-    ppi_place_address(path, &full);
-    *address = full;
+    snprintf(near, sizeof near, "/proc/self/fd/%d/%s", folder, slash != NULL ? slash + 1 : path);
+    if (access("/proc/self/fd", F_OK) != 0 || ppi_place_address(near, address) != PP_OK)
+        ppi_place_address(path, address);
 }
 
 /* Removes a socket that nobody listens on any more. PP_OK: the way is free. */
@@ -223,11 +243,12 @@ static int remove_stale(const struct place *place, int folder_fd, const struct s
     return PP_OK;
 }
 
-static int bind_socket(const struct place *place, int folder_fd, uint32_t backlog, int *fd)
+static int bind_socket(const struct place *place, const char *path, int folder_fd, uint32_t backlog,
+                       int *fd)
 {
     struct sockaddr_un address;
 
-    short_address(place, folder_fd, &address);
+    ppi_place_short(folder_fd, path, &address);
     int error = remove_stale(place, folder_fd, &address);
     if (error != PP_OK)
         return error;
@@ -239,6 +260,7 @@ static int bind_socket(const struct place *place, int folder_fd, uint32_t backlo
         listen(*fd, backlog != 0 ? (int)backlog : BACKLOG) != 0)
         return ppi_fail(ppi_errno_status(errno), "%s/%s: %s", place->folder, place->file,
                         strerror(errno));
+    ppi_refuse_descriptors(*fd);
     return PP_OK;
 }
 
@@ -250,7 +272,9 @@ int ppi_place_listen(pp_handle **out, const char *name, const pp_listen_config *
     struct stat info;
     pp_handle *handle = NULL;
 
-    int error = locate(&place, path, name, config);
+    int error = ppi_access_open(&os.access, config);
+    if (error == PP_OK)
+        error = locate(&place, path, name, config->scope, &os.access);
     if (error == PP_OK)
         error = open_folder(&place, &os.folder_fd);
     if (error == PP_OK)
@@ -261,7 +285,7 @@ int ppi_place_listen(pp_handle **out, const char *name, const pp_listen_config *
         error = ppi_service_socket(path, &os.fd);
     os.passed = os.fd >= 0;
     if (error == PP_OK && !os.passed)
-        error = bind_socket(&place, os.folder_fd, config->backlog, &os.fd);
+        error = bind_socket(&place, path, os.folder_fd, config->backlog, &os.fd);
     if (error == PP_OK && !os.passed &&
         fstatat(os.folder_fd, place.file, &info, AT_SYMLINK_NOFOLLOW) == 0)
         os.inode = info.st_ino;

@@ -13,7 +13,6 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <poll.h>
-#include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -23,6 +22,10 @@
 #include "io/linux/event.h"
 #include "io/linux/linux.h"
 #include "io/port.h"
+
+#ifndef SO_PASSRIGHTS
+#define SO_PASSRIGHTS 83
+#endif
 
 int ppi_errno_status(int number)
 {
@@ -55,6 +58,13 @@ pp_handle *ppi_socket_handle(int kind, int fd)
     else if (fd >= 0)
         close(fd);
     return handle;
+}
+
+void ppi_refuse_descriptors(int fd)
+{
+    const int no = 0;
+
+    (void)!setsockopt(fd, SOL_SOCKET, SO_PASSRIGHTS, &no, sizeof no); /* Linux 6.16 */
 }
 
 /* Not now: false, and the event that makes it worth trying again will come. */
@@ -167,6 +177,7 @@ static int64_t socket_try_write(pp_handle *handle, const pp_piece *pieces, int c
 
 static bool accept_one(pp_handle *listener, struct ppi_lane *lane, pp_op *op)
 {
+    uint32_t uid;
     int fd;
 
     if (listener->os.refusing && listener->os.passed) {
@@ -183,6 +194,11 @@ static bool accept_one(pp_handle *listener, struct ppi_lane *lane, pp_op *op)
     }
     if (fd < 0)
         return errno == EAGAIN ? blocked(lane) : failed(op, errno);
+    if (!ppi_access_admits(&listener->os.access, fd, &uid)) {
+        close(fd);
+        ppi_op_result(op, PP_EACCESS, 0, uid);
+        return true;
+    }
 
     pp_handle *connection = ppi_socket_handle(PPI_STREAM, fd);
     if (connection == NULL)
@@ -213,41 +229,46 @@ static bool socket_cancel(pp_handle *handle, pp_op *op)
     return true;
 }
 
-/* Is the server at the other end of fd one we expected? */
-static int check_server(const struct ppi_dial *dial, int fd)
+/* A socket to connect with; descriptors that the other side sends are refused. */
+static int open_socket(void)
 {
-    struct ucred server;
-    socklen_t size = sizeof server;
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
-    if ((dial->flags & PP_DIAL_ANY_SERVER) != 0)
-        return PP_OK;
-    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &server, &size) != 0)
-        return ppi_errno_status(errno);
-    if (dial->server[0] != '\0' ? server.uid == (uid_t)strtoul(dial->server, NULL, 10)
-                                : server.uid == geteuid() || server.uid == 0)
-        return PP_OK;
-    return ppi_fail(PP_EUNTRUSTED, "the server at %s runs as uid %u", dial->path,
-                    (unsigned)server.uid);
+    if (fd >= 0)
+        ppi_refuse_descriptors(fd);
+    return fd;
+}
+
+/* Connects fd to what lies at dial's path now. PP_OK, or why not. */
+static int connect_to(const struct ppi_dial *dial, int fd, int *os_error)
+{
+    struct sockaddr_un address;
+    int folder, status = ppi_server_place(dial, &folder);
+
+    if (status != PP_OK)
+        return status;
+    if (folder >= 0)
+        ppi_place_short(folder, dial->path, &address);
+    else
+        status = ppi_place_address(dial->path, &address);
+    if (status == PP_OK && connect(fd, (struct sockaddr *)&address, sizeof address) != 0) {
+        *os_error = errno;
+        status = ppi_errno_status(errno);
+    }
+    if (folder >= 0)
+        close(folder);
+    return status == PP_OK ? ppi_server_check(dial, fd) : status;
 }
 
 static int socket_connect(pp_handle *handle, int *os_error)
 {
-    struct sockaddr_un address;
-    int status = ppi_place_address(handle->dial->path, &address);
+    int fd = open_socket();
 
-    if (status != PP_OK)
-        return status;
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0) {
         *os_error = errno;
         return ppi_errno_status(errno);
     }
-    if (connect(fd, (struct sockaddr *)&address, sizeof address) != 0) {
-        *os_error = errno;
-        status = ppi_errno_status(errno);
-    } else {
-        status = check_server(handle->dial, fd);
-    }
+    int status = connect_to(handle->dial, fd, os_error);
     handle->os.fd = fd;
     if (status == PP_OK && handle->port != NULL)
         status = ppi_epoll_add(handle);
@@ -309,20 +330,6 @@ static bool socket_wait(pp_handle *handle, pp_op *op, struct ppi_event *event, u
                                deadline_ns);
 }
 
-static int socket_peer(pp_handle *handle, pp_peer *peer)
-{
-    struct ucred other;
-    socklen_t size = sizeof other;
-
-    if (getsockopt(handle->os.fd, SOL_SOCKET, SO_PEERCRED, &other, &size) != 0)
-        return ppi_errno_status(errno);
-    peer->flags = PP_PEER_PID | PP_PEER_UID;
-    peer->pid = (uint64_t)other.pid;
-    peer->uid = other.uid;
-    peer->gid = other.gid;
-    return PP_OK;
-}
-
 const struct ppi_pipe_driver ppi_socket_driver = {
     .name = "socket",
     .attach = socket_attach,
@@ -334,7 +341,8 @@ const struct ppi_pipe_driver ppi_socket_driver = {
     .abort = socket_abort,
     .release = socket_release,
     .wait = socket_wait,
-    .peer = socket_peer,
+    .peer = ppi_socket_peer,
+    .exe = ppi_socket_exe,
 };
 
 static int socket_dial(pp_handle **out)

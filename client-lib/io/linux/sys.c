@@ -136,23 +136,21 @@ void ppi_thread_join(struct ppi_thread *thread)
 
 static pthread_once_t exit_once = PTHREAD_ONCE_INIT;
 static pthread_key_t exit_key;
-static void (*_Atomic exit_hook)(void);
 
-static void run_exit_hook(void *marker)
+static void run_exit_hooks(void *marker)
 {
     (void)marker;
-    void (*hook)(void) = exit_hook;
-    hook();
+    ppi_exit_hooks_run();
 }
 
 static void make_exit_key(void)
 {
-    ppi_check(pthread_key_create(&exit_key, run_exit_hook) == 0);
+    ppi_check(pthread_key_create(&exit_key, run_exit_hooks) == 0);
 }
 
 void ppi_at_thread_exit(void (*hook)(void))
 {
-    exit_hook = hook;
+    ppi_exit_hooks_add(hook);
     pthread_once(&exit_once, make_exit_key);
     pthread_setspecific(exit_key, &exit_key);
 }

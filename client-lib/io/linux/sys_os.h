@@ -35,6 +35,13 @@ struct ppi_process {
     int pid;
 };
 
+/* Who may connect; all zero: this user and root. */
+struct ppi_access {
+    uint8_t access; /* PP_ACCESS_... */
+    bool has_group;
+    uint32_t user, group;
+};
+
 /* What a handle keeps for the system. */
 struct ppi_os_handle {
     int fd;        /* the socket; -1: none */
@@ -46,6 +53,7 @@ struct ppi_os_handle {
     bool refusing;  /* listener: see ppi_handle_refuse */
     uint64_t inode; /* listener: of the socket's file */
     char *file;     /* listener: its name in the folder; owned */
+    struct ppi_access access; /* listener */
 };
 
 #endif

@@ -94,10 +94,10 @@ static int name_holder(const struct ppi_listener *listener)
 
 static int open_name(struct ppi_listener *listener, const pp_listen_config *config)
 {
-    listener->security = ppi_pipe_security(config->access);
-    if (listener->security == NULL)
-        return ppi_win_fail(GetLastError(), "the rights of the pipe");
-    int error = ppi_place_lock(listener->path, &listener->lock);
+    int error = ppi_pipe_security(config, &listener->security);
+
+    if (error == PP_OK)
+        error = ppi_place_lock(listener->path, &listener->lock);
     if (error != PP_OK)
         return error;
     error = fill(listener, INSTANCES);

@@ -383,6 +383,7 @@ const struct ppi_pipe_driver ppi_npipe_driver = {
     .release = npipe_release,
     .wait = npipe_wait,
     .peer = ppi_pipe_peer,
+    .exe = ppi_pipe_exe,
 };
 
 static int npipe_dial(pp_handle **out)

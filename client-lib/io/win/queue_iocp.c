@@ -255,6 +255,14 @@ int ppi_queue_claim(pp_port *port, void *overlapped, uintptr_t key, uint32_t byt
     return translate(port, &entry, packet);
 }
 
+int ppi_queue_lend(pp_port *port, int *descriptor)
+{
+    (void)port;
+    (void)descriptor;
+    return ppi_fail(PP_ENOTSUP, "not on Windows: give pp_port_open your own completion port, "
+                                "config.native, and let pp_port_claim have what it delivers");
+}
+
 void ppi_queue_end(pp_port *port)
 {
     struct ppi_queue *queue = port->queue;
@@ -293,11 +301,6 @@ bool ppi_queue_drop(pp_port *port, pp_packet *packet, uint64_t deadline_ns)
     return false;
 }
 
-bool ppi_queue_is_worker(const pp_port *port)
-{
-    return seat.port == port;
-}
-
 void ppi_queue_detach(pp_port *port)
 {
     if (port == NULL || seat.port == port)
@@ -318,9 +321,4 @@ void pp_blocking_begin(void)
 
 void pp_blocking_end(void)
 {
-}
-
-void pp_thread_detach(void)
-{
-    leave_seat();
 }

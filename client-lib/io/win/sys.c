@@ -123,14 +123,11 @@ void ppi_thread_join(struct ppi_thread *thread)
 
 static INIT_ONCE exit_once = INIT_ONCE_STATIC_INIT;
 static DWORD exit_slot = FLS_OUT_OF_INDEXES;
-static void (*_Atomic exit_hook)(void);
 
-static void WINAPI run_exit_hook(void *marker)
+static void WINAPI run_exit_hooks(void *marker)
 {
-    void (*hook)(void) = exit_hook;
-
     if (marker != NULL)
-        hook();
+        ppi_exit_hooks_run();
 }
 
 static BOOL WINAPI make_exit_slot(INIT_ONCE *init, void *parameter, void **context)
@@ -138,14 +135,14 @@ static BOOL WINAPI make_exit_slot(INIT_ONCE *init, void *parameter, void **conte
     (void)init;
     (void)parameter;
     (void)context;
-    exit_slot = FlsAlloc(run_exit_hook);
+    exit_slot = FlsAlloc(run_exit_hooks);
     ppi_check(exit_slot != FLS_OUT_OF_INDEXES);
     return TRUE;
 }
 
 void ppi_at_thread_exit(void (*hook)(void))
 {
-    exit_hook = hook;
+    ppi_exit_hooks_add(hook);
     InitOnceExecuteOnce(&exit_once, make_exit_slot, NULL, NULL);
     FlsSetValue(exit_slot, &exit_slot);
 }

@@ -113,12 +113,13 @@ int ppi_place_lock(const wchar_t *path, HANDLE *lock);
 /* The SID of this process's user, as text; NULL: the system does not tell. */
 const char *ppi_own_sid(void);
 
-/* Who may do what with a pipe (access is PP_ACCESS_...), or with the lock on its name. Free with
- * LocalFree; NULL: GetLastError. */
-PSECURITY_DESCRIPTOR ppi_pipe_security(uint32_t access);
-PSECURITY_DESCRIPTOR ppi_lock_security(void);
+enum { PPI_SID_MAX = PP_SID_MAX };
 
-enum { PPI_SID_MAX = 188 };
+/* Who may do what with a pipe, as config says. PP_OK: free it with LocalFree; PP_EINVAL: no such
+ * user or group ... */
+int ppi_pipe_security(const pp_listen_config *config, PSECURITY_DESCRIPTOR *security);
+/* Or with the lock on its name. Free with LocalFree; NULL: GetLastError. */
+PSECURITY_DESCRIPTOR ppi_lock_security(void);
 
 /* Whose pipe it is: the SID of the server's user, as text. false: GetLastError. */
 bool ppi_pipe_owner(HANDLE pipe, char owner[PPI_SID_MAX]);
@@ -126,7 +127,8 @@ bool ppi_pipe_owner(HANDLE pipe, char owner[PPI_SID_MAX]);
 /* Is the owner one that a client expects? expected: the dial's; "": this user or the system. */
 bool ppi_owner_expected(const char *owner, const char *expected);
 
-/* ppi_pipe_driver.peer. */
+/* ppi_pipe_driver.peer and .exe. */
 int ppi_pipe_peer(pp_handle *handle, pp_peer *peer);
+int ppi_pipe_exe(pp_handle *handle, char *path, size_t size);
 
 #endif

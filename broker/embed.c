@@ -1,0 +1,124 @@
+/* embed.c: the broker for other programs, panpipe/broker.h: their config becomes settings. A
+ * pp_broker is a struct broker under the name that they know. */
+#include <panpipe/broker.h>
+
+#include <stdio.h>
+
+#include "base/compiler.h"
+#include "base/status.h"
+#include "broker.h"
+
+static struct broker *inside(const pp_broker *broker)
+{
+    return (struct broker *)(uintptr_t)broker;
+}
+
+static bool is_known(const pp_broker_config *config)
+{
+    return config->size == sizeof *config && config->scope <= PP_SCOPE_SYSTEM &&
+           config->access <= PP_ACCESS_ADMINS && config->log_level <= PP_LOG_DEBUG;
+}
+
+static int take_queue(struct settings *settings, uint64_t high)
+{
+    uint64_t hard = high * 4 > settings->frame_max ? high * 4 : settings->frame_max;
+
+    return settings_set_number(settings, "queue_high", high) &&
+                   settings_set_number(settings, "queue_low", high / 4) &&
+                   settings_set_number(settings, "queue_hard", hard)
+               ? PP_OK
+               : ppi_fail(PP_EINVAL, "queue_bytes is out of bounds");
+}
+
+static int take_numbers(struct settings *settings, const pp_broker_config *config)
+{
+    const struct {
+        const char *name;
+        uint64_t value;
+    } numbers[] = {
+        { "frame_max", config->frame_max },
+        { "connections", config->connections },
+        { "subs", config->subs },
+        { "calls_open", config->calls_open },
+        { "call_deadline_ms", config->call_deadline_ms },
+        { "drain_ms", config->drain_ms },
+    };
+
+    for (size_t i = 0; i < PPI_COUNT(numbers); i++)
+        if (numbers[i].value != 0 &&
+            !settings_set_number(settings, numbers[i].name, numbers[i].value))
+            return ppi_fail(PP_EINVAL, "%s is out of bounds", numbers[i].name);
+    return config->queue_bytes != 0 ? take_queue(settings, config->queue_bytes) : PP_OK;
+}
+
+/* NULL leaves what is there. false: it is too long. */
+static bool take_text(char *out, size_t size, const char *text)
+{
+    return text == NULL || snprintf(out, size, "%s", text) < (int)size;
+}
+
+/* Defaults, then the file, then the config. */
+static int settle(struct settings *settings, const pp_broker_config *config)
+{
+    char problem[240];
+
+    settings_defaults(settings);
+    if (config->settings != NULL &&
+        settings_load(settings, config->settings, problem, sizeof problem) != PP_OK)
+        return ppi_fail(PP_EINVAL, "%s", problem);
+    if (config->scope == PP_SCOPE_SYSTEM)
+        settings->system = true;
+    if (config->scope == PP_SCOPE_SYSTEM || config->access != PP_ACCESS_OWNER)
+        settings->access = (int)config->access;
+    if (!take_text(settings->access_user, sizeof settings->access_user, config->user) ||
+        !take_text(settings->access_group, sizeof settings->access_group, config->group))
+        return ppi_fail(PP_EINVAL, "the name of the user, or of the group, is too long");
+    if (config->log_level != 0)
+        settings->log_level = (enum log_level)config->log_level;
+    if (!take_text(settings->name, sizeof settings->name, config->name))
+        return ppi_fail(PP_EINVAL, "the name is too long");
+    int status = take_numbers(settings, config);
+    if (status == PP_OK && settings_check(settings, problem, sizeof problem) != PP_OK)
+        status = ppi_fail(PP_EINVAL, "%s", problem);
+    return status;
+}
+
+int pp_broker_open(pp_broker **out, pp_port *port, const pp_broker_config *config)
+{
+    static const pp_broker_config defaults = PP_BROKER_CONFIG_INIT;
+    struct settings settings;
+    struct broker *broker;
+
+    if (config == NULL)
+        config = &defaults;
+    if (out == NULL || port == NULL || !is_known(config))
+        return ppi_fail(PP_EINVAL, "out, port, config.size or one of its presets is wrong");
+    int status = settle(&settings, config);
+    if (status != PP_OK)
+        return status;
+    const struct broker_events events = { config->context, config->on_log, config->on_stopped };
+    status = broker_open(&broker, &settings, port, &events);
+    if (status == PP_OK)
+        *out = (pp_broker *)broker;
+    return status;
+}
+
+int pp_broker_stop(pp_broker *broker)
+{
+    if (broker == NULL)
+        return ppi_fail_plain(PP_EINVAL);
+    broker_stop(inside(broker));
+    return PP_OK;
+}
+
+void pp_broker_close(pp_broker *broker)
+{
+    broker_close(inside(broker));
+}
+
+int pp_broker_path(const pp_broker *broker, char *path, size_t size)
+{
+    if (broker == NULL || path == NULL)
+        return ppi_fail_plain(PP_EINVAL);
+    return broker_path(inside(broker), path, size);
+}
