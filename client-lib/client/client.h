@@ -7,6 +7,7 @@
  *   replies.c  what services answer
  *   inbox.c    what comes in: messages, calls
  *   identity.c who is who
+ *   wait.c     waiting for subscribers
  *
  * lock protects everything that is not said otherwise; it is never held across a system call or a
  * callback. It comes before the link's lock. */
@@ -43,6 +44,7 @@ enum ppi_request_kind {
     PPI_REQUEST_UNSUBSCRIBE,
     PPI_REQUEST_PUBLISH,
     PPI_REQUEST_CALL,
+    PPI_REQUEST_WAIT, /* for subscriptions */
     PPI_REQUEST_PING,
     PPI_REQUEST_BYE
 };

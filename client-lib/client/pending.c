@@ -234,6 +234,7 @@ static int take_result(pp_client *client, struct ppi_request *request, const uin
     case PPI_REQUEST_CALL: return keep(request->out.answer, result, size);
     case PPI_REQUEST_HELLO: ppi_client_note_hello(client, result, size); return PP_OK;
     case PPI_REQUEST_UNSUBSCRIBE:
+    case PPI_REQUEST_WAIT:
     case PPI_REQUEST_PING:
     case PPI_REQUEST_BYE: return PP_OK;
     }
@@ -311,17 +312,25 @@ void ppi_client_free_requests(pp_client *client)
 
 /* --- requests about messages ------------------------------------------------------------------ */
 
-/* [subject, params] as the params of a control method, with {deadline: ms} if that is not 0. */
+/* [subject, params] as the params of a control method, with {wait, deadline} if they are not 0. */
 static int ask_about(pp_client *client, pp_op *op, const struct ppi_request *model,
                      const char *method, const char *subject, const pp_piece *params,
-                     uint32_t deadline_ms)
+                     const pp_call_config *config)
 {
-    uint8_t head[PPI_HEAD_MAX], options[16];
+    uint8_t head[PPI_HEAD_MAX], options[PPI_HEAD_MAX];
     pp_piece body[PPI_BODY_PIECES] = { { head, 0 }, *params, { options, 0 } };
+    struct ppi_number numbers[2];
+    int count = 0;
 
-    body[0].length = ppi_head_params(head, deadline_ms != 0 ? 3 : 2, subject, strlen(subject));
-    body[2].length = ppi_options_deadline(options, deadline_ms);
-    return ppi_client_ask(client, op, model, method, body, deadline_ms != 0 ? 3 : 2);
+    if (config != NULL && config->deadline_ms != 0)
+        numbers[count++] = (struct ppi_number){ "deadline", config->deadline_ms };
+    if (config != NULL && config->wait_ms != 0)
+        numbers[count++] = (struct ppi_number){ "wait", config->wait_ms };
+    int pieces = count > 0 ? 3 : 2;
+    body[0].length = ppi_head_params(head, (unsigned)pieces, subject, strlen(subject));
+    if (count > 0)
+        body[2].length = ppi_options_numbers(options, numbers, count);
+    return ppi_client_ask(client, op, model, method, body, pieces);
 }
 
 int pp_publish_confirmed(pp_client *client, pp_op *op, const char *subject, const void *params,
@@ -337,7 +346,7 @@ int pp_publish_confirmed(pp_client *client, pp_op *op, const char *subject, cons
     if (status == PP_OK)
         status = ppi_client_op(client, op, &own, &started);
     if (status == PP_OK)
-        status = ask_about(client, started, &model, "$pub", subject, &piece, 0);
+        status = ask_about(client, started, &model, "$pub", subject, &piece, NULL);
     return ppi_client_result(client, op, &own, status);
 }
 
@@ -357,10 +366,11 @@ int pp_call(pp_client *client, pp_op *op, const char *subject, const void *param
         return status;
     answer->data = NULL;
     answer->size = 0;
-    if (config == NULL || config->deadline_ms == 0 || subject[0] == '$')
+    bool plain = config == NULL || (config->deadline_ms == 0 && config->wait_ms == 0);
+    if (plain || subject[0] == '$')
         status = ppi_client_ask(client, started, &model, subject, &piece, 1);
     else
-        status = ask_about(client, started, &model, "$call", subject, &piece, config->deadline_ms);
+        status = ask_about(client, started, &model, "$call", subject, &piece, config);
     return ppi_client_result(client, op, &own, status);
 }
 
@@ -375,7 +385,8 @@ int pp_call_cancel(pp_client *client, pp_op *op)
     const struct ppi_request *request;
     for (size_t position = 0;
          !found && (request = ppi_map_next(&client->requests, &position)) != NULL;) {
-        found = request->op == op && request->kind == PPI_REQUEST_CALL;
+        found = request->op == op &&
+                (request->kind == PPI_REQUEST_CALL || request->kind == PPI_REQUEST_WAIT);
         id = request->id;
     }
     ppi_mutex_unlock(&client->lock);
