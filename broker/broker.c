@@ -4,6 +4,7 @@
 
 #include "base/check.h"
 #include "base/status.h"
+#include "idle.h"
 #include "io/op.h"
 #include "io/timer.h"
 #include "listener.h"
@@ -22,6 +23,7 @@ static void broker_free(struct broker *broker)
     }
     free(broker->workers);
     listener_free(broker);
+    idle_free(broker);
     ticker_free(broker);
     stop_free(broker);
     subjects_free(broker->subjects);
@@ -76,12 +78,15 @@ int broker_open(struct broker **out, const struct settings *settings, pp_port *p
     broker->log = (struct log){ settings->log_level, events->log, events->context };
     broker->on_stopped = events->stopped;
     broker->context = events->context;
-    int error = worker_self(broker) != NULL ? listener_open(broker) : PP_ENOMEM;
+    int error = worker_self(broker) != NULL ? idle_open(broker) : PP_ENOMEM;
+    if (error == PP_OK)
+        error = listener_open(broker);
     if (error != PP_OK) {
         broker_free(broker);
         return error;
     }
     *out = broker;
+    idle_watch(broker);
     broker_release(broker);
     return PP_OK;
 }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "broker.h"
+#include "io/handle.h"
 #include "io/timer.h"
 #include "log.h"
 #include "panpipe_version.h"
@@ -22,10 +23,12 @@ struct listener {
     struct broker *broker;
     pp_handle *handle;
     struct acceptor acceptors[ACCEPTS];
-    struct ppi_mutex lock; /* of the handle, which closing frees */
+    struct ppi_mutex lock; /* of the handle, which closing frees, and of what follows */
     bool closed;
-    atomic_bool paused;            /* it has been told that nobody can be accepted */
-    atomic_uint_fast64_t quiet_ns; /* until then it is not told again */
+    unsigned accepting;                    /* acceptors that go on */
+    void (*all_in)(struct broker *broker); /* set while refusing */
+    atomic_bool paused;                    /* it has been told that nobody can be accepted */
+    atomic_uint_fast64_t quiet_ns;         /* until then it is not told again */
 };
 
 /* An acceptor is out (broker.h) from its first accept until it accepts no more. */
@@ -75,6 +78,16 @@ static void note_denied(const struct acceptor *acceptor, uint32_t uid)
               pp_access_name(settings_access(&broker->settings)));
 }
 
+static void end_accepting(struct listener *listener)
+{
+    ppi_mutex_lock(&listener->lock);
+    void (*all_in)(struct broker * broker) = listener->all_in;
+    bool last = all_in != NULL && --listener->accepting == 0;
+    ppi_mutex_unlock(&listener->lock);
+    if (last)
+        all_in(listener->broker);
+}
+
 static void on_accept(pp_op *op)
 {
     struct acceptor *acceptor = PP_CONTAINER(op, struct acceptor, op);
@@ -95,6 +108,7 @@ static void on_accept(pp_op *op)
         tell_failure(acceptor->listener, op, now_ns);
         accept_later(acceptor, now_ns);
     } else {
+        end_accepting(acceptor->listener);
         broker_release(broker);
     }
 }
@@ -117,18 +131,38 @@ static void tell_where(struct broker *broker)
               path, ppi_process_id(), stats.concurrency, stats.driver, PANPIPE_VERSION);
 }
 
+/* Takes the name. */
+static int take_name(struct broker *broker, pp_handle **handle)
+{
+    const pp_listen_config config = settings_listen(&broker->settings);
+    int error = pp_listen(handle, broker->settings.name, &config);
+
+    if (error == PP_OK && (error = pp_port_attach(broker->port, *handle, 0)) != PP_OK)
+        pp_close(*handle);
+    return error;
+}
+
+static void accept_all(struct listener *listener)
+{
+    ppi_mutex_lock(&listener->lock);
+    listener->all_in = NULL;
+    listener->accepting = ACCEPTS;
+    ppi_mutex_unlock(&listener->lock);
+    for (int i = 0; i < ACCEPTS; i++) {
+        broker_hold(listener->broker);
+        accept_next(&listener->acceptors[i]);
+    }
+}
+
 int listener_open(struct broker *broker)
 {
-    pp_listen_config config = settings_listen(&broker->settings);
     struct listener *listener = calloc(1, sizeof *listener);
 
     if (listener == NULL)
         return PP_ENOMEM;
     listener->broker = broker;
     ppi_mutex_init(&listener->lock);
-    int error = pp_listen(&listener->handle, broker->settings.name, &config);
-    if (error == PP_OK && (error = pp_port_attach(broker->port, listener->handle, 0)) != PP_OK)
-        pp_close(listener->handle);
+    int error = take_name(broker, &listener->handle);
     if (error != PP_OK) {
         ppi_mutex_deinit(&listener->lock);
         free(listener);
@@ -142,10 +176,39 @@ int listener_open(struct broker *broker)
         acceptor->listener = listener;
         acceptor->op.priv_.handler = on_accept;
         acceptor->pause.op.priv_.handler = on_pause_over;
-        broker_hold(broker);
-        accept_next(acceptor);
     }
+    accept_all(listener);
     return PP_OK;
+}
+
+void listener_refuse(struct broker *broker, void (*all_in)(struct broker *broker))
+{
+    struct listener *listener = broker->listener;
+
+    ppi_mutex_lock(&listener->lock);
+    listener->all_in = all_in;
+    bool refuses = !listener->closed && ppi_handle_refuse(listener->handle) == PP_OK;
+    ppi_mutex_unlock(&listener->lock);
+    if (!refuses)
+        all_in(broker);
+}
+
+int listener_reopen(struct broker *broker)
+{
+    struct listener *listener = broker->listener;
+    int error = PP_OK;
+
+    ppi_mutex_lock(&listener->lock);
+    if (!listener->closed) {
+        pp_close(listener->handle);
+        error = take_name(broker, &listener->handle);
+        listener->closed = error != PP_OK;
+    }
+    bool open = !listener->closed;
+    ppi_mutex_unlock(&listener->lock);
+    if (open)
+        accept_all(listener);
+    return error;
 }
 
 void listener_close(struct broker *broker)

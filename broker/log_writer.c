@@ -3,9 +3,16 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "io/service.h"
 #include "io/sys.h"
 
-enum { LINE_BYTES = 1024, PAGE_BYTES = 64 * 1024, CLOSE_MS = 500 };
+enum { LINE_BYTES = 1024, PAGE_BYTES = 64 * 1024, CLOSE_MS = 500, FILE_BYTES = 1024 * 1024 };
+
+/* Where standard error goes, if we are to look after it. By whoever writes. */
+static struct {
+    char path[PP_PATH_MAX];
+    uint64_t size;
+} file;
 
 /* Lines that wait for the thread. It writes one page while the other is filled. */
 static struct {
@@ -19,11 +26,33 @@ static struct {
     char pages[2][PAGE_BYTES];
 } writer = { .lock = PPI_MUTEX_INIT };
 
+int log_to_file(const char *path)
+{
+    snprintf(file.path, sizeof file.path, "%s", path);
+    return ppi_errors_to_file(path, false, &file.size);
+}
+
+/* Whole lines. The file has an end: what was in it when it is full is kept until it is full again.
+ */
+static void put(const char *lines, size_t size)
+{
+    if (file.path[0] != '\0' && file.size + size > FILE_BYTES)
+        ppi_errors_to_file(file.path, true, &file.size);
+    file.size += size;
+    ppi_errors_write(lines, size);
+}
+
 /* A line: its length. */
 static size_t begin_line(char *line, size_t size, enum log_level level, const char *text)
 {
+    static const int priorities[] = {
+        [LOG_ERROR] = 3, [LOG_WARN] = 4, [LOG_INFO] = 6, [LOG_DEBUG] = 7
+    };
     char now[PPI_TIME_TEXT];
 
+    if (ppi_service_logs())
+        return (size_t)snprintf(line, size, "<%d>%s %s", priorities[level], log_level_name(level),
+                                text);
     ppi_time_text(now, ppi_wall_ms());
     return (size_t)snprintf(line, size, "%s %s %s", now, log_level_name(level), text);
 }
@@ -59,7 +88,7 @@ static void write_lines(void *argument)
         size_t size;
         char *page = turn_page(&size);
         ppi_mutex_unlock(&writer.lock);
-        ppi_errors_write(page, size);
+        put(page, size);
         ppi_mutex_lock(&writer.lock);
     }
     writer.over = true;
@@ -111,7 +140,7 @@ static void write_line(const char *line, size_t length)
     }
     ppi_mutex_unlock(&writer.lock);
     if (!open)
-        ppi_errors_write(line, length);
+        put(line, length);
 }
 
 void log_write(void *context, uint32_t level, const char *text)

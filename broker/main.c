@@ -12,11 +12,14 @@
 #include "base/check.h"
 #include "base/compiler.h"
 #include "broker.h"
+#include "io/service.h"
 #include "io/sys.h"
+#include "launch.h"
 #include "link/outq.h"
 #include "link/spare.h"
 #include "log_writer.h"
 #include "panpipe_version.h"
+#include "service.h"
 
 enum { EXIT_USAGE = 2, EXIT_DENIED = 4, THREADS_MAX = 65, BUFFERS = 32 };
 
@@ -40,24 +43,39 @@ static const char usage[] =
     "      --log-level LEVEL   error, warn, info or debug (default: info); to standard error\n"
     "      --help, --version\n"
     "\n"
+    "panpiped service --help tells how it becomes a Windows service; for systemd there are units.\n"
     "SIGTERM and Ctrl-C let it send what is queued and leave; twice, it leaves at once.\n";
 
 struct arguments {
     const char *broker, *config, *workers, *log_level, *access, *access_user, *access_group;
+    const char *on_demand, *service; /* for who starts it, see launch.h */
     bool system, print_access;
 };
+
+/* To standard error, or whatever stands for it, and to whom else it concerns. */
+static void say(const char *words)
+{
+    char line[700];
+    int size =
+        snprintf(line, sizeof line, "%spanpiped: %s\n", ppi_service_logs() ? "<3>" : "", words);
+
+    ppi_errors_write(line, (size_t)size);
+    launch_failed(words);
+}
 
 static int complain(const char *format, ...) PPI_PRINTF(1, 2);
 
 static int complain(const char *format, ...)
 {
     va_list arguments;
+    char words[600];
 
     va_start(arguments, format);
-    fputs("panpiped: ", stderr);
-    vfprintf(stderr, format, arguments);
-    fputs("\npanpiped: see panpiped --help\n", stderr);
+    vsnprintf(words, sizeof words, format, arguments);
     va_end(arguments);
+    say(words);
+    if (!ppi_service_logs())
+        fputs("panpiped: see panpiped --help\n", stderr);
     return EXIT_USAGE;
 }
 
@@ -114,6 +132,10 @@ static int parse(struct arguments *arguments, int argc, char **argv)
             value = &arguments->workers;
         else if (takes("--log-level", argv, argc, &i, &given))
             value = &arguments->log_level;
+        else if (takes("--on-demand", argv, argc, &i, &given))
+            value = &arguments->on_demand;
+        else if (takes("--service", argv, argc, &i, &given))
+            value = &arguments->service;
         if (value == NULL)
             return complain("unknown option %s", name);
         if (given == NULL)
@@ -154,12 +176,16 @@ static int print_access(const struct settings *settings)
 static int settle(struct settings *settings, const struct arguments *arguments)
 {
     char problem[512];
-    const char *name = arguments->broker;
+    const char *name = arguments->broker, *config = arguments->config;
     char *end;
 
     settings_defaults(settings);
-    if (arguments->config != NULL &&
-        settings_load(settings, arguments->config, problem, sizeof problem) != PP_OK)
+    if (arguments->on_demand != NULL)
+        settings->idle_exit_ms = ON_DEMAND_IDLE_MS;
+    if (config == NULL)
+        config = ppi_environment("PANPIPED_CONFIG");
+    if (config != NULL && config[0] != '\0' &&
+        settings_load(settings, config, problem, sizeof problem) != PP_OK)
         return complain("%s", problem);
     if (name == NULL)
         name = ppi_environment("PANPIPE");
@@ -190,6 +216,7 @@ static int settle(struct settings *settings, const struct arguments *arguments)
 
 /* What the threads of the program share. */
 struct program {
+    struct arguments arguments;
     struct settings settings;
     pp_port *port;
     struct broker *broker;
@@ -217,6 +244,7 @@ static void on_wish(void *context, unsigned count)
     (void)count;
     ppi_mutex_lock(&program->lock);
     program->wishes++;
+    launch_stopping(&program->settings);
     if (program->broker != NULL && !program->stopped)
         broker_stop(program->broker);
     ppi_mutex_unlock(&program->lock);
@@ -234,9 +262,11 @@ static void work(void *argument)
 static int say_why(const struct program *program, int status)
 {
     const char *detail = pp_detail();
+    char words[600];
 
-    fprintf(stderr, "panpiped: cannot listen on %s: %s\n", program->settings.name,
-            detail[0] != '\0' ? detail : pp_strerror(status));
+    snprintf(words, sizeof words, "cannot listen on %s: %s", program->settings.name,
+             detail[0] != '\0' ? detail : pp_strerror(status));
+    say(words);
     if (status == PP_EINVAL)
         return EXIT_USAGE; /* a bad name */
     return status == PP_EACCESS || status == PP_EUNTRUSTED ? EXIT_DENIED : EXIT_FAILURE;
@@ -255,6 +285,7 @@ static int run(struct program *program)
     struct ppi_thread threads[THREADS_MAX];
     const struct broker_events events = { program, log_write, on_stopped };
     pp_port_stats stats = { .size = sizeof stats };
+    char path[PP_PATH_MAX];
     uint32_t started = 0;
     struct broker *broker;
 
@@ -262,6 +293,7 @@ static int run(struct program *program)
     if (status != PP_OK)
         return say_why(program, status);
     pp_port_info(program->port, &stats);
+    broker_path(broker, path, sizeof path);
     /* one more than may run at once: a handler that blocks stops nobody */
     while (started <= stats.concurrency && started < THREADS_MAX &&
            ppi_thread_start(&threads[started], work, program) == PP_OK)
@@ -271,10 +303,12 @@ static int run(struct program *program)
     program->broker = broker;
     bool wished = program->wishes > 0;
     ppi_mutex_unlock(&program->lock);
+    launch_ready(program->port, path);
     if (wished)
         broker_stop(broker);
     if (started > 0)
         wait_for_end(program);
+    launch_stopping(&program->settings); /* if nobody has wished it from outside */
     pp_port_shutdown(program->port, PP_SHUT_FAST, (int)program->settings.drain_ms, NULL, NULL);
     for (uint32_t i = 0; i < started; i++)
         ppi_thread_join(&threads[i]);
@@ -291,37 +325,65 @@ static uint32_t usual_workers(void)
     return processors <= 2 ? 1 : processors / 2;
 }
 
-int main(int argc, char **argv)
+static int serve(void *context)
 {
-    struct arguments arguments = { 0 };
-    static struct program program;
+    struct program *program = context;
     pp_port_config config = PP_PORT_CONFIG_INIT;
 
-    ppi_check_set_hook(ppi_check_abort);
-    argv = pp_program_begin(&argc, argv);
-    int code = parse(&arguments, argc, argv);
-    if (code < 0)
-        code = settle(&program.settings, &arguments);
+    if (launch_begin(program->arguments.on_demand, program->arguments.broker) != PP_OK)
+        return complain("%s", pp_detail());
+    int code = settle(&program->settings, &program->arguments);
     if (code >= 0)
         return code;
-    ppi_mutex_init(&program.lock);
-    ppi_cond_init(&program.changed);
+    ppi_mutex_init(&program->lock);
+    ppi_cond_init(&program->changed);
     ppi_raise_handle_limit();
-    ppi_watch_for_end(on_wish, &program);
+    ppi_watch_for_end(on_wish, program);
     log_open(); /* without its thread, too, lines are written */
-    config.concurrency = program.settings.workers != 0 ? program.settings.workers : usual_workers();
+    config.concurrency =
+        program->settings.workers != 0 ? program->settings.workers : usual_workers();
     config.pool_count = BUFFERS;
-    int status = pp_port_open(&program.port, &config);
+    int status = pp_port_open(&program->port, &config);
     if (status != PP_OK) {
-        fprintf(stderr, "panpiped: %s\n",
-                pp_detail()[0] != '\0' ? pp_detail() : pp_strerror(status));
+        say(pp_detail()[0] != '\0' ? pp_detail() : pp_strerror(status));
         log_close();
         return EXIT_FAILURE;
     }
-    code = run(&program);
-    pp_port_close(program.port);
+    code = run(program);
+    pp_port_close(program->port);
     ppi_outq_trim();
     ppi_spare_trim();
     log_close();
     return code;
+}
+
+static bool are_options(int argc, char **argv)
+{
+    struct arguments arguments = { 0 };
+    struct settings settings;
+
+    return parse(&arguments, argc, argv) < 0 && settle(&settings, &arguments) < 0;
+}
+
+int main(int argc, char **argv)
+{
+    static struct program program;
+    struct arguments *arguments = &program.arguments;
+
+    ppi_check_set_hook(ppi_check_abort);
+    argv = pp_program_begin(&argc, argv);
+    if (argc > 1 && strcmp(argv[1], "service") == 0)
+        return service_command(argc - 2, argv + 2, are_options);
+    int code = parse(arguments, argc, argv);
+    if (code >= 0)
+        return code;
+    if (arguments->service == NULL)
+        return serve(&program);
+    arguments->system = true;
+    if (arguments->log_level == NULL)
+        arguments->log_level = "warn"; /* each line is an event of the system's log */
+    return ppi_service_run(arguments->service, serve, &program, &code) == PP_OK
+               ? code
+               : complain("%s",
+                          pp_detail()[0] != '\0' ? pp_detail() : "there are no services here");
 }

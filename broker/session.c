@@ -9,6 +9,7 @@
 #include "broker.h"
 #include "calls.h"
 #include "control.h"
+#include "idle.h"
 #include "io/timer.h"
 #include "log.h"
 #include "reply.h"
@@ -339,6 +340,8 @@ static void on_closed(struct ppi_link *link, int why)
     broker->gone_bytes_out += atomic_load(&link->taken_bytes);
     leave_user(peer);
     bool last = broker->stopping && broker->peer_count == 0;
+    if (broker->peer_count == 0)
+        idle_watch(broker);
     ppi_link_deinit(link);
     broker->gone_lost += peer->lost;
     worker_write_end(worker);

@@ -45,6 +45,7 @@ static const struct setting {
     NARROW(connections_user, 4096, 1, 1000000),
     NARROW(call_deadline_ms, 60000, 0, 86400000),
     NARROW(drain_ms, 5000, 0, 3600000),
+    NARROW(idle_exit_ms, 0, 0, 86400000),
 #undef NARROW
 #undef WIDE
 };

@@ -42,6 +42,7 @@ struct settings {
     uint32_t connections_user; /* of one user */
     uint32_t call_deadline_ms; /* unless the caller says otherwise; 0: none */
     uint32_t drain_ms;         /* how long a stop waits for queues to go out */
+    uint32_t idle_exit_ms;     /* leaves after so long without a client; 0: never */
 };
 
 void settings_defaults(struct settings *settings);

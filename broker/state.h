@@ -154,6 +154,7 @@ struct broker {
     struct listener *listener; /* owned */
     struct ticker *ticker;     /* owned */
     struct stopper *stopper;   /* owned */
+    struct idle *idle;         /* owned */
     struct log log;
     void (*on_stopped)(void *context, pp_broker *broker);
     void *context;

@@ -4,6 +4,7 @@
 
 #include "broker.h"
 #include "calls.h"
+#include "idle.h"
 #include "io/timer.h"
 #include "listener.h"
 #include "log.h"
@@ -50,6 +51,7 @@ static void begin(struct worker *worker)
     broker->stop_by_ns =
         ppi_timer_now_ns(broker->port) + (uint64_t)broker->settings.drain_ms * PPI_NS_PER_MS;
     worker_write_end(worker);
+    idle_stop(broker);
     listener_close(broker);
     tell_everybody(worker);
     ticker_wake(broker);

@@ -18,7 +18,7 @@ struct cli {
     const char *broker; /* NULL: PANPIPE in the environment, or "default" */
     const char *name;   /* NULL: after the command */
     int timeout_ms;     /* 0: not given */
-    bool system, json, quiet, verbose, help, version;
+    bool system, json, quiet, verbose, no_start, help, version;
 };
 
 enum { CLI_OPERANDS_MANY = 1000 };
@@ -31,6 +31,7 @@ struct command {
     const char *details;          /* for --help; "" if there is no more to say */
     const char *example;
     int (*run)(const struct cli *cli); /* the exit code */
+    bool starts; /* the user's broker, if it is not there; else it asks about what is there */
 };
 
 /* The operand at i, or NULL. */

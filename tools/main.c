@@ -21,7 +21,7 @@ static const struct command commands[] = {
       "is a message, without its newline; with --in msgpack, each value. A raw body, or the bytes\n"
       "that hex stands for, becomes one text if it is UTF-8, else one binary. A JSON body is the\n"
       "array of params, or one param; a MessagePack body the array.\n",
-      "panpipe pub ui.tick 42", pub },
+      "panpipe pub ui.tick 42", pub, true },
     { "sub", "print the messages that are published", "SUBJECT...", 1, CLI_OPERANDS_MANY,
       sub_options,
       "The token * in a SUBJECT stands for any one, > at its end for one or more: ui.* but not "
@@ -30,12 +30,12 @@ static const struct command commands[] = {
       "on a line. With --json a line is {\"subject\":...,\"params\":[...]}, binary is\n"
       "{\"$bin\":\"BASE64\"}.\n"
       "A slow reader of this output slows the publishers, unless --policy is cut.\n",
-      "panpipe sub 'ui.>' --subject", sub },
+      "panpipe sub 'ui.>' --subject", sub, true },
     { "req", "call a service and print its result", "SUBJECT [BODY|@FILE|-]", 1, 2, req_options,
       "BODY is a text, @FILE all of a file, - all of standard input; without it there are no\n"
       "params. A subject that begins with $ is a question to the broker itself. --timeout is also\n"
       "the deadline for the answer.\n",
-      "panpipe req svc.sum --in json '[1, 2]'", req },
+      "panpipe req svc.sum --in json '[1, 2]'", req, true },
     { "serve", "answer calls", "SUBJECT [BODY|@FILE]", 1, 2, serve_options,
       "The answer is BODY; or with --echo the call's first param; or with --exec what a shell\n"
       "command prints, without its last newline. A command that fails answers with an error.\n"
@@ -43,36 +43,37 @@ static const struct command commands[] = {
       "--doc-json takes {\"text\": \"adds\", \"params\": [[\"a\", \"int\", \"one of them\"], "
       "...],\n"
       "\"result\": \"int\", \"errors\": [\"E_ARG no number\"]}, each of which may be left out.\n",
-      "panpipe serve svc.upper --exec 'tr a-z A-Z'", serve },
+      "panpipe serve svc.upper --exec 'tr a-z A-Z'", serve, true },
     { "describe", "tell what is served, and how to call it", "[PATTERN]", 0, 1, NULL,
       "Of all services, or of those that a call under PATTERN may go to: svc.sum, svc.*, >. What "
       "a\n"
       "service tells about itself comes from its doc, see panpipe serve --help. Nobody there: "
       "exit\n"
       "code 5, if there is a PATTERN.\n",
-      "panpipe describe 'svc.>'", describe },
+      "panpipe describe 'svc.>'", describe, false },
     { "ping", "measure round trips to the broker", "", 0, 0, ping_options, "", "panpipe ping -n 10",
-      ping },
-    { "stats", "show the broker's counters", "", 0, 0, NULL, "", "panpipe stats --json", stats },
+      ping, false },
+    { "stats", "show the broker's counters", "", 0, 0, NULL, "", "panpipe stats --json", stats,
+      false },
     { "ls", "list clients or subscriptions", "clients|subs", 1, 1, NULL, "", "panpipe ls clients",
-      list },
+      list, false },
     { "stop", "let the broker send what is queued and leave", "", 0, 0, NULL, "", "panpipe stop",
-      stop },
+      stop, false },
     { "stdio", "join standard input and output to the broker", "", 0, 0, NULL,
       "The bytes are MessagePack-RPC, as they are. It ends when either side ends: keep standard\n"
       "input open until you have your answers.\n",
-      "panpipe stdio", stream },
+      "panpipe stdio", stream, true },
     { "where", "print where the broker listens", "", 0, 0, NULL,
       "A client that uses no library of Panpipe's connects to this socket, or named pipe. Nobody\n"
       "need be there yet.\n",
-      "panpipe where -b default", where },
+      "panpipe where -b default", where, false },
     { "bench", "measure the broker on this machine", "pub|sub|fan|req [SUBJECT]", 1, 2,
       bench_options,
       "pub: one publisher, one subscriber. fan: one publisher, --clients subscribers. req: calls\n"
       "to a service of its own. sub: counts what others publish on SUBJECT.\n"
       "Times are from call to callback (req: round trips); mind that at full speed messages wait\n"
       "in queues: --rate shows the times of a broker at ease.\n",
-      "panpipe bench pub --for 2s", bench },
+      "panpipe bench pub --for 2s", bench, true },
 };
 
 static const struct option global_options[] = {
@@ -82,8 +83,12 @@ static const struct option global_options[] = {
     { 0, "json", NULL, "print JSON: lists as one array, streams as an object a line", OPTION_FLAG,
       &cli.json, NULL },
     { 'q', "quiet", NULL, "print nothing to standard output", OPTION_FLAG, &cli.quiet, NULL },
-    { 'v', "verbose", NULL, "sub, serve: tell on standard error when ready, and of each call",
+    { 'v', "verbose", NULL,
+      "tell on standard error of a broker that was started; sub, serve: when ready, and of each "
+      "call",
       OPTION_FLAG, &cli.verbose, NULL },
+    { 0, "no-start", NULL, "start no broker, wait for one (so does PANPIPE_NO_START=1)",
+      OPTION_FLAG, &cli.no_start, NULL },
     { 0, "timeout", "D", "wait so long for the broker: 500ms, 2s, 1m (default: 5s)", OPTION_TIME,
       &cli.timeout_ms, NULL },
     { 0, "as", "NAME", "the client's name, as others see it", OPTION_TEXT, &cli.name, NULL },
@@ -102,10 +107,12 @@ static void help(void)
         out_format("  %-8s %s\n", commands[i].name, commands[i].summary);
     out_text("\nOptions of every command:\n");
     options_help(global_options);
-    out_text("\nExit codes: 0 done, 1 failed, 2 wrong use, 3 no broker, 4 access denied, 5 nobody "
-             "there,\n6 timed out, 7 the other side's error, 8 a limit, 9 protocol, 11 not found,\n"
-             "130 interrupted.\n"
-             "panpipe COMMAND --help tells more.\n");
+    out_text(
+        "\npub, sub, req, serve, stdio and bench start this user's broker if none is running.\n"
+        "Exit codes: 0 done, 1 failed, 2 wrong use, 3 no broker, 4 access denied, 5 nobody "
+        "there,\n6 timed out, 7 the other side's error, 8 a limit, 9 protocol, 11 not found,\n"
+        "130 interrupted.\n"
+        "panpipe COMMAND --help tells more.\n");
 }
 
 static void help_about(const struct command *command)

@@ -30,6 +30,16 @@ int session_patience(const struct cli *cli)
     return cli->timeout_ms != 0 ? cli->timeout_ms : PATIENCE_MS;
 }
 
+bool session_starts(const struct cli *cli)
+{
+    const char *name = session_broker(cli), *never = getenv("PANPIPE_NO_START");
+    char path[PP_PATH_MAX];
+
+    return cli->command->starts && !cli->no_start && !cli->system &&
+           (never == NULL || never[0] == '\0' || strcmp(never, "0") == 0) &&
+           pp_pipe_path(name, PP_SCOPE_USER, path, sizeof path) == PP_OK && strcmp(path, name) != 0;
+}
+
 /* --- waiting --------------------------------------------------------------------------------- */
 
 pp_op *session_task(struct task *task)
@@ -115,7 +125,9 @@ int session_await(struct session *session, int started, int timeout_ms)
     if (status != PP_OK)
         return status;
     status = session->request.op.status;
-    if (status != PP_OK && session->why == PP_OK)
+    if (status != PP_OK && session->client == NULL)
+        note_detail(session);
+    else if (status != PP_OK && session->why == PP_OK)
         pp_client_error(session->client, session->words, sizeof session->words);
     return status;
 }
@@ -183,6 +195,11 @@ static void on_note(void *context, pp_client *client, const char *name, const ch
     struct session *session = context;
 
     (void)client;
+    if (strcmp(name, "STARTED") == 0) {
+        if (session->cli->verbose)
+            fprintf(stderr, "panpipe: %s: %s\n", session->cli->command->name, text);
+        return;
+    }
     if (session->note[0] == '\0')
         snprintf(session->note, sizeof session->note, "%s %s", name, text);
 }
@@ -206,10 +223,7 @@ int session_open_port(struct session *session, const struct cli *cli)
 /* Where the broker should be, for the user. */
 static void place_of(const struct cli *cli, char path[PP_PATH_MAX])
 {
-    const char *name = cli->broker != NULL ? cli->broker : getenv("PANPIPE");
-
-    if (name == NULL || name[0] == '\0')
-        name = "default";
+    const char *name = session_broker(cli);
 
     if (pp_pipe_path(name, cli->system ? PP_SCOPE_SYSTEM : PP_SCOPE_USER, path, PP_PATH_MAX) !=
         PP_OK)
@@ -232,11 +246,17 @@ int session_refused(struct session *session, int status)
             snprintf(why, sizeof why, "who listens at %s does not answer", path);
             return error_say(EXIT_TIMED_OUT, "E_TIMEOUT", why, "is it a broker?");
         }
+        if (session_starts(session->cli) && session->words[0] != '\0') {
+            snprintf(why, sizeof why, "no broker can be started: %s", session->words);
+            return error_say(EXIT_NO_BROKER, "E_NOBROKER", why, "");
+        }
         snprintf(why, sizeof why, "no broker is running at %s", path);
         return error_say(EXIT_NO_BROKER, "E_NOBROKER", why,
                          "start one with panpiped, or name another with -b");
     case PP_EACCESS: snprintf(why, sizeof why, "the system denies access to %s", path); break;
     case PP_EUNTRUSTED:
+        if (session_starts(session->cli) && strcmp(session->words, path) != 0)
+            return session_fail(session, status); /* it is the folder */
         snprintf(why, sizeof why, "another user's program listens at %s", path);
         break;
     case PP_EBUSY:
@@ -257,12 +277,14 @@ static int new_client(struct session *session)
     config.name = cli->name != NULL ? cli->name : name;
     config.broker = cli->broker;
     config.scope = cli->system ? PP_SCOPE_SYSTEM : PP_SCOPE_USER;
+    config.flags = PP_CLIENT_ONCE; /* a command ends with its broker, and says so */
+    if (session_starts(cli))
+        config.flags |= PP_CLIENT_START;
     config.connect_ms = session_patience(cli);
     config.port = session->port;
     config.context = session;
     config.on_closed = on_closed;
     config.on_note = on_note;
-    config.flags = PP_CLIENT_ONCE; /* a command ends with its broker, and says so */
     return pp_client_new(&session->client, &config);
 }
 

@@ -50,6 +50,9 @@ int session_refused(struct session *session, int status);
 const char *session_broker(const struct cli *cli);
 int session_patience(const struct cli *cli);
 
+/* Is the broker to be started, if it is not there? */
+bool session_starts(const struct cli *cli);
+
 /* Says goodbye, so that nothing on its way is lost, for a while; frees everything. Returns code,
  * or EXIT_INTERRUPTED if that is why the command ends. */
 int session_close(struct session *session, int code);

@@ -25,7 +25,7 @@ static int connect(const struct cli *cli, pp_handle **pipe)
     if (code != GO_ON)
         return code;
     config.scope = cli->system ? PP_SCOPE_SYSTEM : PP_SCOPE_USER;
-    config.flags = PP_DIAL_WAIT_SERVER;
+    config.flags = PP_DIAL_WAIT_SERVER | (session_starts(cli) ? PP_DIAL_START : 0);
     config.timeout_ms = session_patience(cli);
     int status = pp_dial(pipe, session_broker(cli), &config);
     if (status != PP_OK)

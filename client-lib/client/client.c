@@ -14,6 +14,7 @@
 
 #include "base/compiler.h"
 #include "base/status.h"
+#include "io/dial.h"
 #include "io/handle.h"
 #include "io/port.h"
 #include "wire/envelope.h"
@@ -191,6 +192,15 @@ static bool subject_is(const struct ppi_frame *frame, const char *name)
            memcmp(ppi_frame_subject(frame), name, frame->subject_length) == 0;
 }
 
+void ppi_client_note(pp_client *client, const char *name, const char *text)
+{
+    if (client->config.on_note == NULL)
+        return;
+    bool before = ppi_enter_callback();
+    client->config.on_note(client->config.context, client, name, text);
+    ppi_leave_callback(before);
+}
+
 /* ["E_NAME", "text", ...] of $note and $bye, for the user. */
 static void on_note(pp_client *client, const struct ppi_frame *frame)
 {
@@ -210,11 +220,7 @@ static void on_note(pp_client *client, const struct ppi_frame *frame)
         snprintf(client->error, sizeof client->error, "%.64s %.180s", texts[0], texts[1]);
         ppi_mutex_unlock(&client->lock);
     }
-    if (client->config.on_note == NULL)
-        return;
-    bool before = ppi_enter_callback();
-    client->config.on_note(client->config.context, client, texts[0], texts[1]);
-    ppi_leave_callback(before);
+    ppi_client_note(client, texts[0], texts[1]);
 }
 
 static enum ppi_verdict on_frame(struct ppi_link *link, const struct ppi_frame *frame)

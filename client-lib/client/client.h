@@ -236,6 +236,9 @@ static inline uint64_t ppi_call_here(const pp_client *client, uint32_t id)
 void ppi_client_ref(pp_client *client);
 void ppi_client_unref(pp_client *client);
 
+/* Tells on_note. Lock not held, on a thread of the port. */
+void ppi_client_note(pp_client *client, const char *name, const char *text);
+
 /* A timer, which has a reference while it runs; its handler gives that back. PP_OK, or why not. */
 int ppi_client_start_timer(pp_client *client, struct ppi_timer *timer, uint64_t deadline_ns);
 void ppi_client_stop_timer(pp_client *client, struct ppi_timer *timer);

@@ -7,6 +7,7 @@
 #include <msgpack.h>
 
 #include "base/status.h"
+#include "io/dial.h"
 #include "io/handle.h"
 #include "io/port.h"
 #include "wire/envelope.h"
@@ -119,9 +120,10 @@ static void note_problem(pp_client *client, int status)
 }
 
 /* Is it worth while to try again at once, if there is little time? */
-static bool passes(int status)
+static bool passes(const pp_client *client, int status)
 {
-    return status == PP_EPEERCLOSED || status == PP_ESHUTDOWN || status == PP_ENOSERVER;
+    return status == PP_EPEERCLOSED || status == PP_ESHUTDOWN ||
+           (status == PP_ENOSERVER && client->refusal == PP_OK);
 }
 
 /* Twice as long as the last one, and up to a quarter more. */
@@ -145,8 +147,8 @@ void ppi_client_failed(pp_client *client, int status)
     bool is_new = client->state == PPI_CLIENT_NEW;
     bool late = ppi_timer_now_ns(client->port) >= client->connect_deadline_ns;
     bool over = client->closing || atomic_load(&client->port->closing);
-    bool give_up = is_new && !over && (late || status == PP_ETIMEDOUT || !passes(status));
-    if (give_up || (!over && !passes(status))) {
+    bool give_up = is_new && !over && (late || status == PP_ETIMEDOUT || !passes(client, status));
+    if (give_up || (!over && !passes(client, status))) {
         op = client->connect_user_op;
         client->connect_user_op = NULL;
     }
@@ -319,10 +321,17 @@ static void on_connected(pp_op *op)
     ppi_mutex_lock(&client->lock);
     client->dialing = NULL;
     client->refusal = PP_OK;
+    if (pipe->dial->words[0] != '\0') { /* why no broker can be started */
+        client->refusal = status;
+        snprintf(client->error, sizeof client->error, "%.*s", PPI_ERROR_TEXT - 1,
+                 pipe->dial->words);
+    }
     if (status == PP_OK && client->closing)
         status = PP_ECANCELED;
     ppi_mutex_unlock(&client->lock);
     if (status == PP_OK) {
+        if (pipe->dial->started)
+            ppi_client_note(client, "STARTED", "no broker was running: started one");
         open_link(client, pipe);
         return;
     }
@@ -336,10 +345,13 @@ static void fill_dial(const pp_client *client, pp_dial_config *config)
     config->scope = client->config.scope;
     config->server = client->config.server;
     config->flags = PP_DIAL_WAIT_SERVER;
+    if ((client->config.flags & PP_CLIENT_START) != 0)
+        config->flags |= PP_DIAL_START;
     config->timeout_ms = -1;
     if (client->state != PPI_CLIENT_NEW) {
         if (client->told == PP_CLIENT_NEW)
-            config->flags = 0; /* if nobody is there, that is told before the wait */
+            config->flags &= ~(
+                uint32_t)PP_DIAL_WAIT_SERVER; /* if nobody is there, that is told before the wait */
     } else if (client->connect_deadline_ns != PPI_FOREVER) {
         uint64_t now_ns = ppi_timer_now_ns(client->port), left_ms = 1;
 

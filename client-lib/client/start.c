@@ -1,6 +1,7 @@
 /* start.c: how users have a client connected, and learn whether it is. */
 #include "base/status.h"
 #include "client/client.h"
+#include "io/dial.h"
 #include "io/port.h"
 
 /* connect_ms are over. */
@@ -53,8 +54,11 @@ static int begin(pp_client *client)
 static int check_name(const pp_client *client)
 {
     char path[PP_PATH_MAX];
+    int status = pp_pipe_path(client->config.broker, client->config.scope, path, sizeof path);
 
-    return pp_pipe_path(client->config.broker, client->config.scope, path, sizeof path);
+    if (status == PP_OK && (client->config.flags & PP_CLIENT_START) != 0)
+        status = ppi_dial_check_start(client->config.broker, client->config.scope);
+    return status;
 }
 
 /* May it be started, or waited for? With the lock. */

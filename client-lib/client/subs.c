@@ -88,11 +88,7 @@ static void on_refused(pp_client *client, pp_sub *sub, int status)
              client->error);
     ppi_mutex_unlock(&client->lock);
     ppi_client_finish(client, op, status, 0);
-    if (client->config.on_note == NULL)
-        return;
-    bool before = ppi_enter_callback();
-    client->config.on_note(client->config.context, client, name, text);
-    ppi_leave_callback(before);
+    ppi_client_note(client, name, text);
 }
 
 /* Takes the sid. PP_OK; PP_EPROTO: another one has it; PP_ENOMEM. */

@@ -7,6 +7,7 @@
 #include "base/status.h"
 #include "io/driver.h"
 #include "io/handle.h"
+#include "io/name.h"
 
 /* Twice as long as the last pause, plus up to a quarter at random. */
 static uint64_t next_pause_ns(struct ppi_dial *dial, uint64_t now_ns)
@@ -48,6 +49,8 @@ static bool try_later(pp_handle *handle, const pp_op *op, uint64_t now_ns, int *
 
     if (now_ns >= dial->deadline_ns) {
         *status = *status == PP_EBUSY ? PP_EBUSY : PP_ETIMEDOUT;
+        if (*status == PP_ETIMEDOUT && (dial->started || dial->awaited))
+            snprintf(dial->words, sizeof dial->words, "panpiped was started, and does not listen");
         return false;
     }
     dial->next_try_ns = now_ns + next_pause_ns(dial, now_ns);
@@ -78,6 +81,9 @@ bool ppi_dial_begin(pp_handle *handle, pp_op *op)
     if (op->priv_.done++ == 0) {
         dial->pause_ns = 0;
         dial->began_ns = now_ns;
+        dial->words[0] = '\0';
+        dial->started = dial->awaited = false;
+        dial->deaths = 0;
         dial->deadline_ns = dial->timeout_ms < 0
                                 ? PPI_FOREVER
                                 : now_ns + (uint64_t)dial->timeout_ms * PPI_NS_PER_MS;
@@ -86,8 +92,11 @@ bool ppi_dial_begin(pp_handle *handle, pp_op *op)
     }
 
     int status = handle->driver->connect(handle, &os_error);
-    bool again =
-        status == PP_EBUSY || (status == PP_ENOSERVER && (dial->flags & PP_DIAL_WAIT_SERVER) != 0);
+    if (status == PP_ENOSERVER && dial->start[0] != '\0')
+        status = ppi_start_try(handle, &os_error);
+    const uint32_t patient = PP_DIAL_WAIT_SERVER | PP_DIAL_START;
+    bool again = status == PP_EBUSY ||
+                 (status == PP_ENOSERVER && (dial->flags & patient) != 0 && dial->words[0] == '\0');
     if (again && try_later(handle, op, now_ns, &status))
         return false;
     if (status == PP_OK)
@@ -101,6 +110,16 @@ void ppi_dial_stop(pp_handle *handle)
 {
     if (ppi_timer_stop(&handle->dial->timer, handle->port))
         ppi_handle_unref(handle);
+}
+
+int ppi_dial_check_start(const char *name, uint32_t scope)
+{
+    if (scope != PP_SCOPE_USER)
+        return ppi_fail(PP_EINVAL, "a broker for all users is not started by one of them");
+    if (!ppi_name_valid(name))
+        return ppi_fail(PP_EINVAL, "only a broker with a name is started, not one at a path: %s",
+                        name);
+    return PP_OK;
 }
 
 /* Copies text into out; false: it does not fit. */
@@ -125,6 +144,10 @@ int pp_dial(pp_handle **out, const char *name, const pp_dial_config *config)
     dial->logical = strpbrk(name, "/\\") == NULL;
     dial->timeout_ms = config->timeout_ms == 0 ? PPI_DIAL_TIMEOUT_MS : config->timeout_ms;
     int error = pp_pipe_path(name, config->scope, dial->path, sizeof dial->path);
+    if (error == PP_OK && (config->flags & PP_DIAL_START) != 0) {
+        error = ppi_dial_check_start(name, config->scope);
+        snprintf(dial->start, sizeof dial->start, "%s", name);
+    }
     if (error == PP_OK && config->server != NULL &&
         !copy(dial->server, sizeof dial->server, config->server))
         error = ppi_fail(PP_EINVAL, "config.server is too long");

@@ -5,6 +5,7 @@
 
 #include <panpipe/pipe.h>
 
+#include "io/start.h"
 #include "io/timer.h"
 
 /* The pause between two attempts doubles up to PPI_DIAL_PAUSE_MAX_MS; when that has gone on for
@@ -28,10 +29,19 @@ struct ppi_dial {
     uint64_t pause_ns;
     struct ppi_timer timer; /* running: holds a reference on the handle */
     pp_handle *handle;
+    /* PP_DIAL_START; see start.h */
+    char start[PPI_START_NAME];  /* the broker to start; "": none */
+    char words[PPI_START_WORDS]; /* why it cannot be */
+    bool started, awaited;       /* by this connect, by another's */
+    int deaths;                  /* brokers that ended without a word, the last one's start */
+    uint64_t death_ms;
 };
 
 /* Begins, or goes on with, a connect; as ppi_pipe_driver.begin. */
 bool ppi_dial_begin(pp_handle *handle, pp_op *op);
+
+/* Only a user's own broker, under a logical name, is started. PP_OK, PP_EINVAL. */
+int ppi_dial_check_start(const char *name, uint32_t scope);
 
 /* Stops the timer, if it runs. Lock held. */
 void ppi_dial_stop(pp_handle *handle);

@@ -41,6 +41,10 @@ struct ppi_pipe_driver {
      * its result. false: asked for; ppi_handle_finish_taken will follow. */
     bool (*cancel)(pp_handle *handle, pp_op *op);
 
+    /* A listener: lets nobody connect any more. Accepts take those that have, and end with
+     * PP_ECLOSED when there are none. NULL: not offered. */
+    void (*refuse)(pp_handle *listener);
+
     /* Breaks the connection: the other side sees the end. Operations are canceled already or are
      * being canceled; release is still to come. */
     void (*abort)(pp_handle *handle);

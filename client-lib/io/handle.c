@@ -65,6 +65,8 @@ void ppi_handle_unlock(pp_handle *handle)
 
 void ppi_handle_op_taken(pp_handle *handle)
 {
+    if (handle->dial != NULL && handle->dial->words[0] != '\0') /* it was a connect */
+        ppi_fail(PP_ENOSERVER, "%s", handle->dial->words);
     atomic_fetch_sub_explicit(&handle->outstanding, 1, memory_order_acq_rel);
     ppi_handle_unref(handle);
 }
@@ -342,6 +344,17 @@ void ppi_handle_retire(pp_handle *handle)
     if (handle->state <= PPI_OPEN)
         end_all(handle, PPI_ABORTED);
     ppi_handle_unlock(handle);
+}
+
+int ppi_handle_refuse(pp_handle *listener)
+{
+    if (listener->driver->refuse == NULL)
+        return PP_ENOTSUP;
+    ppi_mutex_lock(&listener->lock);
+    if (listener->state == PPI_OPEN)
+        listener->driver->refuse(listener);
+    ppi_handle_unlock(listener);
+    return PP_OK;
 }
 
 void ppi_handle_set_skip(pp_handle *handle)

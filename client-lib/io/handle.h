@@ -95,6 +95,10 @@ void ppi_handle_abort(pp_handle *handle);
  * and those in flight canceled. */
 void ppi_handle_retire(pp_handle *handle);
 
+/* A listener lets nobody connect any more. Its accepts take those that have, and then end with
+ * PP_ECLOSED. PP_OK; PP_ENOTSUP. */
+int ppi_handle_refuse(pp_handle *listener);
+
 /* As pp_set_skip, at any time. */
 void ppi_handle_set_skip(pp_handle *handle);
 

@@ -1,4 +1,6 @@
 /* connect_tests.c: ways to work with a client, and to become one. */
+#include <string.h>
+
 #include "client/party.h"
 
 static struct bus bus;
@@ -265,6 +267,30 @@ static void a_broker_that_is_none_is_told_from_one_that_refuses(void **state)
     assert_true(status == PP_EPEERCLOSED || status == PP_ETIMEDOUT);
 }
 
+/* A broker for all users, or one at a path, is somebody else's to start. */
+static void only_a_name_in_the_users_scope_can_be_started(void **state)
+{
+    pp_client_config config = PP_CLIENT_CONFIG_INIT;
+    pp_dial_config dial = PP_DIAL_CONFIG_INIT;
+    char path[PP_PATH_MAX];
+    pp_client *client;
+    pp_handle *pipe;
+
+    (void)state;
+    config.flags = PP_CLIENT_START;
+    dial.flags = PP_DIAL_START;
+    assert_int_equal(pp_pipe_path("test-path", PP_SCOPE_USER, path, sizeof path), PP_OK);
+    config.broker = path;
+    assert_int_equal(pp_client_open(&client, &config), PP_EINVAL);
+    assert_int_equal(pp_dial(&pipe, path, &dial), PP_EINVAL);
+    assert_non_null(strstr(pp_detail(), "only a broker with a name"));
+    config.broker = "test-name";
+    config.scope = dial.scope = PP_SCOPE_SYSTEM;
+    assert_int_equal(pp_client_open(&client, &config), PP_EINVAL);
+    assert_int_equal(pp_dial(&pipe, "test-name", &dial), PP_EINVAL);
+    assert_non_null(strstr(pp_detail(), "not started by one of them"));
+}
+
 int connect_tests(void)
 {
     const struct CMUnitTest tests[] = {
@@ -277,6 +303,7 @@ int connect_tests(void)
         BUS_TEST(closing_is_possible_at_any_time_of_a_connect),
         BUS_TEST(the_broker_must_belong_to_whom_one_trusts),
         BUS_TEST(a_broker_that_is_none_is_told_from_one_that_refuses),
+        BUS_TEST(only_a_name_in_the_users_scope_can_be_started),
     };
     int failures = 0;
 

@@ -141,6 +141,9 @@ def environment(broker):
     }
 
 
+OUTLIVES = ("C++",)  # the broker
+
+
 class Example:
     """An example that runs. What it prints goes to files: Node for Windows takes nothing else."""
 
@@ -173,6 +176,18 @@ def is_there(broker, example, pattern):
     eventually(look, f"{pattern} is there")
 
 
+def leaves(broker, language, example, pattern):
+    """The broker ends: who has libpanpipe is there again with the next one, the others say it."""
+    broker.stop()
+    if language not in OUTLIVES:
+        assert example.end() != 0 and contents(example.err), example
+        return
+    again = Broker(name=broker.name)
+    is_there(again, example, pattern)
+    example.process.kill()
+    again.stop()
+
+
 # --- what each of them can -----------------------------------------------------------------------
 
 
@@ -196,8 +211,7 @@ def serves(language):
     assert end_of(heard).out.split() == [b"[42]"]
     done = broker.run("req", "svc.sum", "--in", "json", '["forty-two"]')
     assert done.code != 0 and done.out == b"", done
-    broker.stop()
-    assert service.end() != 0 and contents(service.err), service
+    leaves(broker, language, service, "svc.sum")
 
 
 def subscribes(language):
@@ -211,8 +225,7 @@ def subscribes(language):
     )
     for line, text in zip(heard, ("one", "zwölf")):
         assert line.startswith("news.numbers") and text in line, subscriber
-    broker.stop()
-    assert subscriber.end() != 0 and contents(subscriber.err), subscriber
+    leaves(broker, language, subscriber, "news.>")
 
 
 ROLES = {"calls": calls, "serves": serves, "subscribes": subscribes}

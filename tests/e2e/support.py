@@ -27,6 +27,8 @@ PATIENCE_S = 60  # for anything that should happen; only a failing test waits so
 folder = tempfile.mkdtemp(prefix="panpipe-e2e-")
 os.environ["XDG_RUNTIME_DIR"] = folder
 os.environ.pop("PANPIPE", None)  # to the programs it names a broker
+os.environ.pop("PANPIPED", None)  # to them it is one program, to start on demand
+os.environ["PANPIPE_NO_START"] = "1"  # a test says which broker it means; see start.py
 tests = []
 processes = []
 made = 0

@@ -76,6 +76,6 @@ int main()
     changed.wait(guard, [] { return over; });
     guard.unlock();
     pp_client_close(client);
-    std::cerr << "service: the broker has closed the connection\n";
+    std::cerr << "service: the client has ended\n";
     return 1;
 }

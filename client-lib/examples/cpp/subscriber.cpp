@@ -29,6 +29,6 @@ int main(int argc, char **argv)
         }
     }
     pp_client_close(client);
-    std::fprintf(stderr, "subscriber: the broker has closed the connection\n");
+    std::fprintf(stderr, "subscriber: the client has ended\n");
     return 1;
 }

@@ -94,6 +94,7 @@ typedef struct pp_client_event {
 
 typedef struct pp_client_config {
     uint32_t size;        /* sizeof(pp_client_config) */
+    uint32_t flags;       /* PP_CLIENT_... */
     const char *name;     /* what others see, 1 to 64 bytes of UTF-8; NULL: "pid-N" */
     const char *broker;   /* name or path; NULL: PANPIPE in the environment, or "default" */
     uint32_t scope;       /* PP_SCOPE_..., for a name */
@@ -105,7 +106,6 @@ typedef struct pp_client_config {
     uint32_t queue_bytes; /* what may wait to be written; 0: 4 MiB */
     uint32_t inbox_bytes; /* what may wait for pp_next, for each subscription; 0: 1 MiB */
     uint32_t away_bytes;  /* what is kept while there is no connection; 0: 1 MiB */
-    uint32_t flags;       /* PP_CLIENT_... */
 
     /* Called from the port's thread; each may be NULL. */
     void *context;
@@ -122,10 +122,18 @@ typedef struct pp_client_config {
 } pp_client_config;
 #define PP_CLIENT_CONFIG_INIT                                                                      \
     {                                                                                              \
-        sizeof(pp_client_config), NULL, NULL, 0, NULL, 0, 0, NULL, 0, 0, 0, 0, 0, NULL, NULL,      \
+        sizeof(pp_client_config), 0, NULL, NULL, 0, NULL, 0, 0, NULL, 0, 0, 0, 0, NULL, NULL,      \
             NULL, NULL                                                                             \
     }
-enum { PP_CLIENT_ONCE = 1u }; /* one connection: on_closed when it ends, not another one */
+enum {
+    PP_CLIENT_ONCE = 1u, /* one connection: on_closed when it ends, not another one */
+    /* Nobody listens: starts the user's broker, panpiped, and waits for it. Only PP_SCOPE_USER and
+     * a name, no path: else pp_client_connect returns PP_EINVAL. When it cannot be started the
+     * connect ends with PP_ENOSERVER, and pp_client_error says why. on_note has "STARTED" if this
+     * client has started it; also when it connects again. Where panpiped is found:
+     * broker/README.md */
+    PP_CLIENT_START = 2u
+};
 
 /* Makes a client that is not connected yet; config is copied, its texts too. NULL: all defaults.
  * PP_OK; PP_EINVAL: size, or the name; PP_ENOMEM; PP_ELIMIT: no thread or handle left. */
@@ -140,10 +148,11 @@ int pp_client_start(pp_client *client);
 /* Waits for the connection, at most connect_ms, so the broker may be started second. A client that
  * was not started tries for so long, and is started when it is connected; after a failure this may
  * be repeated. One that was started goes on trying after a failure.
- * Ends with PP_OK, at once if it is connected; PP_ETIMEDOUT: no broker came, or answered; PP_EBUSY;
- * PP_EACCESS; PP_EUNTRUSTED: somebody else's broker; PP_EVERSION; PP_EPROTO: no broker at all;
- * PP_EPEERCLOSED; PP_ESHUTDOWN: it left again; PP_ECANCELED: closed meanwhile; PP_ENOMEM;
- * PP_ELIMIT; PP_EIO. Returns PP_EINVAL for a bad name of the broker; PP_ESTATE: one at a time. */
+ * Ends with PP_OK, at once if it is connected; PP_ETIMEDOUT: no broker came, or answered;
+ * PP_ENOSERVER: PP_CLIENT_START, and it cannot be started; PP_EBUSY; PP_EACCESS; PP_EUNTRUSTED:
+ * somebody else's broker; PP_EVERSION; PP_EPROTO: no broker at all; PP_EPEERCLOSED; PP_ESHUTDOWN:
+ * it left again; PP_ECANCELED: closed meanwhile; PP_ENOMEM; PP_ELIMIT; PP_EIO. Returns PP_EINVAL
+ * for a bad name of the broker; PP_ESTATE: one at a time. */
 int pp_client_connect(pp_client *client, pp_op *op);
 
 /* The state as it is now, PP_CLIENT_NEW ... */

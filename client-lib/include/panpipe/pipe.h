@@ -103,7 +103,9 @@ int pp_accept(pp_handle *listener, pp_op *op, pp_handle **connection);
 
 enum {
     PP_DIAL_WAIT_SERVER = 1u, /* nobody listens yet: try again until the time is over */
-    PP_DIAL_ANY_SERVER = 2u   /* do not check whose server it is, and where it lies */
+    PP_DIAL_ANY_SERVER = 2u,  /* do not check whose server it is, and where it lies */
+    PP_DIAL_START = 4u        /* nobody listens: start the user's broker, panpiped, and wait for it.
+                                 Only PP_SCOPE_USER and a logical name; see broker/README.md */
 };
 typedef struct pp_dial_config {
     uint32_t size;      /* sizeof(pp_dial_config) */
@@ -123,12 +125,13 @@ typedef struct pp_dial_config {
 
 /* Makes the client's end, not connected yet; name and config are copied. Attach it, then
  * pp_connect: so a connect can be canceled and closed like any other operation.
- * PP_OK; PP_EINVAL; PP_ENOMEM. */
+ * PP_OK; PP_EINVAL, PP_DIAL_START with another scope or a path among it; PP_ENOMEM. */
 int pp_dial(pp_handle **out, const char *name, const pp_dial_config *config);
 
 /* Connects. A busy server is tried again after 1 ms, then ever later up to 50 ms, after a minute of
  * that up to 500 ms, with jitter, until the dial's time is over. May be repeated after a failure.
- * Packet: PP_ENOSERVER: nobody listens; PP_EBUSY: there was no room until the end;
+ * Packet: PP_ENOSERVER: nobody listens, or with PP_DIAL_START panpiped cannot be started: pp_detail
+ * says why, on the thread that takes the packet; PP_EBUSY: there was no room until the end;
  * PP_ETIMEDOUT: with PP_DIAL_WAIT_SERVER, nobody came; PP_EACCESS; PP_EUNTRUSTED: the server runs
  * as another user than expected, or others could have put it there. */
 int pp_connect(pp_handle *stream, pp_op *op);

@@ -68,6 +68,14 @@ int ppi_server_check(const struct ppi_dial *dial, int fd);
 /* Makes a listening socket at its place, as pp_listen says. */
 int ppi_place_listen(pp_handle **out, const char *name, const pp_listen_config *config);
 
+/* The folder of a user's logical name, made and checked as for a server; path[PP_PATH_MAX] and file
+ * are the socket's there. PP_OK; or as pp_listen: then fd may be open all the same, or -1. */
+int ppi_place_folder(const char *name, char *path, const char **file, int *fd);
+
+/* The listening socket at path that systemd has passed, a copy of its own; -1: it passes none.
+ * PP_OK; PP_EINVAL: none of those it passes is at path. */
+int ppi_service_socket(const char *path, int *fd);
+
 /* Fills address with path. PP_OK; PP_EINVAL: too long. */
 int ppi_place_address(const char *path, struct sockaddr_un *address);
 

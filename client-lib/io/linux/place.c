@@ -5,7 +5,10 @@
  * could hold the old one while a third makes a new one; so it is made only beside a place that can
  * be ours, and what is in a file of somebody else's stays. Under the lock, a socket that refuses a
  * connection was left by a process that was killed, and is replaced; one that takes it belongs to
- * a living server without our lock, and is not touched. */
+ * a living server without our lock, and is not touched.
+ *
+ * A socket that systemd has made and passes is used as it is, under the lock; it is systemd's, and
+ * stays when we go. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -118,6 +121,21 @@ static int open_folder(const struct place *place, int *fd)
                         "by nobody else: remove it or correct it",
                         place->folder, (unsigned)info.st_uid, (unsigned)info.st_mode & 0777);
     return PP_OK;
+}
+
+int ppi_place_folder(const char *name, char *path, const char **file, int *fd)
+{
+    const pp_listen_config config = PP_LISTEN_CONFIG_INIT;
+    struct place place = { .file = "" };
+    struct ppi_access access;
+    int error = ppi_access_open(&access, &config);
+
+    if (error == PP_OK)
+        error = locate(&place, path, name, PP_SCOPE_USER, &access);
+    if (error == PP_OK)
+        error = open_folder(&place, fd);
+    *file = place.file;
+    return error;
 }
 
 /* What lies there already may only be a socket. */
@@ -264,8 +282,12 @@ int ppi_place_listen(pp_handle **out, const char *name, const pp_listen_config *
     if (error == PP_OK)
         error = take_lock(&place, os.folder_fd, &os.lock_fd);
     if (error == PP_OK)
+        error = ppi_service_socket(path, &os.fd);
+    os.passed = os.fd >= 0;
+    if (error == PP_OK && !os.passed)
         error = bind_socket(&place, path, os.folder_fd, config->backlog, &os.fd);
-    if (error == PP_OK && fstatat(os.folder_fd, place.file, &info, AT_SYMLINK_NOFOLLOW) == 0)
+    if (error == PP_OK && !os.passed &&
+        fstatat(os.folder_fd, place.file, &info, AT_SYMLINK_NOFOLLOW) == 0)
         os.inode = info.st_ino;
     if (error == PP_OK && ((os.file = strdup(place.file)) == NULL ||
                            (handle = ppi_handle_new(PPI_LISTENER, &ppi_socket_driver)) == NULL))

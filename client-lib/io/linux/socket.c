@@ -180,9 +180,18 @@ static bool accept_one(pp_handle *listener, struct ppi_lane *lane, pp_op *op)
     uint32_t uid;
     int fd;
 
+    if (listener->os.refusing && listener->os.passed) {
+        ppi_op_result(op, PP_ECLOSED, 0, 0);
+        return true;
+    }
     do
         fd = accept4(listener->os.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
     while (fd < 0 && (errno == EINTR || errno == ECONNABORTED));
+    if (fd < 0 && listener->os.refusing && (errno == EAGAIN || errno == EINVAL)) {
+        /* those that had come are all accepted */
+        ppi_op_result(op, PP_ECLOSED, 0, 0);
+        return true;
+    }
     if (fd < 0)
         return errno == EAGAIN ? blocked(lane) : failed(op, errno);
     if (!ppi_access_admits(&listener->os.access, fd, &uid)) {
@@ -269,6 +278,18 @@ static int socket_connect(pp_handle *handle, int *os_error)
     return status;
 }
 
+/* After the shutdown nobody can connect any more, and accept still gives out who has. A socket that
+ * was passed stays open for those that come; whoever passed it sees to them. */
+static void socket_refuse(pp_handle *listener)
+{
+    struct ppi_lane *lane = &listener->lanes[PPI_IN];
+
+    listener->os.refusing = lane->ready = lane->hung_up = true;
+    if (!listener->os.passed)
+        shutdown(listener->os.fd, SHUT_RD);
+    ppi_handle_retry(listener, PPI_IN);
+}
+
 static int socket_attach(pp_handle *handle)
 {
     return handle->os.fd >= 0 ? ppi_epoll_add(handle) : PP_OK;
@@ -317,6 +338,7 @@ const struct ppi_pipe_driver ppi_socket_driver = {
     .connect = socket_connect,
     .try_write = socket_try_write,
     .cancel = socket_cancel,
+    .refuse = socket_refuse,
     .abort = socket_abort,
     .release = socket_release,
     .wait = socket_wait,

@@ -51,8 +51,10 @@ struct ppi_os_handle {
     int folder_fd; /* listener: where the socket lies; -1: none */
     uint32_t slot; /* in the table of its port's epoll.c, if watched */
     bool watched, wants_out;
-    uint64_t inode;           /* listener: of the socket's file */
-    char *file;               /* listener: its name in the folder; owned */
+    bool passed;    /* listener: the socket is systemd's, and others may go on listening on it */
+    bool refusing;  /* listener: see ppi_handle_refuse */
+    uint64_t inode; /* listener: of the socket's file */
+    char *file;     /* listener: its name in the folder; owned */
     struct ppi_access access; /* listener */
 };
 

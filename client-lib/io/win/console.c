@@ -153,10 +153,11 @@ static struct {
     unsigned count;
 } watch = { .lock = PPI_MUTEX_INIT };
 
-static void tell(void)
+void ppi_tell_end(void)
 {
     ppi_mutex_lock(&watch.lock);
-    watch.wish(watch.context, ++watch.count);
+    if (watch.wish != NULL)
+        watch.wish(watch.context, ++watch.count);
     ppi_mutex_unlock(&watch.lock);
 }
 
@@ -175,11 +176,11 @@ static BOOL WINAPI on_control(DWORD event)
 {
     if (event == CTRL_LOGOFF_EVENT && is_service())
         return TRUE;
-    tell();
+    ppi_tell_end();
     if (event == CTRL_C_EVENT || event == CTRL_BREAK_EVENT)
         return TRUE;
     Sleep(END_PATIENCE_MS);
-    tell();
+    ppi_tell_end();
     Sleep(INFINITE);
     return TRUE;
 }

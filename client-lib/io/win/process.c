@@ -46,8 +46,7 @@ static int append_argument(struct ppi_buf *line, const char *argument)
     return error == PP_OK ? ppi_buf_append(line, "\"", 1) : error;
 }
 
-/* The command line as UTF-16, owned by the caller; NULL: pp_detail, *error. */
-static wchar_t *command_line(const char *const *arguments, int *error)
+wchar_t *ppi_command_line(const char *const *arguments, int *error)
 {
     struct ppi_buf line = { 0 };
     wchar_t *wide = NULL;
@@ -160,7 +159,7 @@ int ppi_process_start(struct ppi_process *process, const char *const *arguments,
 {
     HANDLE handles[3] = { NULL, NULL, NULL };
     int status;
-    wchar_t *line = command_line(arguments, &status);
+    wchar_t *line = ppi_command_line(arguments, &status);
 
     if (line == NULL)
         return status;

@@ -9,6 +9,8 @@
 #include <panpipe/port.h>
 
 #include "base/check.h"
+#include "io/service.h"
+#include "io/win/win.h"
 
 enum { NS_PER_SECOND = 1000000000 };
 
@@ -177,6 +179,10 @@ bool ppi_errors_write(const void *data, size_t size)
 {
     DWORD written = 0;
 
+    if (ppi_service_logs()) {
+        ppi_service_write(data, size);
+        return true;
+    }
     return WriteFile(GetStdHandle(STD_ERROR_HANDLE), data, (DWORD)size, &written, NULL) != 0;
 }
 

@@ -82,6 +82,10 @@ int ppi_listener_take(pp_handle *handle, pp_handle **connection);
 
 /* --- process.c ----------------------------------------------------------------------------- */
 
+/* The arguments, a list that ends with NULL, as a command line in UTF-16; from malloc. NULL:
+ * pp_detail, *error. */
+wchar_t *ppi_command_line(const char *const *arguments, int *error);
+
 /* A handle that a child may inherit: a file (NULL: this process's own). NULL: it has none;
  * INVALID_HANDLE_VALUE: GetLastError. */
 HANDLE ppi_standard_handle(const char *file, DWORD number);
@@ -90,6 +94,14 @@ HANDLE ppi_standard_handle(const char *file, DWORD number);
  * 0 or the number of the error. */
 DWORD ppi_create_process(struct ppi_process *process, wchar_t *line, HANDLE handles[3],
                          DWORD flags);
+
+/* --- console.c and service.c --------------------------------------------------------------- */
+
+/* Somebody wants this process to end: as ppi_watch_for_end says. */
+void ppi_tell_end(void);
+
+/* Lines for the event log, while ppi_service_logs. */
+void ppi_service_write(const char *lines, size_t size);
 
 /* --- place.c ------------------------------------------------------------------------------- */
 
