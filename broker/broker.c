@@ -26,6 +26,7 @@ static void broker_free(struct broker *broker)
     stop_free(broker);
     subjects_free(broker->subjects);
     ppi_map_deinit(&broker->peers_by_id);
+    ppi_mutex_deinit(&broker->waits_lock);
     ppi_mutex_deinit(&broker->gate);
     free(broker);
 }
@@ -51,6 +52,8 @@ static struct broker *broker_new(const struct settings *settings, pp_port *port)
     atomic_init(&broker->out, 1); /* broker_open itself */
     atomic_init(&broker->references, 2);
     ppi_mutex_init(&broker->gate);
+    ppi_mutex_init(&broker->waits_lock);
+    ppi_list_init(&broker->waits);
     ppi_list_init(&broker->peers);
     ppi_list_init(&broker->users);
     broker->workers = calloc(WORKERS_MAX, sizeof *broker->workers);

@@ -1,126 +1,25 @@
 #include "calls.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/check.h"
+#include "call.h"
 #include "io/timer.h"
-#include "log.h"
+#include "meta.h"
 #include "reply.h"
 #include "router.h"
+#include "servers.h"
 #include "ticker.h"
+#include "waits.h"
 #include "wire/envelope.h"
 
-enum { FREE_CALLS_MAX = 1024, EXPIRED_AT_ONCE = 64 };
+enum { EXPIRED_AT_ONCE = 64 };
 
-/* --- records --------------------------------------------------------------------------------- */
-
-static struct call *call_new(struct worker *worker)
-{
-    struct call *call = worker->free_calls;
-
-    if (call == NULL)
-        return malloc(sizeof *call);
-    worker->free_calls = call->next;
-    worker->free_call_count--;
-    return call;
-}
-
-static void call_free(struct worker *worker, struct call *call)
-{
-    if (worker->free_call_count >= FREE_CALLS_MAX) {
-        free(call);
-        return;
-    }
-    call->next = worker->free_calls;
-    worker->free_calls = call;
-    worker->free_call_count++;
-}
-
-/* With the lock of a map in which call is. true: it is the caller's now to answer and to free;
- * false: somebody else's, or its request is not on its way yet. */
-static bool claim(struct call *call)
-{
-    return atomic_exchange(&call->open, false);
-}
-
-static void forget_at_caller(struct call *call)
-{
-    ppi_mutex_lock(&call->caller->calls_lock);
-    ppi_map_remove(&call->caller->calls, call->caller_id);
-    ppi_mutex_unlock(&call->caller->calls_lock);
-}
-
-/* The service has one call less to answer. */
-static void count_down(const struct call *call)
-{
-    struct sub *serve = ppi_map_get(&call->server->subs_by_id, call->sid);
-
-    if (serve != NULL)
-        atomic_fetch_sub_explicit(&serve->in_flight, 1, memory_order_relaxed);
-}
-
-static void forget_at_server(struct call *call)
-{
-    ppi_mutex_lock(&call->server->calls_lock);
-    ppi_map_remove(&call->server->serving, call->server_id);
-    ppi_mutex_unlock(&call->server->calls_lock);
-    count_down(call);
-}
+static const char server_gone[] = "E_GONE the server's connection ended before it answered";
 
 /* --- a request ------------------------------------------------------------------------------- */
-
-/* Enters the call at the caller. PP_OK, PP_ELIMIT, PP_ENOMEM, PP_EPROTO: the id is in use. */
-static int enter_at_caller(struct call *call, uint32_t limit)
-{
-    struct peer *caller = call->caller;
-    int status = PP_OK;
-
-    ppi_mutex_lock(&caller->calls_lock);
-    if (ppi_map_get(&caller->calls, call->caller_id) != NULL)
-        status = PP_EPROTO;
-    else if (caller->calls.count >= limit)
-        status = PP_ELIMIT;
-    else
-        status = ppi_map_add(&caller->calls, call->caller_id, call);
-    if (status == PP_OK && call->deadline_ns < atomic_load(&caller->next_deadline_ns))
-        atomic_store(&caller->next_deadline_ns, call->deadline_ns);
-    ppi_mutex_unlock(&caller->calls_lock);
-    return status;
-}
-
-/* Enters it at the server under the next id that is free. PP_OK, PP_ENOMEM. */
-static int enter_at_server(struct call *call)
-{
-    struct peer *server = call->server;
-
-    ppi_mutex_lock(&server->calls_lock);
-    while (ppi_map_get(&server->serving, server->next_server_id) != NULL)
-        server->next_server_id++;
-    call->server_id = server->next_server_id++;
-    int status = ppi_map_add(&server->serving, call->server_id, call);
-    ppi_mutex_unlock(&server->calls_lock);
-    return status;
-}
-
-/* Of the servers: the one with the fewest calls in flight that may have one more; the turn
- * decides between equals. NULL: none may. */
-static struct sub *choose(struct sub **servers, int count, unsigned turn)
-{
-    struct sub *best = NULL;
-    unsigned fewest = UINT32_MAX;
-
-    for (int i = 0; i < count; i++) {
-        struct sub *sub = servers[(turn + (unsigned)i) % (unsigned)count];
-        unsigned in_flight = atomic_load_explicit(&sub->in_flight, memory_order_relaxed);
-
-        if (in_flight < fewest && (sub->max_inflight == 0 || in_flight < sub->max_inflight) &&
-            !ppi_link_is_closing(&sub->peer->link)) {
-            best = sub;
-            fewest = in_flight;
-        }
-    }
-    return best;
-}
 
 /* Sends the request to the server chosen, which has room reserved. From then on the call may end
  * at any moment: its deadline, its caller, a stop; it is not looked at again. */
@@ -147,85 +46,31 @@ static void forward(struct worker *worker, struct call *call, struct sub *serve,
     worker_collect_parts(worker, link, parts, serve);
 }
 
-/* Whom to send it to, with room reserved for the longest head and tail. PPI_NEXT: *chosen, or it
- * was answered with an error if that is NULL. */
-static enum ppi_verdict find_server(struct worker *worker, const struct request *request,
-                                    size_t bytes, struct sub **chosen)
+/* A call of that request, in no map yet. NULL: no memory. */
+static struct call *make(struct worker *worker, const struct request *request)
 {
-    char quoted[LOG_QUOTED_MAX];
-    struct sub **servers;
-    unsigned *turn;
-    int count = router_servers(worker, request->subject, request->subject_length, &servers, &turn);
+    struct call *call = call_new(worker);
 
-    *chosen = NULL;
-    if (count == -1)
-        reply_error(worker, request->caller, request->id, "E_ARG %s: %s", pp_detail(),
-                    log_quote(quoted, request->subject, request->subject_length));
-    else if (count < 0)
-        reply_error(worker, request->caller, request->id, "E_LIMIT the broker is out of memory");
-    else if (count == 0)
-        reply_error(worker, request->caller, request->id, "E_NORESP nobody serves %s",
-                    log_quote(quoted, request->subject, request->subject_length));
-    if (count <= 0)
-        return PPI_NEXT;
-    for (;;) {
-        struct sub *best = choose(servers, count, (*turn)++);
-
-        if (best == NULL) {
-            reply_error(worker, request->caller, request->id,
-                        "E_BUSY every server of %s has all the calls it takes",
-                        log_quote(quoted, request->subject, request->subject_length));
-            return PPI_NEXT;
-        }
-        if (ppi_link_reserve(&best->peer->link, bytes)) {
-            ticker_watch(worker->broker, &best->peer->link);
-            *chosen = best;
-            return PPI_NEXT;
-        }
-        if (ppi_link_wait_for_room(&best->peer->link, &request->caller->link)) {
-            ticker_wake(worker->broker);
-            return PPI_HOLD;
-        }
-    }
+    if (call == NULL)
+        return NULL;
+    *call = (struct call){ .caller = request->caller,
+                           .caller_id = request->id,
+                           .deadline_ns = PPI_FOREVER };
+    atomic_init(&call->open, false);
+    if (request->deadline_ms != 0)
+        call->deadline_ns =
+            ppi_timer_now_ns(worker->broker->port) + (uint64_t)request->deadline_ms * PPI_NS_PER_MS;
+    call->due_ns = call->deadline_ns;
+    return call;
 }
 
-enum ppi_verdict calls_request(struct worker *worker, const struct request *request)
+/* The request cannot be entered: answers it, or closes a caller that uses an id twice. */
+static enum ppi_verdict refuse(struct worker *worker, const struct request *request, int status)
 {
-    struct broker *broker = worker->broker;
-    size_t bytes = request->rest_size + PPI_HEAD_MAX + META_MAX;
-    struct sub *serve;
-
-    enum ppi_verdict verdict = find_server(worker, request, bytes, &serve);
-    if (verdict != PPI_NEXT || serve == NULL)
-        return verdict;
-    struct call *call = call_new(worker);
-    int status = call != NULL ? PP_OK : PP_ENOMEM;
-    if (call != NULL) {
-        *call = (struct call){ .caller = request->caller,
-                               .server = serve->peer,
-                               .sid = serve->sid,
-                               .caller_id = request->id,
-                               .deadline_ns = PPI_FOREVER };
-        atomic_init(&call->open, false);
-        if (request->deadline_ms != 0)
-            call->deadline_ns =
-                ppi_timer_now_ns(broker->port) + (uint64_t)request->deadline_ms * PPI_NS_PER_MS;
-        status = enter_at_caller(call, broker->settings.calls_open);
-        if (status == PP_OK && (status = enter_at_server(call)) != PP_OK)
-            forget_at_caller(call);
-    }
-    if (status == PP_OK) {
-        forward(worker, call, serve, request, bytes);
-        ticker_wake(broker);
-        return PPI_NEXT;
-    }
-    ppi_link_unreserve(&serve->peer->link, bytes);
-    if (call != NULL)
-        call_free(worker, call);
     if (status == PP_EPROTO) {
         reply_bye(worker, request->caller, "E_PROTO", "a call with this id is still open");
         worker_send(worker); /* before it finishes: then it takes nothing more */
-        ticker_wake(broker);
+        ticker_wake(worker->broker);
         ppi_link_finish(&request->caller->link, PP_EPROTO);
         return PPI_STOP;
     }
@@ -233,6 +78,212 @@ enum ppi_verdict calls_request(struct worker *worker, const struct request *requ
                 status == PP_ELIMIT ? "E_LIMIT calls_open: wait for answers before calling again"
                                     : "E_LIMIT the broker is out of memory");
     return PPI_NEXT;
+}
+
+/* Passes the request on to a server chosen, with so many bytes reserved. */
+static enum ppi_verdict pass_on(struct worker *worker, const struct request *request,
+                                struct sub *serve, size_t reserved)
+{
+    struct broker *broker = worker->broker;
+    struct call *call = make(worker, request);
+    int status = call != NULL ? PP_OK : PP_ENOMEM;
+
+    if (call != NULL) {
+        call->server = serve->peer;
+        call->sid = serve->sid;
+        status = call_enter_at_caller(call, broker->settings.calls_open);
+        if (status == PP_OK && (status = call_enter_at_server(call)) != PP_OK)
+            call_forget_at_caller(call);
+    }
+    if (status == PP_OK) {
+        forward(worker, call, serve, request, reserved);
+        ticker_wake(broker);
+        return PPI_NEXT;
+    }
+    ppi_link_unreserve(&serve->peer->link, reserved);
+    if (call != NULL)
+        call_free(worker, call);
+    return refuse(worker, request, status);
+}
+
+/* Keeps the request until a server takes it, or there are the subscriptions that it wants. */
+static enum ppi_verdict put_by(struct worker *worker, const struct request *request, bool crowded)
+{
+    struct broker *broker = worker->broker;
+    struct call *call = make(worker, request);
+
+    if (call == NULL)
+        return refuse(worker, request, PP_ENOMEM);
+    uint64_t until_ns = ppi_timer_now_ns(broker->port) + (uint64_t)request->wait_ms * PPI_NS_PER_MS;
+    if (request->subs == 0 && until_ns < call->due_ns)
+        call->due_ns = until_ns;
+    int status = wait_new(call, request);
+    if (status == PP_ELIMIT) {
+        reply_error(worker, request->caller, request->id,
+                    "E_LIMIT queue_hard: the calls that wait for a server are too large");
+        call_free(worker, call);
+        return PPI_NEXT;
+    }
+    if (status == PP_OK)
+        status = call_enter_at_caller(call, broker->settings.calls_open);
+    if (status == PP_OK) {
+        wait_set_crowded(call->wait, crowded);
+        wait_enter(call);
+        atomic_store(&call->open, true);
+        ticker_wake(broker);
+        return PPI_NEXT;
+    }
+    if (call->wait != NULL)
+        wait_free(call);
+    call_free(worker, call);
+    return refuse(worker, request, status);
+}
+
+enum ppi_verdict calls_request(struct worker *worker, const struct request *request)
+{
+    size_t bytes = request->rest_size + PPI_HEAD_MAX + META_MAX;
+    char words[SERVERS_WORDS_MAX];
+    enum found found;
+    struct sub *serve;
+
+    while ((found = servers_find(worker, request->subject, request->subject_length, bytes,
+                                 &serve)) == FOUND_FULL)
+        if (ppi_link_wait_for_room(&serve->peer->link, &request->caller->link)) {
+            ticker_wake(worker->broker);
+            return PPI_HOLD;
+        }
+    if (found == FOUND)
+        return pass_on(worker, request, serve, bytes);
+    if (request->wait_ms != 0 && (found == FOUND_NONE || found == FOUND_BUSY) &&
+        !worker->broker->stopping)
+        return put_by(worker, request, found == FOUND_BUSY);
+    reply_error(worker, request->caller, request->id, "%s",
+                servers_words(found, request->subject, request->subject_length, words));
+    return PPI_NEXT;
+}
+
+/* Nobody wants the answer any more: takes the call from its server, who is told, or out of those
+ * that wait. */
+static void leave_server(struct worker *worker, struct call *call)
+{
+    if (call->wait != NULL) {
+        wait_free(call);
+        return;
+    }
+    call_forget_at_server(worker, call);
+    reply_cancel(worker, call->server, call->server_id);
+}
+
+/* The caller gets error instead of the answer. */
+static void end_call(struct worker *worker, struct call *call, const char *error)
+{
+    leave_server(worker, call);
+    call_forget_at_caller(call);
+    reply_error(worker, call->caller, call->caller_id, "%s", error);
+    call_free(worker, call);
+}
+
+/* --- calls that wait ------------------------------------------------------------------------- */
+
+static void answer_count(struct worker *worker, struct peer *caller, uint32_t id, int64_t count)
+{
+    struct reply reply;
+
+    reply_begin(&reply, id);
+    msgpack_pack_int64(&reply.packer, count);
+    reply_end(worker, caller, &reply);
+}
+
+enum ppi_verdict calls_await_subs(struct worker *worker, const struct request *request)
+{
+    char words[SERVERS_WORDS_MAX];
+    int64_t count =
+        router_subscribers(worker, request->subject, request->subject_length, request->caller);
+
+    if (count >= 0 && count < request->subs && !worker->broker->stopping)
+        return put_by(worker, request, false);
+    if (count >= request->subs)
+        answer_count(worker, request->caller, request->id, count);
+    else if (count >= 0)
+        reply_error(worker, request->caller, request->id, "E_SHUTDOWN the broker is leaving");
+    else
+        reply_error(worker, request->caller, request->id, "%s",
+                    servers_words(count == -1 ? FOUND_BAD : FOUND_NO_MEMORY, request->subject,
+                                  request->subject_length, words));
+    return PPI_NEXT;
+}
+
+/* Are there enough now? */
+static void look_for_subs(struct worker *worker, struct wait *wait)
+{
+    struct call *call = wait->call;
+    int64_t count =
+        router_subscribers(worker, wait_subject(wait), wait->subject_length, call->caller);
+
+    if (count < wait->subs) /* or there is no memory to tell */
+        return;
+    answer_count(worker, call->caller, call->caller_id, count);
+    call_forget_at_caller(call);
+    wait_free(call);
+    call_free(worker, call);
+}
+
+/* Does a server take it now? */
+static enum found look_for_server(struct worker *worker, struct wait *wait)
+{
+    const struct request request = { .rest = wait->rest, .rest_size = wait->rest_size };
+    size_t bytes = wait->rest_size + PPI_HEAD_MAX + META_MAX;
+    struct call *call = wait->call;
+    struct sub *serve;
+    enum found found =
+        servers_find(worker, wait_subject(wait), wait->subject_length, bytes, &serve);
+
+    wait_set_crowded(wait, found != FOUND && found != FOUND_NONE);
+    if (found != FOUND)
+        return found;
+    call->server = serve->peer;
+    call->sid = serve->sid;
+    if (call_enter_at_server(call) != PP_OK) {
+        ppi_link_unreserve(&serve->peer->link, bytes);
+        wait_set_crowded(wait, true); /* once more, when there is memory */
+        return FOUND_NO_MEMORY;
+    }
+    call->due_ns = call->deadline_ns;
+    forward(worker, call, serve, &request, bytes);
+    if (bytes > SMALL_FRAME_BYTES)
+        worker_send(worker); /* a large one was not copied */
+    wait_free(call);
+    return FOUND;
+}
+
+void calls_look(struct worker *worker, const struct sub *entered)
+{
+    struct ppi_list *waits = &worker->broker->waits;
+
+    for (struct ppi_list *at = waits->next, *next; at != waits; at = next) {
+        struct wait *wait = PP_CONTAINER(at, struct wait, in_broker);
+
+        next = at->next;
+        if (entered != NULL ? !wait_is_for(wait, entered) : !wait->crowded)
+            continue;
+        struct call *moved = wait->moved ? wait->call : NULL;
+        if (wait->subs != 0)
+            look_for_subs(worker, wait);
+        else if (look_for_server(worker, wait) == FOUND_NONE && moved != NULL)
+            end_call(worker, moved, server_gone);
+    }
+}
+
+void calls_look_freed(struct worker *worker, bool always)
+{
+    bool look = worker->slot_freed || (always && atomic_load(&worker->broker->crowded) > 0);
+
+    worker->slot_freed = false;
+    if (!look)
+        return;
+    worker_write_begin(worker);
+    calls_look(worker, NULL);
+    worker_write_end(worker);
 }
 
 /* --- its end --------------------------------------------------------------------------------- */
@@ -243,7 +294,7 @@ void calls_answer(struct worker *worker, struct peer *server, const struct ppi_f
 
     ppi_mutex_lock(&server->calls_lock);
     struct call *call = ppi_map_get(&server->serving, frame->id);
-    bool mine = call != NULL && claim(call);
+    bool mine = call != NULL && call_claim(call);
     if (mine)
         ppi_map_remove(&server->serving, frame->id);
     ppi_mutex_unlock(&server->calls_lock);
@@ -251,8 +302,8 @@ void calls_answer(struct worker *worker, struct peer *server, const struct ppi_f
         worker->counts.late_answers++;
         return;
     }
-    count_down(call);
-    forget_at_caller(call);
+    call_count_down(worker, call);
+    call_forget_at_caller(call);
     worker->counts.answers++;
     size_t head_size = ppi_head_answer(head, call->caller_id), rest = frame->size - frame->rest;
     if (head_size + rest <= worker->broker->settings.frame_max)
@@ -262,28 +313,36 @@ void calls_answer(struct worker *worker, struct peer *server, const struct ppi_f
     call_free(worker, call);
 }
 
-/* The caller gets error instead of the answer; the server is told that nobody waits. */
-static void end_call(struct worker *worker, struct call *call, const char *error)
-{
-    forget_at_server(call);
-    forget_at_caller(call);
-    reply_cancel(worker, call->server, call->server_id);
-    reply_error(worker, call->caller, call->caller_id, "%s", error);
-    call_free(worker, call);
-}
-
 bool calls_cancel(struct worker *worker, struct peer *caller, uint32_t id)
 {
     ppi_mutex_lock(&caller->calls_lock);
     struct call *call = ppi_map_get(&caller->calls, id);
-    bool mine = call != NULL && claim(call);
+    bool mine = call != NULL && call_claim(call);
     ppi_mutex_unlock(&caller->calls_lock);
     if (mine)
         end_call(worker, call, "E_CANCELED the caller canceled the call");
     return mine;
 }
 
-/* Claims calls of the caller whose deadline is not after now_ns, at most max; the rest says when
+/* Why it ends now that its time is over. */
+static const char *overdue(const struct call *call, char words[SERVERS_WORDS_MAX])
+{
+    const struct wait *wait = call->wait;
+
+    if (wait != NULL && wait->subs != 0)
+        snprintf(words, SERVERS_WORDS_MAX,
+                 wait->subs == 1 ? "E_TIMEOUT nobody subscribed in time"
+                                 : "E_TIMEOUT fewer than %u subscribed in time",
+                 wait->subs);
+    else if (call->due_ns < call->deadline_ns)
+        servers_words(wait->crowded ? FOUND_BUSY : FOUND_NONE, wait_subject(wait),
+                      wait->subject_length, words);
+    else
+        snprintf(words, SERVERS_WORDS_MAX, "E_TIMEOUT no answer came in time");
+    return words;
+}
+
+/* Claims calls of the caller whose time is not after now_ns, at most max; the rest says when
  * the next one is due. */
 static int claim_due(struct peer *caller, uint64_t now_ns, struct call **due, int max)
 {
@@ -294,32 +353,34 @@ static int claim_due(struct peer *caller, uint64_t now_ns, struct call **due, in
 
     ppi_mutex_lock(&caller->calls_lock);
     while ((call = ppi_map_next(&caller->calls, &position)) != NULL) {
-        if (call->deadline_ns <= now_ns && count < max && claim(call))
+        if (call->due_ns <= now_ns && count < max && call_claim(call))
             due[count++] = call;
-        else if (call->deadline_ns < next_ns)
-            next_ns = call->deadline_ns;
+        else if (call->due_ns < next_ns)
+            next_ns = call->due_ns;
     }
     atomic_store(&caller->next_deadline_ns, next_ns);
     ppi_mutex_unlock(&caller->calls_lock);
     return count;
 }
 
+/* error NULL: that the time is over. */
 static void end_due(struct worker *worker, struct peer *caller, uint64_t now_ns, const char *error)
 {
+    char words[SERVERS_WORDS_MAX];
     struct call *due[EXPIRED_AT_ONCE];
     int count;
 
     do {
         count = claim_due(caller, now_ns, due, EXPIRED_AT_ONCE);
         for (int i = 0; i < count; i++)
-            end_call(worker, due[i], error);
+            end_call(worker, due[i], error != NULL ? error : overdue(due[i], words));
     } while (count == EXPIRED_AT_ONCE);
 }
 
 void calls_expire(struct worker *worker, struct peer *caller, uint64_t now_ns)
 {
     if (atomic_load(&caller->next_deadline_ns) <= now_ns)
-        end_due(worker, caller, now_ns, "E_TIMEOUT no answer came in time");
+        end_due(worker, caller, now_ns, NULL);
 }
 
 void calls_end_own(struct worker *worker, struct peer *caller, const char *error)
@@ -327,24 +388,86 @@ void calls_end_own(struct worker *worker, struct peer *caller, const char *error
     end_due(worker, caller, PPI_FOREVER, error);
 }
 
+/* A request as it stood in the frame of its call: from the header of the subject on. */
+struct unsent {
+    struct ppi_list in_peer;
+    uint32_t server_id, subject_length;
+    size_t subject, size;
+    uint8_t rest[];
+};
+
+void calls_unsent(struct peer *peer, const struct sub *serve, const uint8_t *frame, size_t size)
+{
+    struct ppi_slice parts[4], inner[3], *message = &parts[2]; /* the subject; params follow */
+
+    if (!serve->serve || ppi_slices(frame, size, parts, 4) != 4)
+        return;
+    if (serve->form == FORM_RICH && ppi_slices(parts[3].data, parts[3].size, inner, 3) >= 3)
+        message = &inner[1];
+    struct ppi_value id = ppi_value_at(parts[1].data, parts[1].size);
+    struct ppi_value subject = ppi_value_at(message->data, message->size);
+    size_t rest_size = message[0].size + message[1].size;
+    struct unsent *unsent = malloc(sizeof *unsent + rest_size);
+    if (unsent == NULL)
+        return;
+    *unsent = (struct unsent){ .server_id = (uint32_t)id.number,
+                               .subject_length = (uint32_t)subject.text_length,
+                               .subject = (size_t)((const uint8_t *)subject.text - message->data),
+                               .size = rest_size };
+    memcpy(unsent->rest, message->data, rest_size);
+    ppi_list_append(&peer->unsent, &unsent->in_peer);
+}
+
+/* Gives a call that its server was never sent to another one, or lets it wait for one that has
+ * room. false: there is none. */
+static bool move_on(struct worker *worker, struct call *call, const struct unsent *unsent)
+{
+    const struct request request = { .subject = (const char *)unsent->rest + unsent->subject,
+                                     .subject_length = unsent->subject_length,
+                                     .rest = unsent->rest,
+                                     .rest_size = unsent->size };
+
+    if (wait_new(call, &request) != PP_OK)
+        return false;
+    call->wait->moved = true;
+    wait_enter(call);
+    if (look_for_server(worker, call->wait) != FOUND_NONE)
+        return true;
+    wait_free(call);
+    return false;
+}
+
+static void move_unsent(struct worker *worker, struct peer *peer)
+{
+    struct ppi_list *at;
+
+    while ((at = ppi_list_take(&peer->unsent)) != NULL) {
+        struct unsent *unsent = PP_CONTAINER(at, struct unsent, in_peer);
+        struct call *call = ppi_map_get(&peer->serving, unsent->server_id);
+
+        if (call != NULL && call->caller != peer && move_on(worker, call, unsent))
+            ppi_map_remove(&peer->serving, unsent->server_id);
+        free(unsent);
+    }
+}
+
 void calls_peer_gone(struct worker *worker, struct peer *peer)
 {
     size_t position = 0;
     struct call *call;
 
+    move_unsent(worker, peer);
     while ((call = ppi_map_next(&peer->serving, &position)) != NULL) {
-        ppi_check(claim(call)); /* nobody else is at work in the write section */
-        forget_at_caller(call);
+        ppi_check(call_claim(call)); /* nobody else is at work in the write section */
+        call_forget_at_caller(call);
         if (call->caller != peer)
-            reply_error(worker, call->caller, call->caller_id,
-                        "E_GONE the server's connection ended before it answered");
+            reply_error(worker, call->caller, call->caller_id, "%s", server_gone);
         call_free(worker, call);
     }
     position = 0;
     while ((call = ppi_map_next(&peer->calls, &position)) != NULL) {
-        ppi_check(claim(call));
-        forget_at_server(call);
-        reply_cancel(worker, call->server, call->server_id);
+        ppi_check(call_claim(call));
+        leave_server(worker, call);
         call_free(worker, call);
     }
     ppi_map_deinit(&peer->serving);

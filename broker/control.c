@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "calls.h"
+#include "control_describe.h"
 #include "control_subs.h"
 #include "io/timer.h"
 #include "log.h"
@@ -77,7 +78,7 @@ static enum ppi_verdict hello(const struct request_in *in)
                               { .name = "caps", .type = OPTION_ANY } };
     char *name = NULL;
 
-    if (!in->call || !in_options(in, 0, known, PPI_COUNT(known)))
+    if (!in_options(in, 0, known, PPI_COUNT(known)))
         return PPI_NEXT;
     if (in->peer->hello)
         in_fail(in, "E_ARG", "$hello was said already");
@@ -108,7 +109,7 @@ static enum ppi_verdict hello(const struct request_in *in)
     return PPI_NEXT;
 }
 
-/* --- $pub, $call, $cancel -------------------------------------------------------------------- */
+/* --- $pub, $call, $wait, $cancel ------------------------------------------------------------- */
 
 /* Subject and params of $pub and $call, which lie side by side. false: answered. */
 static bool message_params(const struct request_in *in, const char **subject, size_t *length,
@@ -168,24 +169,54 @@ static enum ppi_verdict publish(const struct request_in *in)
     return PPI_NEXT;
 }
 
+static void take_deadline(const struct option *deadline, struct request *request)
+{
+    if (deadline->given)
+        request->deadline_ms =
+            deadline->number < UINT32_MAX ? (uint32_t)deadline->number : UINT32_MAX;
+}
+
 static enum ppi_verdict call(const struct request_in *in)
 {
-    struct option known[] = { { .name = "deadline", .type = OPTION_NUMBER } };
+    struct option known[] = { { .name = "deadline", .type = OPTION_NUMBER },
+                              { .name = "wait", .type = OPTION_NUMBER } };
     struct request request = { .caller = in->peer,
                                .id = in->frame->id,
                                .deadline_ms = in->worker->broker->settings.call_deadline_ms };
 
-    if (!in->call) {
-        in_fail(in, "E_ARG", "only as a request");
-        return PPI_NEXT;
-    }
     if (!message_params(in, &request.subject, &request.subject_length, &request.rest,
                         &request.rest_size) ||
         !in_options(in, 2, known, PPI_COUNT(known)))
         return PPI_NEXT;
-    if (known[0].given)
-        request.deadline_ms = known[0].number < UINT32_MAX ? (uint32_t)known[0].number : UINT32_MAX;
+    if (known[1].number > CALL_WAIT_MS_MAX) {
+        in_fail(in, "E_ARG", "option 'wait' is at most 3,600,000 ms");
+        return PPI_NEXT;
+    }
+    take_deadline(&known[0], &request);
+    request.wait_ms = (uint32_t)known[1].number;
     return calls_request(in->worker, &request);
+}
+
+static enum ppi_verdict await_subs(const struct request_in *in)
+{
+    struct option known[] = { { .name = "deadline", .type = OPTION_NUMBER },
+                              { .name = "subs", .type = OPTION_NUMBER } };
+    struct request request = { .caller = in->peer,
+                               .id = in->frame->id,
+                               .rest = in->params[0].data,
+                               .rest_size = in->params[0].size,
+                               .deadline_ms = in->worker->broker->settings.call_deadline_ms };
+
+    if (!in_text(in, 0, "the subject", &request.subject, &request.subject_length) ||
+        !in_options(in, 1, known, PPI_COUNT(known)))
+        return PPI_NEXT;
+    if (known[1].number > UINT32_MAX) {
+        in_fail(in, "E_ARG", "option 'subs' is below 2^32");
+        return PPI_NEXT;
+    }
+    take_deadline(&known[0], &request);
+    request.subs = known[1].given ? (uint32_t)known[1].number : 1;
+    return calls_await_subs(in->worker, &request);
 }
 
 static enum ppi_verdict cancel(const struct request_in *in)
@@ -247,7 +278,7 @@ static enum ppi_verdict sys_report(const struct request_in *in,
 {
     struct reply reply;
 
-    if (!in->call || !may_operate(in))
+    if (!may_operate(in))
         return PPI_NEXT;
     worker_write_begin(in->worker); /* everything stands still: the figures agree */
     reply_begin(&reply, in->frame->id);
@@ -283,26 +314,33 @@ static enum ppi_verdict sys_stop(const struct request_in *in)
 
 /* --- dispatch -------------------------------------------------------------------------------- */
 
+enum {
+    URGENT = 1u,      /* acts at once, also while frames are held */
+    LARGE = 2u,       /* carries a message */
+    REQUEST_ONLY = 4u /* says nothing but its answer, or nobody could use what it does */
+};
+
 static const struct method {
     const char *name;
     enum ppi_verdict (*run)(const struct request_in *in);
-    bool urgent; /* acts at once, also while frames are held */
-    bool large;  /* carries a message */
+    unsigned traits;
 } methods[] = {
-    { "$pub", publish, false, true },
-    { "$call", call, false, true },
-    { "$cancel", cancel, true, false },
-    { "$ping", ping, true, false },
-    { "$sync", ping, false, false }, /* answered when all that came before has been handled */
-    { "$hello", hello, false, false },
-    { "$sub", control_subscribe, false, false },
-    { "$serve", control_serve, false, false },
-    { "$unsub", control_unsubscribe, true, false },
-    { "$bye", bye, false, false }, /* see control_urgent */
-    { "$sys.stats", sys_stats, false, false },
-    { "$sys.clients", sys_clients, false, false },
-    { "$sys.subs", sys_subs, false, false },
-    { "$sys.stop", sys_stop, false, false },
+    { "$pub", publish, LARGE },
+    { "$call", call, LARGE | REQUEST_ONLY },
+    { "$wait", await_subs, REQUEST_ONLY },
+    { "$cancel", cancel, URGENT },
+    { "$ping", ping, URGENT },
+    { "$sync", ping, 0 }, /* answered when all that came before has been handled */
+    { "$hello", hello, REQUEST_ONLY },
+    { "$sub", control_subscribe, REQUEST_ONLY },
+    { "$serve", control_serve, REQUEST_ONLY },
+    { "$describe", control_describe, REQUEST_ONLY },
+    { "$unsub", control_unsubscribe, URGENT },
+    { "$bye", bye, 0 }, /* see control_urgent */
+    { "$sys.stats", sys_stats, REQUEST_ONLY },
+    { "$sys.clients", sys_clients, REQUEST_ONLY },
+    { "$sys.subs", sys_subs, REQUEST_ONLY },
+    { "$sys.stop", sys_stop, 0 },
 };
 
 static const struct method *method_of(const struct ppi_frame *frame)
@@ -323,7 +361,11 @@ static enum ppi_verdict run(struct worker *worker, struct peer *peer, const stru
         in_fail(&in, "E_METHOD", "this broker has no such method");
         return PPI_NEXT;
     }
-    if (!method->large && frame->size > CONTROL_BYTES_MAX) {
+    if (!in.call && (method->traits & REQUEST_ONLY) != 0) {
+        in_fail(&in, "E_ARG", "only as a request");
+        return PPI_NEXT;
+    }
+    if ((method->traits & LARGE) == 0 && frame->size > CONTROL_BYTES_MAX) {
         in_fail(&in, "E_LIMIT", "control requests are at most 64 KiB");
         return PPI_NEXT;
     }
@@ -343,7 +385,7 @@ bool control_urgent(struct worker *worker, struct peer *peer, const struct ppi_f
 
     if (method != NULL && method->run == bye) /* the rest of it after what is held */
         calls_end_own(worker, peer, "E_CANCELED the caller said $bye");
-    if (method == NULL || !method->urgent)
+    if (method == NULL || (method->traits & URGENT) == 0)
         return false;
     return run(worker, peer, frame, method, true) != PPI_HOLD;
 }

@@ -1,8 +1,11 @@
 #include "control_subs.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "calls.h"
+#include "doc.h"
 #include "log.h"
 #include "reply.h"
 #include "subs.h"
@@ -23,10 +26,6 @@ static struct sub *new_sub(const struct request_in *in)
     const char *pattern;
     size_t length;
 
-    if (!in->call) { /* nobody could know its id */
-        in_fail(in, "E_ARG", "only as a request");
-        return NULL;
-    }
     if (!in_text(in, 0, "the pattern", &pattern, &length))
         return NULL;
     enum ppi_subject check = ppi_subject_check(pattern, length);
@@ -54,6 +53,7 @@ static void enter_sub(const struct request_in *in, struct sub *sub)
     if (error == PP_OK) {
         in_answer_number(in, sub->sid);
         worker_cork(in->worker, &in->peer->link); /* nobody can deliver before */
+        calls_look(in->worker, sub);
     }
     worker_write_end(in->worker);
     if (error != PP_OK) {
@@ -110,12 +110,24 @@ enum ppi_verdict control_subscribe(const struct request_in *in)
     return PPI_NEXT;
 }
 
+static bool keep_doc(struct sub *sub, struct ppi_slice doc)
+{
+    sub->doc = malloc(doc.size);
+    if (sub->doc == NULL)
+        return false;
+    memcpy(sub->doc, doc.data, doc.size);
+    sub->doc_size = doc.size;
+    return true;
+}
+
 enum ppi_verdict control_serve(const struct request_in *in)
 {
     struct option known[] = { { .name = "form", .type = OPTION_TEXT },
                               { .name = "exclusive", .type = OPTION_BOOL },
                               { .name = "max_inflight", .type = OPTION_NUMBER },
-                              { .name = "meta", .type = OPTION_BOOL } };
+                              { .name = "meta", .type = OPTION_BOOL },
+                              { .name = "doc", .type = OPTION_ANY } };
+    char problem[OPTION_PROBLEM_MAX];
     enum form form;
 
     if (!in_options(in, 1, known, PPI_COUNT(known)))
@@ -128,9 +140,18 @@ enum ppi_verdict control_serve(const struct request_in *in)
         in_fail(in, "E_ARG", only_rich);
         return PPI_NEXT;
     }
+    if (known[4].given && !doc_check(known[4].raw, problem)) {
+        in_fail(in, "E_ARG", problem);
+        return PPI_NEXT;
+    }
     struct sub *sub = new_sub(in);
     if (sub == NULL)
         return PPI_NEXT;
+    if (known[4].given && !keep_doc(sub, known[4].raw)) {
+        in_fail(in, "E_LIMIT", "the broker is out of memory");
+        sub_discard(sub);
+        return PPI_NEXT;
+    }
     sub->serve = true;
     sub->meta = known[3].truth;
     sub->form = form;

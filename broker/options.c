@@ -82,6 +82,23 @@ static bool take_all(const msgpack_object_map *map, struct option *known, size_t
     return true;
 }
 
+/* Finds the bytes of an option in a map that was read before. */
+static void find_raw(struct ppi_slice map, struct option *option)
+{
+    size_t at = map.data[0] == 0xDE ? 3 : map.data[0] == 0xDF ? 5 : 1;
+
+    while (at < map.size) {
+        struct ppi_value key = ppi_value_at(map.data + at, map.size - at);
+
+        at += key.size;
+        size_t size = ppi_value_at(map.data + at, map.size - at).size;
+        if (key.kind == PPI_VALUE_TEXT && key.text_length == strlen(option->name) &&
+            memcmp(key.text, option->name, key.text_length) == 0)
+            option->raw = (struct ppi_slice){ map.data + at, size };
+        at += size;
+    }
+}
+
 bool options_read(struct ppi_slice map, struct option *known, size_t count,
                   char problem[OPTION_PROBLEM_MAX])
 {
@@ -103,5 +120,8 @@ bool options_read(struct ppi_slice map, struct option *known, size_t count,
     else
         good = take_all(&unpacked.data.via.map, known, count, problem);
     msgpack_unpacked_destroy(&unpacked);
+    for (size_t i = 0; good && i < count; i++)
+        if (known[i].type == OPTION_ANY && known[i].given)
+            find_raw(map, &known[i]);
     return good;
 }

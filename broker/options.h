@@ -8,11 +8,12 @@
 
 #include "wire/scan.h"
 
-enum { OPTIONS_BYTES_MAX = 4096, OPTION_PROBLEM_MAX = 160 };
+enum { OPTIONS_BYTES_MAX = 8192, OPTION_PROBLEM_MAX = 160 };
 
 enum option_type { OPTION_TEXT, OPTION_BOOL, OPTION_NUMBER, OPTION_ANY };
 
-/* A known option. given says whether it was there; a text is a copy, without a 0 inside. */
+/* A known option. given says whether it was there; a text is a copy, without a 0 inside; raw is
+ * where an OPTION_ANY lies. */
 struct option {
     const char *name;
     enum option_type type;
@@ -21,6 +22,7 @@ struct option {
     uint64_t number;
     char text[256];
     size_t text_length;
+    struct ppi_slice raw;
 };
 
 /* Reads a map (or nil) into the known options. Unknown ones are refused by name, unless they begin

@@ -175,6 +175,19 @@ struct route *route_of(struct worker *worker, const char *subject, size_t length
     return route->no_memory ? NULL : route;
 }
 
+uint32_t route_subscribers(const struct route *route, const struct peer *publisher)
+{
+    uint32_t count = 0;
+
+    for (size_t i = 0; i < route->target_count; i++) {
+        const struct sub *sub = route->targets[i].sub;
+
+        count += (sub->peer != publisher || sub->echo) && !atomic_load(&sub->over) &&
+                 !ppi_link_is_closing(&sub->peer->link);
+    }
+    return count;
+}
+
 void routes_forget(struct worker *worker)
 {
     if (worker->routes != NULL)

@@ -53,6 +53,9 @@ struct route {
 struct route *route_of(struct worker *worker, const char *subject, size_t length,
                        enum routed *result);
 
+/* How many subscriptions get what the peer publishes there. */
+uint32_t route_subscribers(const struct route *route, const struct peer *publisher);
+
 /* Frees a worker's routes. */
 void routes_forget(struct worker *worker);
 

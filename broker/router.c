@@ -32,6 +32,17 @@ int router_servers(struct worker *worker, const char *subject, size_t length, st
     return (int)route->server_count;
 }
 
+int64_t router_subscribers(struct worker *worker, const char *subject, size_t length,
+                           const struct peer *publisher)
+{
+    enum routed result = ROUTED;
+    struct route *route = route_of(worker, subject, length, &result);
+
+    if (route == NULL)
+        return result == ROUTED_BAD ? -1 : -2;
+    return route_subscribers(route, publisher);
+}
+
 /* --- room ------------------------------------------------------------------------------------ */
 
 /* Writes what stands in front of a message's rest in the form that a receiver wants. */

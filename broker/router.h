@@ -43,4 +43,8 @@ enum routed router_publish(struct worker *worker, const struct publication *mess
 int router_servers(struct worker *worker, const char *subject, size_t length, struct sub ***servers,
                    unsigned **turn);
 
+/* How many subscriptions get what the peer publishes to a subject. -1, -2: as above. */
+int64_t router_subscribers(struct worker *worker, const char *subject, size_t length,
+                           const struct peer *publisher);
+
 #endif

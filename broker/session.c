@@ -269,6 +269,7 @@ static void on_end(struct ppi_link *link)
 {
     struct worker *worker = worker_self(peer_of(link)->broker);
 
+    calls_look_freed(worker, false);
     worker_send(worker);
     end_the_over(worker);
     worker_leave(worker);
@@ -283,6 +284,11 @@ static void on_sent(struct ppi_link *link, void *tag, uint32_t count, bool lost)
 {
     (void)link;
     sub_sent(tag, count, lost);
+}
+
+static void on_unsent(struct ppi_link *link, void *tag, const uint8_t *frame, size_t size)
+{
+    calls_unsent(peer_of(link), tag, frame, size);
 }
 
 /* --- its end --------------------------------------------------------------------------------- */
@@ -336,6 +342,7 @@ static void on_closed(struct ppi_link *link, int why)
     ppi_link_deinit(link);
     broker->gone_lost += peer->lost;
     worker_write_end(worker);
+    calls_look_freed(worker, false);
     worker_send(worker);
     worker_leave(worker);
     log_event(&broker->log, LOG_INFO, "disconnect", "client=%" PRIu64 " name=%s why=\"%s\"",
@@ -356,6 +363,7 @@ static const struct ppi_link_events events = {
     .bad = on_bad,
     .half = on_half,
     .sent = on_sent,
+    .unsent = on_unsent,
     .closed = on_closed,
 };
 
@@ -378,6 +386,7 @@ static struct peer *peer_new(struct broker *broker, const pp_peer *who)
     atomic_init(&peer->next_deadline_ns, PPI_FOREVER);
     ppi_mutex_init(&peer->calls_lock);
     ppi_list_init(&peer->subs);
+    ppi_list_init(&peer->unsent);
     ppi_list_init(&peer->in_broker);
     if (peer->name == NULL) {
         peer_free(peer);

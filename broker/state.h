@@ -38,6 +38,8 @@ struct sub {
     struct sub *next_over;
     atomic_uint in_flight; /* calls that wait for this server's answer */
     uint32_t max_inflight; /* of them; 0: no limit */
+    uint8_t *doc;          /* owned: what a service says about itself, as it came; doc.h */
+    size_t doc_size;       /* 0: nothing */
     bool retired;          /* unsubscribed; freed when nothing of it is queued, nor in a list */
     /* accepted = delivered + lost + merged + queued, always */
     atomic_uint_fast64_t accepted, merged;
@@ -53,10 +55,26 @@ struct sub {
 struct call {
     atomic_bool open; /* not before it is in both maps */
     struct peer *caller, *server;
-    uint64_t sid; /* the server's subscription that it came by; it may be gone meanwhile */
+    struct wait *wait; /* owned: it has no server yet, and is in the caller's map only */
+    uint64_t sid;      /* the server's subscription that it came by; it may be gone meanwhile */
     uint32_t caller_id, server_id;
     uint64_t deadline_ns; /* PPI_FOREVER: none */
+    uint64_t due_ns;      /* its time is over then: the deadline, or the end of the wait */
     struct call *next;    /* while free */
+};
+
+/* What a call waits for: a server that takes it, or (subs) that many subscriptions of its subject.
+ */
+struct wait {
+    struct ppi_list in_broker;
+    struct call *call;
+    uint32_t subs; /* 0: a server */
+    bool moved;    /* it had a server, which is gone: it ends if there is no other */
+    bool crowded;  /* there are servers, but with all the calls they take, or without room */
+    uint8_t subject_length;
+    size_t subject; /* its offset in rest */
+    size_t rest_size;
+    uint8_t rest[]; /* from the header of the subject on, as in a frame */
 };
 
 /* A connection. */
@@ -83,11 +101,13 @@ struct peer {
     uint64_t next_sid;
     uint64_t lost; /* messages of all its subscriptions, ever; the link lock */
 
-    struct ppi_mutex calls_lock; /* the two maps and next_server_id */
+    struct ppi_mutex calls_lock; /* the two maps, next_server_id, waiting_bytes */
     struct ppi_map calls;        /* its own, by its ids */
     struct ppi_map serving;      /* others', by the broker's ids */
     uint32_t next_server_id;
     atomic_uint_fast64_t next_deadline_ns; /* no call of its own is over before that */
+    size_t waiting_bytes;                  /* of its calls that wait for a server */
+    struct ppi_list unsent; /* when it is gone: calls that it was not sent (calls.c) */
 
     /* What it sent; by the worker that has the turn. */
     uint64_t frames_in, published;
@@ -126,6 +146,10 @@ struct broker {
     uint64_t gone_bytes_in, gone_bytes_out, gone_lost; /* of connections that are gone */
     bool stopping;
     uint64_t stop_by_ns;
+
+    struct ppi_mutex waits_lock; /* waits */
+    struct ppi_list waits;       /* calls without a server, in the order they came */
+    atomic_uint crowded;         /* of them: those that servers have no room for */
 
     struct listener *listener; /* owned */
     struct ticker *ticker;     /* owned */

@@ -30,8 +30,10 @@ char *sub_copy_text(const char *text)
 
 void sub_discard(struct sub *sub)
 {
-    if (sub != NULL)
+    if (sub != NULL) {
         free(sub->group);
+        free(sub->doc);
+    }
     free(sub);
 }
 

@@ -167,6 +167,7 @@ static void on_tick(pp_op *op)
     bool more = broker->stopping && stop_watch(worker, now_ns);
     for (struct ppi_list *at = broker->peers.next; at != &broker->peers; at = at->next)
         more = watch(worker, PP_CONTAINER(at, struct peer, in_broker), now_ns) || more;
+    calls_look_freed(worker, true);
     worker_send(worker);
     worker_leave(worker);
     atomic_store(&ticker->looking, false);

@@ -76,6 +76,7 @@ struct worker {
     struct ppi_link *corked;    /* that of the peer whose packet it is; NULL: none */
     struct route_cache *routes; /* owned, route.c */
     struct sub *over;           /* subscriptions that have had their max; ended with the packet */
+    bool slot_freed;            /* for a call that waits; looked after with the packet */
     struct call *free_calls;    /* for the next ones */
     unsigned free_call_count;
 };

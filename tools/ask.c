@@ -4,14 +4,15 @@
 #include "json.h"
 #include "session.h"
 
-int ask(const struct cli *cli, const char *method,
+int ask(const struct cli *cli, const char *method, const struct bytes *params,
         void (*print)(const struct cli *cli, const json_t *answer))
 {
     static struct session session;
     int code = session_open(&session, cli);
 
     if (code == GO_ON) {
-        int status = session_call(&session, method, "\x90", 1, 0);
+        int status = session_call(&session, method, params != NULL ? params->data : "\x90",
+                                  params != NULL ? params->size : 1, 0, 0);
 
         code = status == PP_OK ? EXIT_DONE : session_fail(&session, status);
     }

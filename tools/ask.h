@@ -4,11 +4,12 @@
 
 #include <jansson.h>
 
+#include "bytes.h"
 #include "cli.h"
 
-/* Connects, asks with a control method without params, has the answer printed, and leaves. print
- * may be NULL. The exit code. */
-int ask(const struct cli *cli, const char *method,
+/* Connects, asks with a control method, has the answer printed, and leaves. params NULL: none;
+ * print may be NULL. The exit code. */
+int ask(const struct cli *cli, const char *method, const struct bytes *params,
         void (*print)(const struct cli *cli, const json_t *answer));
 
 #endif

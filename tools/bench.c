@@ -47,7 +47,7 @@ static const struct kind {
 
 static int broker_cpu_ns(struct session *at, uint64_t *ns)
 {
-    int status = session_call(at, "$sys.stats", "\x90", 1, 0);
+    int status = session_call(at, "$sys.stats", "\x90", 1, 0, 0);
 
     if (status != PP_OK)
         return session_fail(at, status);

@@ -49,9 +49,9 @@ int list(const struct cli *cli)
     const char *what = cli->operands[0], *meant = options_meant(what, names);
 
     if (strcmp(what, names[0]) == 0)
-        return ask(cli, "$sys.clients", print_clients);
+        return ask(cli, "$sys.clients", NULL, print_clients);
     if (strcmp(what, names[1]) == 0)
-        return ask(cli, "$sys.subs", print_subs);
+        return ask(cli, "$sys.subs", NULL, print_subs);
     if (meant != NULL)
         return error_use("there is no list of %s; did you mean %s?", what, meant);
     return error_use("there is no list of %s, only of clients and subs", what);

@@ -39,8 +39,18 @@ static const struct command commands[] = {
     { "serve", "answer calls", "SUBJECT [BODY|@FILE]", 1, 2, serve_options,
       "The answer is BODY; or with --echo the call's first param; or with --exec what a shell\n"
       "command prints, without its last newline. A command that fails answers with an error.\n"
-      "Calls are answered one after the other.\n",
+      "Calls are answered one after the other.\n"
+      "--doc-json takes {\"text\": \"adds\", \"params\": [[\"a\", \"int\", \"one of them\"], "
+      "...],\n"
+      "\"result\": \"int\", \"errors\": [\"E_ARG no number\"]}, each of which may be left out.\n",
       "panpipe serve svc.upper --exec 'tr a-z A-Z'", serve },
+    { "describe", "tell what is served, and how to call it", "[PATTERN]", 0, 1, NULL,
+      "Of all services, or of those that a call under PATTERN may go to: svc.sum, svc.*, >. What "
+      "a\n"
+      "service tells about itself comes from its doc, see panpipe serve --help. Nobody there: "
+      "exit\n"
+      "code 5, if there is a PATTERN.\n",
+      "panpipe describe 'svc.>'", describe },
     { "ping", "measure round trips to the broker", "", 0, 0, ping_options, "", "panpipe ping -n 10",
       ping },
     { "stats", "show the broker's counters", "", 0, 0, NULL, "", "panpipe stats --json", stats },

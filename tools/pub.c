@@ -18,7 +18,7 @@
 enum { POLL_EVERY = 1024 }; /* messages; a publisher in a hurry must hear the broker too */
 
 static struct {
-    uint64_t count;
+    uint64_t count, wait_subs;
     double rate; /* a second; 0: as fast as it goes */
     bool confirm, need_receiver;
     int form;
@@ -31,6 +31,8 @@ const struct option pub_options[] = {
       &given.confirm, NULL },
     { 0, "need-receiver", NULL, "end with exit code 5 at a message that nobody gets", OPTION_FLAG,
       &given.need_receiver, NULL },
+    { 0, "wait-subs", "N", "wait for N subscriptions first, as long as --timeout says",
+      OPTION_COUNT, &given.wait_subs, NULL },
     { 0, "in", "FORM", "raw, json, hex or msgpack: what a body is", OPTION_WORD, &given.form,
       body_forms },
     { 0 },
@@ -109,6 +111,21 @@ static int publish(const void *params, size_t size)
 
 /* --- many ------------------------------------------------------------------------------------ */
 
+/* Connects, and waits for those who are to get the messages. */
+static int open_session(void)
+{
+    int code = session_open(&session, session.cli);
+
+    if (code != GO_ON || given.wait_subs == 0)
+        return code;
+    int status =
+        session_await(&session,
+                      pp_wait_subs(session.client, session_op(&session), subject,
+                                   (uint32_t)given.wait_subs, session_patience(session.cli)),
+                      -1);
+    return status == PP_OK ? GO_ON : session_fail(&session, status);
+}
+
 static int publish_body(const char *operand)
 {
     struct bytes body = { 0 }, params = { 0 };
@@ -119,7 +136,7 @@ static int publish_body(const char *operand)
         !body_params((enum body_form)given.form, body.data, body.size, &params, problem))
         code = error_use("%s", problem);
     if (code == GO_ON)
-        code = session_open(&session, session.cli);
+        code = open_session();
     started_ns = pp_now_ns();
     for (uint64_t i = 0; i < (given.count > 0 ? given.count : 1) && code == GO_ON; i++)
         code = publish(params.data, params.size);
@@ -155,7 +172,7 @@ static int publish_input(void)
 {
     struct splitter splitter = { .values = given.form == BODY_MSGPACK };
     splitter_take *take = given.form == BODY_RAW ? take_raw : take_other;
-    int code = session_open(&session, session.cli);
+    int code = open_session();
     int status = code == GO_ON ? input_open(&session) : PP_OK;
 
     if (status != PP_OK)
@@ -189,6 +206,8 @@ int pub(const struct cli *cli)
     subject = cli->operands[0];
     if (reads && given.count > 0)
         return error_use("--count repeats a body, and there is none: standard input is read");
+    if (given.wait_subs > UINT32_MAX)
+        return error_use("--wait-subs is below 2^32");
     int code = reads ? publish_input() : publish_body(body);
     if (code == GO_ON) {
         int status =

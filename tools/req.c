@@ -7,13 +7,17 @@
 #include "out.h"
 #include "session.h"
 
+enum { WAIT_MS_MAX = 60 * 60 * 1000 };
+
 static struct {
-    int form;
+    int form, wait_ms;
 } given;
 
 const struct option req_options[] = {
     { 0, "in", "FORM", "raw, json, hex or msgpack: what the body is", OPTION_WORD, &given.form,
       body_forms },
+    { 0, "wait", "D", "wait so long for a server that takes the call, 1h at most", OPTION_TIME,
+      &given.wait_ms, NULL },
     { 0 },
 };
 
@@ -51,8 +55,8 @@ static int remote_error(const pp_answer *answer)
 
 static int call(const char *subject, const struct bytes *params)
 {
-    int status =
-        session_call(&session, subject, params->data, params->size, session.cli->timeout_ms);
+    int status = session_call(&session, subject, params->data, params->size,
+                              session.cli->timeout_ms, given.wait_ms);
 
     if (status == PP_EREMOTE && session.answer.data != NULL)
         return remote_error(&session.answer);
@@ -70,6 +74,8 @@ int req(const struct cli *cli)
     int code = GO_ON;
 
     session.cli = cli;
+    if (given.wait_ms > WAIT_MS_MAX)
+        return error_use("--wait is at most 1h");
     if (operand == NULL)
         bytes_add(&params, "\x90", 1); /* no params */
     else if ((code = body_given(operand, true, &body)) == GO_ON &&

@@ -14,7 +14,7 @@
 static struct {
     uint64_t count, max_inflight;
     bool echo, exclusive;
-    const char *command, *ready;
+    const char *command, *ready, *doc, *doc_json;
     int form;
 } given;
 
@@ -29,6 +29,9 @@ const struct option serve_options[] = {
       NULL },
     { 0, "max-inflight", "N", "let the broker refuse more than N calls at once", OPTION_COUNT,
       &given.max_inflight, NULL },
+    { 0, "doc", "TEXT", "what it does, for panpipe describe", OPTION_TEXT, &given.doc, NULL },
+    { 0, "doc-json", "JSON", "the same with text, params, result, errors; or @FILE", OPTION_TEXT,
+      &given.doc_json, NULL },
     { 0, "ready", "FILE", "make an empty file when the service is active", OPTION_TEXT,
       &given.ready, NULL },
     { 0 },
@@ -36,6 +39,7 @@ const struct option serve_options[] = {
 
 static struct session session;
 static struct task finished; /* the last call is answered */
+static struct bytes doc;     /* of --doc-json */
 static struct bytes fixed;   /* the answer, if it is always the same */
 static uint64_t answered;
 
@@ -119,6 +123,9 @@ static int serve_on(const char *subject)
     config.flags = given.exclusive ? PP_SERVE_EXCLUSIVE : 0;
     config.max_inflight = given.max_inflight < UINT32_MAX ? (uint32_t)given.max_inflight : 0;
     config.on_call = on_call;
+    config.doc = given.doc;
+    config.doc_data = doc.data;
+    config.doc_size = doc.size;
     int status = session_await(
         &session, pp_serve(session.client, session_op(&session), subject, &config, &service),
         session_patience(session.cli));
@@ -143,10 +150,29 @@ static int decide(const char *operand)
     return code;
 }
 
+/* What it says about itself. */
+static int take_doc(void)
+{
+    struct bytes json = { 0 };
+    char problem[BODY_PROBLEM_MAX];
+
+    if (given.doc != NULL && given.doc_json != NULL)
+        return error_use("--doc or --doc-json, one of them");
+    if (given.doc_json == NULL)
+        return GO_ON;
+    int code = body_given(given.doc_json, false, &json);
+    if (code == GO_ON && !body_value(BODY_JSON, json.data, json.size, &doc, problem))
+        code = error_use("--doc-json: %s", problem);
+    bytes_free(&json);
+    return code;
+}
+
 int serve(const struct cli *cli)
 {
     int code = decide(cli_operand(cli, 1));
 
+    if (code == GO_ON)
+        code = take_doc();
     if (code == GO_ON)
         code = session_open(&session, cli);
     if (code == GO_ON)
@@ -159,5 +185,6 @@ int serve(const struct cli *cli)
         code = status == PP_OK ? EXIT_DONE : session_fail(&session, status);
     }
     bytes_free(&fixed);
+    bytes_free(&doc);
     return session_close(&session, code);
 }

@@ -121,12 +121,13 @@ int session_await(struct session *session, int started, int timeout_ms)
 }
 
 int session_call(struct session *session, const char *subject, const void *params, size_t size,
-                 int deadline_ms)
+                 int deadline_ms, int wait_ms)
 {
     pp_call_config config = PP_CALL_CONFIG_INIT;
     bool control = subject[0] == '$'; /* the broker itself answers, and has no deadlines for it */
 
     config.deadline_ms = control ? 0 : (uint32_t)deadline_ms;
+    config.wait_ms = control ? 0 : (uint32_t)wait_ms;
     return session_await(session,
                          pp_call(session->client, session_op(session), subject, params, size,
                                  &config, &session->answer),

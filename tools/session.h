@@ -79,9 +79,9 @@ int session_await(struct session *session, int started, int timeout_ms);
  * the exit code. What is published in one go leaves when the session waits for something. */
 int session_publish(struct session *session, const char *subject, const void *params, size_t size);
 
-/* A call, whose result is session->answer. */
+/* A call, whose result is session->answer. Both times 0: not given. */
 int session_call(struct session *session, const char *subject, const void *params, size_t size,
-                 int deadline_ms);
+                 int deadline_ms, int wait_ms);
 
 /* Says what failed, with session->words; the exit code. _here: with pp_detail. */
 int session_fail(struct session *session, int status);

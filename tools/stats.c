@@ -10,5 +10,5 @@ static void print(const struct cli *cli, const json_t *answer)
 
 int stats(const struct cli *cli)
 {
-    return ask(cli, "$sys.stats", print);
+    return ask(cli, "$sys.stats", NULL, print);
 }

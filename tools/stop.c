@@ -4,5 +4,5 @@
 
 int stop(const struct cli *cli)
 {
-    return ask(cli, "$sys.stop", NULL);
+    return ask(cli, "$sys.stop", NULL, NULL);
 }

@@ -83,6 +83,7 @@ static int take_result(pp_client *client, struct ppi_request *request, const uin
     case PPI_REQUEST_CALL: return keep(request->out.answer, result, size);
     case PPI_REQUEST_HELLO: ppi_client_note_hello(client, result, size); return PP_OK;
     case PPI_REQUEST_UNSUBSCRIBE:
+    case PPI_REQUEST_WAIT:
     case PPI_REQUEST_PING:
     case PPI_REQUEST_CONFIRM:
     case PPI_REQUEST_BYE: return PP_OK;
@@ -109,6 +110,7 @@ static void go_on(pp_client *client, const struct ppi_request *request, int stat
         client->confirm.asking = ask;
         break;
     case PPI_REQUEST_CALL:
+    case PPI_REQUEST_WAIT:
     case PPI_REQUEST_HELLO: break;
     case PPI_REQUEST_BYE:
         if (status == PP_OK)

@@ -13,6 +13,7 @@
  *   inbox.c       what comes in: messages, calls
  *   subs.c        subscriptions: made, made anew, ended
  *   identity.c    who is who
+ *   wait.c        waiting for subscribers
  *
  * lock protects everything that is not said otherwise; it is never held across a system call or a
  * callback. It comes before the link's lock.
@@ -83,10 +84,19 @@ enum ppi_request_kind {
     PPI_REQUEST_UNSUBSCRIBE,
     PPI_REQUEST_PUBLISH,
     PPI_REQUEST_CALL,
+    PPI_REQUEST_WAIT, /* for subscriptions */
     PPI_REQUEST_PING,
     PPI_REQUEST_CONFIRM, /* the library's own PING */
     PPI_REQUEST_BYE
 };
+
+#define PPI_NEVER_MS UINT32_MAX
+
+/* May it be canceled, and does it end in time? */
+static inline bool ppi_is_call(enum ppi_request_kind kind)
+{
+    return kind == PPI_REQUEST_CALL || kind == PPI_REQUEST_WAIT;
+}
 
 /* A request on its way, or kept; op ends with its answer. */
 struct ppi_request {
@@ -94,7 +104,7 @@ struct ppi_request {
     uint32_t id;
     enum ppi_request_kind kind;
     bool kept;            /* in what is kept: it waits for a connection */
-    uint32_t deadline_ms; /* a call's, 0: none was given */
+    uint32_t deadline_ms; /* a call's; 0: none was given; PPI_NEVER_MS */
     uint64_t give_up_ns;  /* while kept: when its time is over; 0: never */
     uint64_t published;   /* before it, on its connection */
     pp_op *op;            /* NULL: nobody waits */

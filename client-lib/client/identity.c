@@ -28,9 +28,11 @@ static struct pairs pairs_of(const uint8_t *data, size_t size)
     return pairs;
 }
 
+/* Nothing here is in a hurry: small counts. */
+
 /* The next key that is a text, and its value, with the bytes of that. false: there is none. */
-static bool next_pair(struct pairs *pairs, struct ppi_value *key, struct ppi_value *value,
-                      struct ppi_slice *bytes)
+static PPI_NOINLINE bool next_pair(struct pairs *pairs, struct ppi_value *key,
+                                   struct ppi_value *value, struct ppi_slice *bytes)
 {
     while (pairs->left > 0) {
         pairs->left--;
@@ -47,14 +49,30 @@ static bool next_pair(struct pairs *pairs, struct ppi_value *key, struct ppi_val
     return false;
 }
 
-static bool is(const struct ppi_value *key, const char *name)
+static PPI_NOINLINE bool is(const struct ppi_value *key, const char *name)
 {
     return key->text_length == strlen(name) && memcmp(key->text, name, key->text_length) == 0;
 }
 
-static void copy(char *out, size_t size, const struct ppi_value *value)
+static PPI_NOINLINE void copy(char *out, size_t size, const struct ppi_value *value)
 {
     snprintf(out, size, "%.*s", (int)value->text_length, value->text);
+}
+
+/* Takes pid, uid or sid, if the pair is one of them. */
+static PPI_NOINLINE void take_who(const struct ppi_value *key, const struct ppi_value *value,
+                                  pp_peer *who)
+{
+    if (value->kind == PPI_VALUE_NUMBER && is(key, "pid")) {
+        who->pid = value->number;
+        who->flags |= PP_PEER_PID;
+    } else if (value->kind == PPI_VALUE_NUMBER && is(key, "uid")) {
+        who->uid = (uint32_t)value->number;
+        who->flags |= PP_PEER_UID;
+    } else if (value->kind == PPI_VALUE_TEXT && is(key, "sid")) {
+        copy(who->sid, sizeof who->sid, value);
+        who->flags |= PP_PEER_SID;
+    }
 }
 
 void ppi_read_sender(const uint8_t *data, size_t size, pp_sender *sender)
@@ -62,28 +80,30 @@ void ppi_read_sender(const uint8_t *data, size_t size, pp_sender *sender)
     struct pairs pairs = pairs_of(data, size);
     struct ppi_value key, value;
     struct ppi_slice bytes;
+    pp_peer who = { 0 };
 
     *sender = (pp_sender){ 0 };
     while (next_pair(&pairs, &key, &value, &bytes)) {
-        bool number = value.kind == PPI_VALUE_NUMBER, text = value.kind == PPI_VALUE_TEXT;
-
-        if (number && is(&key, "from")) {
+        take_who(&key, &value, &who);
+        if (value.kind == PPI_VALUE_NUMBER && is(&key, "from"))
             sender->from = value.number;
-        } else if (number && is(&key, "ts")) {
+        else if (value.kind == PPI_VALUE_NUMBER && is(&key, "ts"))
             sender->time_ms = value.number;
-        } else if (number && is(&key, "pid")) {
-            sender->pid = value.number;
-            sender->flags |= PP_PEER_PID;
-        } else if (number && is(&key, "uid")) {
-            sender->uid = (uint32_t)value.number;
-            sender->flags |= PP_PEER_UID;
-        } else if (text && is(&key, "sid")) {
-            copy(sender->sid, sizeof sender->sid, &value);
-            sender->flags |= PP_PEER_SID;
-        } else if (text && is(&key, "name")) {
+        else if (value.kind == PPI_VALUE_TEXT && is(&key, "name"))
             copy(sender->name, sizeof sender->name, &value);
-        }
     }
+    sender->flags = who.flags;
+    sender->pid = who.pid;
+    sender->uid = who.uid;
+    memcpy(sender->sid, who.sid, sizeof sender->sid);
+}
+
+static void set_who(pp_identity *identity, const pp_peer *who)
+{
+    identity->flags = who->flags & (PP_PEER_PID | PP_PEER_UID | PP_PEER_SID);
+    identity->pid = who->pid;
+    identity->uid = who->uid;
+    memcpy(identity->sid, who->sid, sizeof identity->sid);
 }
 
 /* {pid, uid or sid, exe} */
@@ -92,23 +112,14 @@ static void read_you(const struct ppi_slice *you, pp_identity *self)
     struct pairs pairs = pairs_of(you->data, you->size);
     struct ppi_value key, value;
     struct ppi_slice bytes;
+    pp_peer who = { 0 };
 
     while (next_pair(&pairs, &key, &value, &bytes)) {
-        bool number = value.kind == PPI_VALUE_NUMBER, text = value.kind == PPI_VALUE_TEXT;
-
-        if (number && is(&key, "pid")) {
-            self->pid = value.number;
-            self->flags |= PP_PEER_PID;
-        } else if (number && is(&key, "uid")) {
-            self->uid = (uint32_t)value.number;
-            self->flags |= PP_PEER_UID;
-        } else if (text && is(&key, "sid")) {
-            copy(self->sid, sizeof self->sid, &value);
-            self->flags |= PP_PEER_SID;
-        } else if (text && is(&key, "exe")) {
+        take_who(&key, &value, &who);
+        if (value.kind == PPI_VALUE_TEXT && is(&key, "exe"))
             copy(self->exe, sizeof self->exe, &value);
-        }
     }
+    set_who(self, &who);
 }
 
 void ppi_client_note_hello(pp_client *client, const uint8_t *data, size_t size)
@@ -153,9 +164,6 @@ int pp_client_peer(pp_client *client, pp_identity *broker)
     ppi_mutex_unlock(&client->lock);
     if (status != PP_OK)
         return ppi_fail(PP_ECLOSED, "the client is not connected");
-    broker->flags = peer.flags & (PP_PEER_PID | PP_PEER_UID | PP_PEER_SID);
-    broker->pid = peer.pid;
-    broker->uid = peer.uid;
-    memcpy(broker->sid, peer.sid, sizeof broker->sid);
+    set_who(broker, &peer);
     return PP_OK;
 }

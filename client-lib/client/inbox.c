@@ -221,12 +221,15 @@ void ppi_client_on_cancel(pp_client *client, const struct ppi_frame *frame)
 
 /* --- subscribing and serving ----------------------------------------------------------------- */
 
-/* What a subscribe or serve request says; packed, it has WISH_BYTES at most. */
+/* What a subscribe or serve request says; packed, it has WISH_BYTES at most, and its doc. */
 enum { WISH_BYTES = 512 };
 struct wish {
     const char *pattern, *group;
     bool echo, cut, meta, exclusive;
     uint32_t max_inflight;
+    const void *doc; /* NULL: none; a MessagePack value, or (doc_is_text) doc_size bytes of text */
+    size_t doc_size;
+    bool doc_is_text;
 };
 
 /* [pattern, {form: "rich", ...}] */
@@ -238,7 +241,8 @@ static void pack_wish(struct ppi_buf *buf, const struct wish *wish)
     msgpack_pack_array(&packer, 2);
     ppi_pack_text(&packer, wish->pattern);
     msgpack_pack_map(&packer, 1u + (wish->group != NULL) + wish->echo + wish->cut + wish->meta +
-                                  wish->exclusive + (wish->max_inflight != 0));
+                                  wish->exclusive + (wish->max_inflight != 0) +
+                                  (wish->doc != NULL));
     ppi_pack_text(&packer, "form");
     ppi_pack_text(&packer, "rich");
     if (wish->group != NULL) {
@@ -265,6 +269,12 @@ static void pack_wish(struct ppi_buf *buf, const struct wish *wish)
         ppi_pack_text(&packer, "max_inflight");
         msgpack_pack_uint32(&packer, wish->max_inflight);
     }
+    if (wish->doc != NULL) {
+        ppi_pack_text(&packer, "doc");
+        if (wish->doc_is_text)
+            msgpack_pack_str(&packer, wish->doc_size);
+        ppi_buf_append(buf, wish->doc, wish->doc_size);
+    }
 }
 
 static int start(pp_client *client, pp_op *op, const struct wish *wish, pp_sub *sub, pp_sub **out)
@@ -272,7 +282,7 @@ static int start(pp_client *client, pp_op *op, const struct wish *wish, pp_sub *
     pp_op own = PP_OP_INIT, *started;
     int status = ppi_client_op(client, op, &own, &started);
 
-    if (status == PP_OK && ppi_buf_room(&sub->wish, WISH_BYTES) == NULL)
+    if (status == PP_OK && ppi_buf_room(&sub->wish, WISH_BYTES + wish->doc_size) == NULL)
         status = ppi_fail_plain(PP_ENOMEM); /* or half a request could be packed */
     if (status == PP_OK) {
         pack_wish(&sub->wish, wish);
@@ -331,6 +341,22 @@ int pp_subscribe(pp_client *client, pp_op *op, const char *pattern, const pp_sub
     return start(client, op, &wish, sub, out);
 }
 
+/* Takes the doc over. PP_EINVAL: both forms are given, or bytes that are no value. */
+static int wish_doc(struct wish *wish, const pp_serve_config *config)
+{
+    wish->doc_is_text = config->doc != NULL;
+    wish->doc = wish->doc_is_text ? config->doc : config->doc_data;
+    wish->doc_size = wish->doc_is_text ? strlen(config->doc) : config->doc_size;
+    if (config->doc != NULL && config->doc_data != NULL)
+        return ppi_fail(PP_EINVAL, "a service has doc or doc_data, not both");
+    if (config->doc_data == NULL)
+        return PP_OK;
+    struct ppi_value value = ppi_value_at(config->doc_data, config->doc_size);
+    return value.size != 0 && value.size == config->doc_size && value.depth <= PPI_PARAMS_DEPTH_MAX
+               ? PP_OK
+               : ppi_fail(PP_EINVAL, "doc_data is not one MessagePack value");
+}
+
 int pp_serve(pp_client *client, pp_op *op, const char *pattern, const pp_serve_config *config,
              pp_sub **out)
 {
@@ -340,12 +366,12 @@ int pp_serve(pp_client *client, pp_op *op, const char *pattern, const pp_serve_c
         config = &defaults;
     if (client == NULL || pattern == NULL || out == NULL || config->size != sizeof *config)
         return ppi_fail(PP_EINVAL, "client, pattern, service and config.size must be set");
-    if (check_pattern(pattern) != PP_OK)
+    struct wish wish = { .pattern = pattern,
+                         .exclusive = (config->flags & PP_SERVE_EXCLUSIVE) != 0,
+                         .meta = (config->flags & PP_SERVE_META) != 0,
+                         .max_inflight = config->max_inflight };
+    if (check_pattern(pattern) != PP_OK || wish_doc(&wish, config) != PP_OK)
         return PP_EINVAL;
-    const struct wish wish = { .pattern = pattern,
-                               .exclusive = (config->flags & PP_SERVE_EXCLUSIVE) != 0,
-                               .meta = (config->flags & PP_SERVE_META) != 0,
-                               .max_inflight = config->max_inflight };
     pp_sub *service = sub_new(client);
     if (service == NULL)
         return PP_ENOMEM;

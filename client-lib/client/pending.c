@@ -109,11 +109,13 @@ static bool keep_request(pp_client *client, struct ppi_request *request, const p
 {
     const struct ppi_about about = { .id = request->id };
     uint64_t patience_ms = request->deadline_ms != 0 ? request->deadline_ms : PPI_CALL_MS;
-    bool watch = request->kind == PPI_REQUEST_CALL && !client->away.timing;
+    bool watch = ppi_is_call(request->kind) && !client->away.timing;
 
     request->kept = true;
-    if (request->kind == PPI_REQUEST_CALL) {
-        request->give_up_ns = ppi_timer_now_ns(client->port) + patience_ms * PPI_NS_PER_MS;
+    if (ppi_is_call(request->kind)) {
+        request->give_up_ns = request->deadline_ms == PPI_NEVER_MS
+                                  ? PPI_FOREVER
+                                  : ppi_timer_now_ns(client->port) + patience_ms * PPI_NS_PER_MS;
         client->away.calls++;
         client->away.timing = true;
     }
@@ -243,7 +245,7 @@ bool ppi_client_end_late_call(pp_client *client, uint64_t now_ns)
     do
         request = ppi_map_next(&client->requests, &position);
     while (request != NULL &&
-           (!request->kept || request->kind != PPI_REQUEST_CALL || request->give_up_ns > now_ns));
+           (!request->kept || !ppi_is_call(request->kind) || request->give_up_ns > now_ns));
     if (request != NULL)
         op = give_up(client, request).op;
     ppi_mutex_unlock(&client->lock);
@@ -263,17 +265,25 @@ void ppi_client_free_requests(pp_client *client)
 
 /* --- requests about messages ------------------------------------------------------------------ */
 
-/* [subject, params] as the params of a control method, with {deadline: ms} if that is not 0. */
+/* [subject, params] as the params of a control method, with {wait, deadline} if they are not 0. */
 static int ask_about(pp_client *client, pp_op *op, const struct ppi_request *model,
                      const char *method, const char *subject, const pp_piece *params,
-                     uint32_t deadline_ms)
+                     const pp_call_config *config)
 {
-    uint8_t head[PPI_HEAD_MAX], options[16];
+    uint8_t head[PPI_HEAD_MAX], options[PPI_HEAD_MAX];
     pp_piece body[PPI_BODY_PIECES] = { { head, 0 }, *params, { options, 0 } };
+    struct ppi_number numbers[2];
+    int count = 0;
 
-    body[0].length = ppi_head_params(head, deadline_ms != 0 ? 3 : 2, subject, strlen(subject));
-    body[2].length = ppi_options_deadline(options, deadline_ms);
-    return ppi_client_ask(client, op, model, method, body, deadline_ms != 0 ? 3 : 2);
+    if (config != NULL && config->deadline_ms != 0)
+        numbers[count++] = (struct ppi_number){ "deadline", config->deadline_ms };
+    if (config != NULL && config->wait_ms != 0)
+        numbers[count++] = (struct ppi_number){ "wait", config->wait_ms };
+    int pieces = count > 0 ? 3 : 2;
+    body[0].length = ppi_head_params(head, (unsigned)pieces, subject, strlen(subject));
+    if (count > 0)
+        body[2].length = ppi_options_numbers(options, numbers, count);
+    return ppi_client_ask(client, op, model, method, body, pieces);
 }
 
 int pp_publish_confirmed(pp_client *client, pp_op *op, const char *subject, const void *params,
@@ -289,7 +299,7 @@ int pp_publish_confirmed(pp_client *client, pp_op *op, const char *subject, cons
     if (status == PP_OK)
         status = ppi_client_op(client, op, &own, &started);
     if (status == PP_OK)
-        status = ask_about(client, started, &model, "$pub", subject, &piece, 0);
+        status = ask_about(client, started, &model, "$pub", subject, &piece, NULL);
     return ppi_client_result(client, op, &own, status);
 }
 
@@ -310,10 +320,11 @@ int pp_call(pp_client *client, pp_op *op, const char *subject, const void *param
     model.deadline_ms = config != NULL ? config->deadline_ms : 0;
     answer->data = NULL;
     answer->size = 0;
-    if (config == NULL || config->deadline_ms == 0 || subject[0] == '$')
+    bool plain = config == NULL || (config->deadline_ms == 0 && config->wait_ms == 0);
+    if (plain || subject[0] == '$')
         status = ppi_client_ask(client, started, &model, subject, &piece, 1);
     else
-        status = ask_about(client, started, &model, "$call", subject, &piece, config->deadline_ms);
+        status = ask_about(client, started, &model, "$call", subject, &piece, config);
     return ppi_client_result(client, op, &own, status);
 }
 
@@ -328,7 +339,7 @@ int pp_call_cancel(pp_client *client, pp_op *op)
     ppi_mutex_lock(&client->lock);
     do
         request = ppi_map_next(&client->requests, &position);
-    while (request != NULL && (request->op != op || request->kind != PPI_REQUEST_CALL));
+    while (request != NULL && (request->op != op || !ppi_is_call(request->kind)));
     if (request != NULL)
         was = request->kept ? give_up(client, request) : *request;
     ppi_mutex_unlock(&client->lock);

@@ -298,7 +298,9 @@ static int look(pp_port *port, pp_packet *packets, int count, uint64_t deadline_
     bool wait = queue->packets.head == NULL && !*over;
     queue->polling++;
     poll_events(port, wait ? deadline_ns : 0);
-    if (queue->packets.head != NULL && token_free(port) && !queue->ended)
+    if (queue->ended) /* the poll may have had the wake that tells so: it goes on to the next */
+        return PP_ECLOSED;
+    if (queue->packets.head != NULL && token_free(port))
         return take_share(port, packets, count);
     *over = deadline_ns == 0 || (deadline_ns != PPI_FOREVER && ppi_now_ns() >= deadline_ns);
     return 0;

@@ -31,12 +31,21 @@ static bool count_out(struct ppi_link *link)
 
 static void on_mark(void *context, void *tag, uint32_t count, bool lost);
 
+static void on_unsent(void *context, void *tag, const uint8_t *frame, size_t size)
+{
+    struct ppi_link *link = context;
+
+    link->events->unsent(link, tag, frame, size);
+}
+
 /* At the end of a packet's handler: after a closing link's last one the link is over, and the
  * caller touches it no more. */
 static void leave(struct ppi_link *link)
 {
     if (!count_out(link))
         return;
+    if (link->events->unsent != NULL && !link->torn)
+        ppi_outq_unsent(&link->outq, link->attempt, on_unsent, link);
     ppi_mutex_lock(&link->lock);
     ppi_outq_deinit(&link->outq, on_mark, link); /* what is still queued is lost, and told so */
     ppi_mutex_unlock(&link->lock);
@@ -238,6 +247,7 @@ static void taken(struct ppi_link *link, size_t bytes, bool from_queue)
 {
     if (bytes == 0)
         return;
+    link->attempt = from_queue ? 0 : link->attempt;
     atomic_fetch_add_explicit(&link->taken_bytes, bytes, memory_order_relaxed);
     ppi_outq_taken(&link->outq, bytes, from_queue, on_mark, link);
 }
@@ -253,6 +263,7 @@ static bool pump(struct ppi_link *link)
 
         if (size == 0 || link->state == PPI_LINK_CLOSING)
             break;
+        link->attempt = size;
         ppi_mutex_unlock(&link->lock);
         int result = pp_write(link->pipe, &link->write_op, data, size);
         if (result == PP_PENDING)
@@ -373,6 +384,7 @@ void ppi_link_send(struct ppi_link *link, const struct ppi_parcel *parcels, int 
     while (marked < count && ppi_outq_mark(&link->outq, &parcels[marked]) == PP_OK)
         marked++;
     if (marked < count) { /* those that are marked are told at the link's end */
+        link->torn = true;
         lose(link, parcels + marked, count - marked);
         ppi_link_close(link, PP_ENOMEM);
         return;
@@ -382,6 +394,7 @@ void ppi_link_send(struct ppi_link *link, const struct ppi_parcel *parcels, int 
         return;
     }
     int error = ppi_outq_append(&link->outq, pieces, pieces_after(parcels, count, 0, pieces));
+    link->torn = link->torn || error != PP_OK;
     ppi_mutex_unlock(&link->lock);
     if (error != PP_OK)
         ppi_link_close(link, error);

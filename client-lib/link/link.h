@@ -50,6 +50,9 @@ struct ppi_link_events {
     void (*bad)(struct ppi_link *link, enum ppi_scan what);
     /* Frames of a mark's tag have gone out, or are lost. The lock is held: only count. */
     void (*sent)(struct ppi_link *link, void *tag, uint32_t count, bool lost);
+    /* The link is over, and the system has not taken a byte of this frame of a tag's: it may be
+     * sent elsewhere. Before it is told as lost; not around begin and end. May be NULL. */
+    void (*unsent)(struct ppi_link *link, void *tag, const uint8_t *frame, size_t size);
     /* Half a frame has come: from now on half_bytes and its times are worth watching. May be
      * NULL. */
     void (*half)(struct ppi_link *link);
@@ -91,6 +94,8 @@ struct ppi_link {
     int why;
     unsigned pending; /* operations and writers that will come back */
     struct ppi_outq outq;
+    size_t attempt; /* bytes at the front of outq that a write has, or had when it failed */
+    bool torn;      /* for want of memory bytes are missing behind the front */
     pp_op write_op, resume_op, close_op;
     struct ppi_list waiters; /* links that wait for room here */
     struct ppi_list waiting; /* this link, in another's waiters */

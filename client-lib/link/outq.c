@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "io/sys.h"
 
 enum { CACHE_MAX = 128, SMALL_CHUNK_BYTES = 2048, MARKS_MIN = 16, IDLE_MARKS_MAX = 1024 };
@@ -277,6 +278,68 @@ void ppi_outq_taken(struct ppi_outq *queue, size_t size, bool from_queue, ppi_ma
         queue->mark_first = queue->mark_capacity = 0;
     }
     queue->front_taken = size;
+}
+
+/* Where a reader of the queue is. */
+struct cursor {
+    const struct ppi_chunk *chunk;
+    size_t at; /* bytes of it that are read */
+};
+
+/* Reads size bytes on, into data if that is not NULL. */
+static void read_on(struct cursor *cursor, uint8_t *data, size_t size)
+{
+    while (size > 0) {
+        const struct ppi_chunk *chunk = cursor->chunk;
+        size_t part = chunk->end - chunk->start - cursor->at;
+
+        part = part < size ? part : size;
+        if (data != NULL) {
+            memcpy(data, chunk->bytes + chunk->start + cursor->at, part);
+            data += part;
+        }
+        cursor->at += part;
+        size -= part;
+        if (cursor->at == chunk->end - chunk->start)
+            *cursor = (struct cursor){ chunk->next, 0 };
+    }
+}
+
+/* The bytes that the marks still stand for; what is queued is the last of them. */
+static uint64_t marked(const struct ppi_outq *queue)
+{
+    uint64_t bytes = 0;
+
+    for (size_t i = 0; i < queue->mark_count; i++)
+        bytes += (uint64_t)mark_at(queue, i)->sizes.size * mark_at(queue, i)->sizes.count;
+    return bytes;
+}
+
+void ppi_outq_unsent(const struct ppi_outq *queue, size_t doubtful, ppi_frame_sink sink,
+                     void *context)
+{
+    struct cursor cursor = { queue->head, 0 };
+    uint64_t at = 0, total = marked(queue), queued = total - queue->bytes; /* from here on */
+    struct ppi_buf frame = { 0 };
+    bool memory = true;
+
+    for (size_t i = 0; memory && i < queue->mark_count; i++) {
+        const struct ppi_mark *mark = mark_at(queue, i);
+        size_t size = mark->sizes.size;
+
+        for (uint32_t k = 0; memory && k < mark->sizes.count; k++, at += size) {
+            bool told = at >= queued + doubtful && mark->tag != NULL;
+            uint64_t left = at + size > queued ? at + size - queued : 0;
+
+            ppi_buf_clear(&frame);
+            uint8_t *room = told ? ppi_buf_room(&frame, size) : NULL;
+            read_on(&cursor, room, left < size ? (size_t)left : size);
+            if (room != NULL)
+                sink(context, mark->tag, room, size);
+            memory = room != NULL || !told;
+        }
+    }
+    ppi_buf_deinit(&frame);
 }
 
 void ppi_outq_deinit(struct ppi_outq *queue, ppi_mark_sink sink, void *context)

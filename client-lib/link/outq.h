@@ -61,6 +61,13 @@ const void *ppi_outq_front(const struct ppi_outq *queue, size_t *size);
 void ppi_outq_taken(struct ppi_outq *queue, size_t size, bool from_queue, ppi_mark_sink sink,
                     void *context);
 
+/* Tells the frames of tags that the system has not taken a byte of, in their order, each in one
+ * piece that is good until sink returns. doubtful: so many bytes at the front were given to it, and
+ * may have been taken. Without memory it tells no more. */
+typedef void (*ppi_frame_sink)(void *context, void *tag, const uint8_t *frame, size_t size);
+void ppi_outq_unsent(const struct ppi_outq *queue, size_t doubtful, ppi_frame_sink sink,
+                     void *context);
+
 /* Forgets everything: every frame that is left is lost. */
 void ppi_outq_deinit(struct ppi_outq *queue, ppi_mark_sink sink, void *context);
 

@@ -88,14 +88,14 @@ size_t ppi_params_number(uint8_t *out, uint64_t number)
     return (size_t)(put_number(out + 1, number) - out);
 }
 
-size_t ppi_options_deadline(uint8_t *out, uint32_t milliseconds)
+size_t ppi_options_numbers(uint8_t *out, const struct ppi_number *numbers, int count)
 {
-    return (size_t)(put_number(put_bytes(out,
-                                         "\x81\xA8"
-                                         "deadline",
-                                         10),
-                               milliseconds) -
-                    out);
+    uint8_t *at = out;
+
+    *at++ = (uint8_t)(0x80 | count);
+    for (int i = 0; i < count; i++)
+        at = put_number(put_text(at, numbers[i].name, strlen(numbers[i].name)), numbers[i].number);
+    return (size_t)(at - out);
 }
 
 int ppi_pack_text(struct msgpack_packer *packer, const char *text)

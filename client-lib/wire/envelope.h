@@ -30,9 +30,13 @@ size_t ppi_head_publish(uint8_t *out, const char *subject, size_t length);
 /* [subject | with count elements in all: what begins the params of a control method. */
 size_t ppi_head_params(uint8_t *out, unsigned count, const char *subject, size_t length);
 
-/* Small wholes: [number], and {deadline: milliseconds}. */
+/* Small wholes: [number], and {name: number, ...}, of at most 8 short names. */
+struct ppi_number {
+    const char *name;
+    uint64_t number;
+};
 size_t ppi_params_number(uint8_t *out, uint64_t number);
-size_t ppi_options_deadline(uint8_t *out, uint32_t milliseconds);
+size_t ppi_options_numbers(uint8_t *out, const struct ppi_number *numbers, int count);
 
 struct msgpack_packer; /* msgpack-c's */
 

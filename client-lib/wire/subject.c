@@ -135,3 +135,32 @@ bool ppi_subject_match(const char *pattern, size_t pattern_length, const char *s
             return false;
     }
 }
+
+static bool is_reserved(const char *text)
+{
+    return text[0] == '$' || text[0] == '@';
+}
+
+bool ppi_subject_overlap(const char *pattern, size_t pattern_length, const char *other,
+                         size_t other_length)
+{
+    const char *p, *o;
+    size_t pl, ol, pat = 0, oat = 0;
+    bool p_reserved = is_reserved(pattern), o_reserved = is_reserved(other);
+
+    for (;; p_reserved = o_reserved = false) {
+        bool more_p = ppi_subject_token(pattern, pattern_length, &pat, &p, &pl);
+        bool more_o = ppi_subject_token(other, other_length, &oat, &o, &ol);
+        bool p_wild = more_p && (is(p, pl, '*') || is(p, pl, '>'));
+        bool o_wild = more_o && (is(o, ol, '*') || is(o, ol, '>'));
+
+        if (!more_p || !more_o)
+            return !more_p && !more_o;
+        if ((p_wild && o_reserved) || (o_wild && p_reserved))
+            return false;
+        if (is(p, pl, '>') || is(o, ol, '>'))
+            return true;
+        if (!p_wild && !o_wild && (pl != ol || memcmp(p, o, pl) != 0))
+            return false;
+    }
+}

@@ -34,6 +34,10 @@ bool ppi_subject_token(const char *text, size_t length, size_t *at, const char *
 bool ppi_subject_match(const char *pattern, size_t pattern_length, const char *subject,
                        size_t subject_length);
 
+/* Is there a subject that two valid patterns both match? */
+bool ppi_subject_overlap(const char *pattern, size_t pattern_length, const char *other,
+                         size_t other_length);
+
 /* Why it cannot be published to, or called, in words; NULL: it can. */
 const char *ppi_subject_refusal(const char *text, size_t length);
 

@@ -177,6 +177,9 @@ static void a_call_waits_no_longer_than_it_said(void **state)
     EVENTUALLY(called.times == 1);
     assert_int_equal(called.status, PP_ETIMEDOUT);
     assert_int_equal(pp_call_cancel(client, &called.op), PP_ENOTFOUND);
+    assert_int_equal(pp_wait_subs(client, start_called(&called, NULL), "n", 1, 20), PP_PENDING);
+    EVENTUALLY(called.times == 1);
+    assert_int_equal(called.status, PP_ETIMEDOUT);
     pp_client_close(client);
 }
 

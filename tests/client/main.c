@@ -12,7 +12,7 @@ int main(int argc, char **argv)
         cmocka_set_test_filter(argv[1]);
     bus_use(BUS_REAL, 0);
     int failures = connect_tests() + publish_tests() + receive_tests() + call_tests() +
-                   end_tests() + identity_tests() + misuse_tests() + load_tests() +
+                   wait_tests() + end_tests() + identity_tests() + misuse_tests() + load_tests() +
                    reconnect_tests() + away_tests();
     return failures == 0 ? 0 : 1;
 }

@@ -11,6 +11,7 @@ int connect_tests(void);
 int publish_tests(void);
 int receive_tests(void);
 int call_tests(void);
+int wait_tests(void);
 int end_tests(void);
 int identity_tests(void);
 int misuse_tests(void);

@@ -2,6 +2,7 @@
 #include "e2e/bus.h"
 #include "e2e/wire.h"
 #include "support/support.h"
+#include "wire/scan.h"
 
 static struct bus bus;
 static struct raw caller, server;
@@ -355,6 +356,84 @@ static void bye_ends_ones_own_calls(void **state)
     close_service();
 }
 
+enum { MANY = 80, LARGE = 40 * 1024 };
+
+/* [0, id, "svc.large", [bin of LARGE bytes, the first of which is the id]] */
+static void say_large(struct raw *raw, uint8_t id)
+{
+    const uint8_t head[] = { 0x94, 0x00, id };
+    static const uint8_t call[] = "\xA9svc.large\x91\xC5\xA0\x00";
+    uint8_t body[LARGE] = { id };
+
+    say_bytes(raw, head, sizeof head);
+    say_bytes(raw, call, sizeof call - 1);
+    say_bytes(raw, body, sizeof body);
+}
+
+/* Takes one that a server gets, and answers it with its first byte; that is returned. */
+static uint8_t answer_large(struct raw *raw)
+{
+    struct ppi_slice parts[4];
+    size_t size;
+
+    while ((size = raw_frame_size(raw)) == 0)
+        assert_true(raw_receive(raw));
+    assert_int_equal(ppi_slices(ppi_buf_data(&raw->in), size, parts, 4), 4);
+    uint32_t id = (uint32_t)ppi_value_at(parts[1].data, parts[1].size).number;
+    struct ppi_value subject = ppi_value_at(parts[2].data, parts[2].size);
+    assert_memory_equal(subject.text, "svc.large", 9);
+    assert_int_equal(parts[3].size, 4 + LARGE);
+    uint8_t first = parts[3].data[4];
+    ppi_buf_consume(&raw->in, size);
+    say(raw, "[1, %u, null, %u]", (unsigned)id, (unsigned)first);
+    return first;
+}
+
+/* A server that reads nothing goes. Calls of which it was sent nothing go to another one, whole and
+ * in their order, also if that takes three at a time only; of the others nobody knows whether they
+ * were served. */
+static void what_a_server_was_not_sent_goes_to_another(void **state)
+{
+    static const char *const forms[] = { "{}", "{'form': 'rich'}" };
+    struct raw second;
+    char expected[40];
+
+    (void)state;
+    for (size_t i = 0; i < PPI_COUNT(forms); i++) {
+        int next = 0;
+
+        open_service("queue_high = 8388608;\n", forms[i]);
+        for (int id = 0; id < MANY; id++)
+            say_large(&caller, (uint8_t)id);
+        hear_nothing(&caller); /* all of them are with the first */
+        raw_open(&second, &bus);
+        say(&second, "[0, 1, '$serve', ['svc.large', {'max_inflight': 3}]]");
+        hear(&second, "[1, 1, null, 1]");
+        raw_close(&server);
+        EVENTUALLY(bus_log_has(&bus, "name=\"service\" why="));
+        say(&caller, "[0, 999, '$ping', []]");
+        for (bool more = true; more; next += more) { /* those that were sent, or begun */
+            size_t size;
+
+            while ((size = raw_frame_size(&caller)) == 0)
+                assert_true(raw_receive(&caller));
+            more = ppi_buf_data(&caller.in)[2] != 0xCD; /* the ping's */
+            ppi_buf_consume(&caller.in, size);
+        }
+        assert_in_range(next, 1, MANY / 2);
+        for (; next < MANY; next++) {
+            assert_int_equal(answer_large(&second), next);
+            snprintf(expected, sizeof expected, "[1, %d, null, %d]", next, next);
+            hear(&caller, expected);
+        }
+        hear_nothing(&second);
+        hear_nothing(&caller);
+        raw_close(&second);
+        raw_open(&server, &bus);
+        close_service();
+    }
+}
+
 int call_tests(void)
 {
     const struct CMUnitTest tests[] = {
@@ -365,6 +444,7 @@ int call_tests(void)
         BUS_TEST(answers_may_come_in_any_order_and_from_many),
         BUS_TEST(nobody_there_is_answered_at_once),
         BUS_TEST(a_server_that_goes_is_named_to_its_callers),
+        BUS_TEST(what_a_server_was_not_sent_goes_to_another),
         BUS_TEST(a_deadline_ends_a_call_and_the_late_answer_is_ignored),
         BUS_TEST(the_brokers_own_deadline_holds_for_every_call),
         BUS_TEST(a_canceled_call_ends_at_once_and_the_server_is_told),

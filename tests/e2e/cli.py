@@ -36,7 +36,7 @@ from support import (
     unique,
 )
 
-COMMANDS = "pub sub req serve ping stats ls stop stdio where bench".split()
+COMMANDS = "pub sub req serve describe ping stats ls stop stdio where bench".split()
 broker = Broker()
 
 
@@ -60,6 +60,11 @@ def expect_error(code, name, *arguments, **options):
     assert done.code == code and not done.out, done
     error = json.loads(done.err)["error"]
     assert error["code"] == name and error["text"] and "hint" in error, done
+
+
+def clients_of(command):
+    clients = json.loads(run("ls", "clients", "--json").out)
+    return [client for client in clients if client["name"] == f"panpipe-{command}"]
 
 
 def lines_of_json(out):
@@ -482,6 +487,90 @@ def _():
     assert run("req", "s.json").out == b'{"a":[1,2]}\n'
     service.kill()
     expect_error(2, "E_USAGE", "serve", "s.json", "--in", "json", "{")
+
+
+@test("req --wait waits for a service that is started later, and no longer than that")
+def _():
+    call = broker.start("req", "s.later", "hello", "--wait", "60s")
+    eventually(lambda: any(c["calls_open"] == 1 for c in clients_of("req")), "the call waits")
+    service = broker.ready("serve", "s.later", "--echo", "-n", "1")
+    assert end_of(call).out == b"hello\n"
+    assert end_of(service).code == 0
+    expect_error(5, "E_NORESP", "req", "s.never", "x", "--wait", "50ms")
+    expect_error(6, "E_TIMEOUT", "req", "s.never", "x", "--wait", "60s", "--timeout", "1s")
+    expect_error(2, "E_USAGE", "req", "s.never", "x", "--wait", "2h")
+
+
+@test("pub --wait-subs loses nothing on a subscriber that is started later")
+def _():
+    wait = ["--wait-subs", "2", "--timeout", "60s"]
+    first = broker.start("pub", "t.later", "x", *wait)
+    lines = broker.start("pub", "t.later", *wait, stdin=subprocess.PIPE)
+    eventually(lambda: sum(c["calls_open"] for c in clients_of("pub")) == 2, "both wait")
+    subs = [broker.start("sub", "t.*", "-n", "2") for _ in range(2)]
+    assert end_of(first).code == 0
+    assert end_of(lines, b"x\n").code == 0
+    assert [end_of(sub).out for sub in subs] == [b"x\nx\n"] * 2
+    expect_error(6, "E_TIMEOUT", "pub", "t.never", "x", "--wait-subs", "1", "--timeout", "1s")
+
+
+DOC = {
+    "text": "adds\nnumbers",
+    "params": [["a", "int"], ["base", "number", "or more"]],
+    "result": "int",
+    "errors": ["E_ARG no number", "E_LIMIT too many"],
+}
+
+
+@test("describe tells what is served, by whom, and how to call it")
+def _():
+    options = ["--exclusive", "--max-inflight", "3", "--as", "adder"]
+    services = [
+        broker.ready("serve", "d.sum", "--echo", "--doc-json", json.dumps(DOC), *options),
+        broker.ready("serve", "d.longer", "--echo", "--doc", "a text", "--as", "other"),
+        broker.ready("serve", "d.none", "--echo", "--as", "other"),
+    ]
+    text = expect(run("describe", "d.>"), 0).out.decode()
+    clients = {c["name"]: c["id"] for c in json.loads(run("ls", "clients", "--json").out)}
+    assert text.startswith(
+        f"""\
+d.sum     by adder (client {clients["adder"]}), exclusive, at most 3 calls at once
+  adds
+  numbers
+  params  a     int
+          base  number  or more
+  result  int
+  errors  E_ARG no number
+          E_LIMIT too many
+d.longer  by other (client """
+    ), text
+    assert text.splitlines()[-2] == "  a text", text
+    told = json.loads(expect(run("describe", "d.*", "--json"), 0).out)
+    assert [s["doc"] for s in told] == [DOC, "a text", None], told
+    assert told[0]["exclusive"] and told[0]["max_inflight"] == 3, told
+    assert len(json.loads(expect(run("describe", "--json"), 0).out)) >= 3
+    for service in services:
+        service.kill()
+
+
+@test("describe of what nobody serves ends with exit code 5, of a bad pattern with 2")
+def _():
+    expect_error(5, "E_NORESP", "describe", "d.nobody")
+    expect_error(2, "E_ARG", "describe", "d..x")
+
+
+@test("serve takes a doc from a file, and tells what is wrong with one")
+def _():
+    name = native(file_with(json.dumps(DOC).encode()))
+    service = broker.ready("serve", "d.file", "--echo", "--doc-json", "@" + name)
+    assert json.loads(run("describe", "d.file", "--json").out)[0]["doc"] == DOC
+    service.kill()
+    serve = ["serve", "d.bad", "--echo"]
+    expect_error(2, "E_USAGE", *serve, "--doc-json", "{")
+    expect_error(2, "E_USAGE", *serve, "--doc-json", "{}", "--doc", "x")
+    expect_error(2, "E_ARG", *serve, "--doc-json", '{"param": []}')
+    expect_error(2, "E_ARG", *serve, "--doc", "x" * 5000)
+    expect_error(1, "E_IO", *serve, "--doc-json", "@" + native(path()))
 
 
 SHELL = "commands of the shell that Windows has not"

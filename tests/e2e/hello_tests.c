@@ -130,12 +130,39 @@ static void some_methods_may_be_notifications(void **state)
     hear_end(&raw);
     say(&other, "[0, 2, '$hello', [{'v': 1}]]");
     hear(&other, "[1, 2, null, '?']");
-    say(&other, "[2, '$sub', ['a']]"); /* its id would be known to nobody */
-    hear(&other, "[2, '$note', ['E_ARG', '?', {}]]");
-    say(&other, "[2, '$call', ['a', []]]");
-    hear(&other, "[2, '$note', ['E_ARG', '?', {}]]");
+    say(&other, "[2, '$cancel', [7]]");
+    hear(&other, "[2, '$note', ['E_NOTFOUND', '?', {}]]");
     raw_close(&raw);
     raw_close(&other);
+    bus_close(&bus);
+}
+
+/* They would say nothing but their answer, and there is nobody to answer: that is told, or at least
+ * counted, and closes nothing. */
+static void what_needs_an_answer_is_refused_as_a_notification(void **state)
+{
+    static const char *const methods[] = { "$sub",       "$serve",       "$call",    "$hello",
+                                           "$sys.stats", "$sys.clients", "$sys.subs" };
+    struct raw raw;
+
+    (void)state;
+    bus_open(&bus, NULL);
+    raw_open(&raw, &bus);
+    say(&raw, "[2, '$hello', [{'v': 1}]]"); /* not said: it can be told nothing yet */
+    hear_nothing(&raw);
+    say(&raw, "[0, 1, '$hello', [{'v': 1}]]");
+    hear(&raw, "[1, 1, null, '?']");
+    for (size_t i = 0; i < sizeof methods / sizeof *methods; i++) {
+        char expected[80];
+
+        say(&raw, "[2, '%s', ['a']]", methods[i]);
+        snprintf(expected, sizeof expected, "[2, '$note', ['E_ARG', '%s: only as a request', {}]]",
+                 methods[i]);
+        hear(&raw, expected);
+    }
+    say(&raw, "[0, 2, '$sys.stats', []]");
+    hear(&raw, "[1, 2, null, {'notes': 8, 'subs': 0}]");
+    raw_close(&raw);
     bus_close(&bus);
 }
 
@@ -201,6 +228,7 @@ int hello_tests(void)
         BUS_TEST(ping_is_answered),
         BUS_TEST(bye_sends_what_is_queued_and_closes),
         BUS_TEST(some_methods_may_be_notifications),
+        BUS_TEST(what_needs_an_answer_is_refused_as_a_notification),
         BUS_TEST(the_broker_tells_what_it_knows),
         BUS_TEST(stopping_tells_everybody_and_answers_calls),
     };

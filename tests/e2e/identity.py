@@ -176,11 +176,14 @@ def _():
         heard = said_to(HIS, broker.name)
         assert heard.startswith(f"b'E_PERM uid {HIS} may not use this pipe"), heard
         assert "same-user" in heard and heard.count("\\n") == 1, heard
-        done = end_of(start(stranger.panpipe + ["-b", broker.name, "ping", "-n", "1"]))
-        assert done.code in (3, 4), done  # the end may be seen before the words are
-        eventually(lambda: said(broker).count(f"deny user={HIS} access=same-user") == 2, "logged")
+        before = handles(broker)
+        for _ in range(20):
+            done = end_of(start(stranger.panpipe + ["-b", broker.name, "ping", "-n", "1"]))
+            assert done.code == 4 and f"uid {HIS} may not use this pipe" in done.err, done
+        assert handles(broker) < before + 4, "who was sent away costs nothing for long"
+        eventually(lambda: said(broker).count(f"deny user={HIS} access=same-user") == 21, "logged")
         stats = json.loads(broker.run("stats", "--json").out)
-        assert stats["denied"] == 2, stats
+        assert stats["denied"] == 21, stats
         serves(broker)
         broker.stop()
 
@@ -504,7 +507,7 @@ def _():
     half = [connect(broker) for _ in range(1000)]
     for end in half:
         end.sendall(b"\x93\x02\xa1")
-    eventually(lambda: handles(broker) >= before + 1000, "all are accepted")
+    eventually(lambda: handles(broker) > 1000, "all are accepted")
     serves(broker)
     assert memory_kib(broker) - memory < 1000 * 16, (memory, memory_kib(broker))
     for end in half:

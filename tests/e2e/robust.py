@@ -80,7 +80,7 @@ def _():
     serves(broker)
     memory, before = memory_kib(broker), handles(broker)
     silent = [connect(broker) for _ in range(1000)]
-    eventually(lambda: handles(broker) >= before + 1000, "all are accepted")
+    eventually(lambda: handles(broker) > 1000, "all are accepted")
     serves(broker)
     assert memory_kib(broker) - memory < 1000 * 16, (memory, memory_kib(broker))
     for end in silent:

@@ -148,6 +148,27 @@ size_t conn_random_size(struct conn *conn)
     return conn_below(conn, 8) == 0 ? 4000 + conn_below(conn, 12000) : conn_below(conn, 300);
 }
 
+static void pack_number(struct conn *conn, const char *name, uint32_t number)
+{
+    conn_pack_text(conn, name);
+    msgpack_pack_uint32(&conn->packer, number);
+}
+
+void conn_pack_patient(struct conn *conn, const char *subject)
+{
+    bool for_subs = conn_below(conn, 4) == 0;
+
+    conn_pack_call(conn, for_subs ? "$wait" : "$call", for_subs ? 2 : 3);
+    conn_pack_text(conn, subject);
+    if (!for_subs) {
+        msgpack_pack_array(&conn->packer, 1);
+        conn_pack_bytes(conn, conn_random_size(conn));
+    }
+    msgpack_pack_map(&conn->packer, 2);
+    pack_number(conn, for_subs ? "subs" : "wait", conn_below(conn, for_subs ? 4 : 60));
+    pack_number(conn, "deadline", 1 + conn_below(conn, 100));
+}
+
 struct frame frame_parse(const uint8_t *data, size_t size)
 {
     struct ppi_slice parts[4] = { { 0 } };

@@ -41,6 +41,8 @@ uint32_t conn_below(struct conn *conn, uint32_t bound);
 void conn_pack_text(struct conn *conn, const char *text);
 uint32_t conn_pack_call(struct conn *conn, const char *method, unsigned count);
 void conn_pack_hello(struct conn *conn);
+/* A request that may wait for a while: a call for a server, or for subscriptions of its subject. */
+void conn_pack_patient(struct conn *conn, const char *subject);
 void conn_pack_bytes(struct conn *conn, size_t size);
 size_t conn_random_size(struct conn *conn);
 

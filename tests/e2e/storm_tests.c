@@ -183,13 +183,7 @@ static void make_call(struct conn *conn, struct answers *answers)
         conn_pack_call(conn, subject, 1);
         conn_pack_bytes(conn, conn_random_size(conn));
     } else {
-        conn_pack_call(conn, "$call", 3);
-        conn_pack_text(conn, subject);
-        msgpack_pack_array(&conn->packer, 1);
-        conn_pack_bytes(conn, conn_random_size(conn));
-        msgpack_pack_map(&conn->packer, 1);
-        conn_pack_text(conn, "deadline");
-        msgpack_pack_uint32(&conn->packer, 1 + conn_below(conn, 100));
+        conn_pack_patient(conn, subject);
     }
     answers->open++;
     if (conn_below(conn, 5) > 0)

@@ -6,6 +6,8 @@ int hello_tests(void);
 int who_tests(void);
 int publish_tests(void);
 int call_tests(void);
+int wait_tests(void);
+int describe_tests(void);
 int flow_tests(void);
 int bad_input_tests(void);
 int storm_tests(void);   /* real brokers only */

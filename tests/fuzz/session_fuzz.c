@@ -97,6 +97,7 @@ static void check_left(size_t nodes)
         sim_pass_ms(500);
     FUZZ_CHECK(broker->peer_count == 2 && broker->sub_count == 1);
     FUZZ_CHECK(subjects_size(broker->subjects) == nodes);
+    FUZZ_CHECK(ppi_list_empty(&broker->waits) && broker->crowded == 0);
 }
 
 static void close_world(void)

@@ -130,11 +130,95 @@ static void a_remainder_goes_in_front(void **state)
     ppi_outq_trim();
 }
 
+/* What the frames told were, and what they should be. */
+struct told {
+    struct stream *stream;
+    const int *tags;
+    size_t next;   /* frame */
+    uint64_t at;   /* where it begins */
+    uint64_t from; /* only what begins there or later */
+};
+
+static bool is_due(const struct told *told)
+{
+    return told->stream->frames[told->next].tag >= 0 && told->at >= told->from;
+}
+
+static void pass_over(struct told *told)
+{
+    while (told->next < told->stream->count && !is_due(told))
+        told->at += told->stream->frames[told->next++].size;
+}
+
+static void check_told(void *context, void *tag, const uint8_t *frame, size_t size)
+{
+    struct told *told = context;
+
+    pass_over(told);
+    assert_true(told->next < told->stream->count);
+    assert_int_equal(size, told->stream->frames[told->next].size);
+    assert_ptr_equal(tag, &told->tags[told->stream->frames[told->next].tag]);
+    for (size_t i = 0; i < size; i++)
+        assert_int_equal(frame[i], (uint8_t)(told->at + i));
+    told->at += told->stream->frames[told->next++].size;
+}
+
+/* Of a queue that ends, whole frames of which no byte can have gone are told, as they went in: not
+ * those that a write may have begun, nor those that were written at once and so never queued. */
+static void what_cannot_have_gone_is_told_whole(void **state)
+{
+    static struct stream stream;
+    uint64_t seed = 11;
+
+    (void)state;
+    for (int round = 0; round < 300; round++) {
+        struct ppi_outq queue = { 0 };
+        struct tally tally = { 0 };
+        uint8_t bytes[4000];
+        uint64_t at = 0;
+        size_t size, first = random_below(&seed, 2) * 700; /* never queued, and nothing taken */
+
+        memset(&stream, 0, sizeof stream);
+        for (int i = 0; i < 40; i++) {
+            size_t length = i == 0 && first > 0 ? first : 1 + random_below(&seed, sizeof bytes);
+            int tag = (int)random_below(&seed, TAGS + 1) - 1;
+            const struct ppi_sizes sizes = { (uint32_t)length, 1 };
+            const struct ppi_parcel parcel = { bytes, length, tag >= 0 ? &tally.tags[tag] : NULL,
+                                               &sizes, 1 };
+            const pp_piece piece = { bytes, length };
+
+            for (size_t k = 0; k < length; k++)
+                bytes[k] = (uint8_t)(at + k);
+            at += length;
+            stream.frames[stream.count].size = (uint32_t)length;
+            stream.frames[stream.count++].tag = tag;
+            assert_int_equal(ppi_outq_mark(&queue, &parcel), PP_OK);
+            if (i > 0 || first == 0)
+                assert_int_equal(ppi_outq_append(&queue, &piece, 1), PP_OK);
+        }
+        uint64_t gone = first == 0 ? random_below(&seed, 60000) : 0;
+        for (uint64_t left = gone; left > 0;) {
+            assert_non_null(ppi_outq_front(&queue, &size));
+            size = size < left ? size : (size_t)left;
+            ppi_outq_taken(&queue, size, true, count, &tally);
+            left -= size;
+        }
+        size_t doubtful = random_below(&seed, 9000);
+        struct told told = { &stream, tally.tags, 0, 0, first + gone + doubtful };
+        ppi_outq_unsent(&queue, doubtful, check_told, &told);
+        pass_over(&told);
+        assert_int_equal(told.next, stream.count); /* none was left out */
+        ppi_outq_deinit(&queue, count, &tally);
+    }
+    ppi_outq_trim();
+}
+
 int outq_tests(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(bytes_and_accounts_agree_whatever_is_taken),
         TEST(a_remainder_goes_in_front),
+        TEST(what_cannot_have_gone_is_told_whole),
     };
     int failures = 0;
 

@@ -87,12 +87,41 @@ static void wildcards_do_not_match_reserved_first_tokens(void **state)
     assert_true(match("a.>", "a.@x"));
 }
 
+static bool overlap(const char *pattern, const char *other)
+{
+    bool there = ppi_subject_overlap(pattern, strlen(pattern), other, strlen(other));
+
+    assert_true(there == ppi_subject_overlap(other, strlen(other), pattern, strlen(pattern)));
+    return there;
+}
+
+static void patterns_overlap_where_a_subject_is_both(void **state)
+{
+    (void)state;
+    assert_true(overlap("a.b", "a.b"));
+    assert_false(overlap("a.b", "a.c"));
+    assert_false(overlap("a.b", "a"));
+    assert_true(overlap("a.*", "*.b"));
+    assert_false(overlap("a.*", "*"));
+    assert_false(overlap("a.*.c", "a.b.d"));
+    assert_true(overlap("a.>", "*.b.c"));
+    assert_true(overlap("a.>", "a.b.>"));
+    assert_false(overlap("a.>", "a"));
+    assert_false(overlap("a.>", "b.>"));
+    assert_true(overlap(">", "*"));
+    assert_false(overlap(">", "$sys.stats"));
+    assert_false(overlap("*.x", "@me.*"));
+    assert_true(overlap("@me.>", "@me.*"));
+    assert_true(overlap("a.>", "a.$x"));
+}
+
 int subject_tests(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(subjects_are_told_from_what_is_none),
         TEST(wildcards_match_tokens),
         TEST(wildcards_do_not_match_reserved_first_tokens),
+        TEST(patterns_overlap_where_a_subject_is_both),
     };
     int failures = 0;
 

@@ -229,6 +229,13 @@ typedef struct pp_receipt {
 int pp_publish_confirmed(pp_client *client, pp_op *op, const char *subject, const void *params,
                          size_t size, pp_receipt *receipt);
 
+/* Ends with PP_OK as soon as count subscriptions (1 or more) would get what this client publishes
+ * to the subject, so that its first message is not lost on those who are still starting. Its own
+ * ones count with PP_SUB_ECHO. It is an open call of the client's. timeout_ms: PP_ETIMEDOUT after
+ * that; 0: the broker's own, as for calls; negative: never. Ends with PP_ELIMIT too: too many calls
+ * are open. */
+int pp_wait_subs(pp_client *client, pp_op *op, const char *subject, uint32_t count, int timeout_ms);
+
 /* Ends with PP_OK when the broker has handled everything that was published before: it is queued
  * for its receivers, or has none. */
 int pp_client_flush(pp_client *client, pp_op *op);
@@ -297,10 +304,16 @@ typedef struct pp_serve_config {
      * connection ended; NULL: never mind. An answer is then ignored. */
     void (*on_cancel)(void *context, uint64_t call);
     void *context;
+    /* What it does, for those who ask the broker ("$describe", or panpipe describe): a text; or
+     * MessagePack, a text or {"text", "params": [[name, type, text], ...], "result", "errors"} of
+     * texts. At most 4 KiB; NULL: nothing. Copied. */
+    const char *doc;
+    const void *doc_data;
+    size_t doc_size;
 } pp_serve_config;
 #define PP_SERVE_CONFIG_INIT                                                                       \
     {                                                                                              \
-        sizeof(pp_serve_config), 0, 0, NULL, NULL, NULL                                            \
+        sizeof(pp_serve_config), 0, 0, NULL, NULL, NULL, NULL, NULL, 0                             \
     }
 enum {
     PP_SERVE_EXCLUSIVE = 1u, /* nobody else may serve the pattern: E_NAMETAKEN */
@@ -308,7 +321,7 @@ enum {
 };
 
 /* Serves calls: as pp_subscribe. Each must be answered once, from any thread, now or later, also
- * after pp_unsubscribe. Ends with PP_ENAME too: served exclusively. */
+ * after pp_unsubscribe. Ends with PP_ENAME too: served exclusively; PP_EARG: the doc is none. */
 int pp_serve(pp_client *client, pp_op *op, const char *pattern, const pp_serve_config *config,
              pp_sub **service);
 
@@ -355,10 +368,13 @@ typedef struct pp_call_config {
     uint32_t deadline_ms; /* PP_ETIMEDOUT after that; 0: the broker's own, 60 s if not set. The
                              broker watches it, from when it gets the call; while the call waits for
                              a connection, the client. For control methods only that */
+    uint32_t wait_ms;     /* waits so long, an hour at most, for a server that takes the call, and
+                             only then ends with PP_ENORESP or PP_EBUSY; the deadline runs all the
+                             while. A later call may overtake it */
 } pp_call_config;
 #define PP_CALL_CONFIG_INIT                                                                        \
     {                                                                                              \
-        sizeof(pp_call_config), 0                                                                  \
+        sizeof(pp_call_config), 0, 0                                                               \
     }
 
 /* Calls a service; or the broker itself, if the subject is a control method ("$sys.stats"); not
@@ -370,8 +386,8 @@ typedef struct pp_call_config {
 int pp_call(pp_client *client, pp_op *op, const char *subject, const void *params, size_t size,
             const pp_call_config *config, pp_answer *answer);
 
-/* Asks an open call to end; op then ends with PP_ECANCELED, or with its answer if that was faster.
- * A call that waits for a connection is not sent any more.
+/* Asks an open call, or a pp_wait_subs, to end; op then ends with PP_ECANCELED, or with its answer
+ * if that was faster. One that waits for a connection is not sent any more.
  * PP_OK; PP_EINVAL; PP_ENOTFOUND: op is no open call of this client; PP_ECLOSED. */
 int pp_call_cancel(pp_client *client, pp_op *op);
 

@@ -15,6 +15,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/compiler.h"
 #include "base/status.h"
 #include "io/linux/linux.h"
 
@@ -160,7 +161,27 @@ static void tell(const struct ppi_access *access, int fd, uint32_t uid)
     (void)!send(fd, line, (size_t)length, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
-bool ppi_access_admits(const struct ppi_access *access, int fd, uint32_t *uid)
+/* Who is sent away has perhaps not said yet what it came to say: if its socket were gone, it would
+ * fail at that, and not read why. So it is kept for a while, that is until others are sent away. */
+static void send_away(struct ppi_access *access, int fd)
+{
+    int *place = &access->away[access->turn++ % PPI_COUNT(access->away)];
+
+    shutdown(fd, SHUT_WR);
+    if (*place != 0)
+        close(*place - 1);
+    *place = fd + 1;
+}
+
+void ppi_access_close(struct ppi_access *access)
+{
+    for (size_t i = 0; i < PPI_COUNT(access->away); i++)
+        if (access->away[i] != 0)
+            close(access->away[i] - 1);
+    *access = (struct ppi_access){ 0 };
+}
+
+bool ppi_access_admits(struct ppi_access *access, int fd, uint32_t *uid)
 {
     struct ucred who = { .uid = UINT32_MAX };
     socklen_t size = sizeof who;
@@ -168,15 +189,17 @@ bool ppi_access_admits(const struct ppi_access *access, int fd, uint32_t *uid)
         getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &size) == 0 && allows(access, fd, &who);
 
     *uid = who.uid;
-    if (!admitted)
+    if (!admitted) {
         tell(access, fd, who.uid);
+        send_away(access, fd);
+    }
     return admitted;
 }
 
 int pp_access_describe(const pp_listen_config *config, char *text, size_t size)
 {
     struct ppi_access access;
-    char also[32] = "";
+    char own[16] = "", also[32] = "";
 
     if (config == NULL || config->size != sizeof *config || config->access > PP_ACCESS_ADMINS ||
         text == NULL)
@@ -184,17 +207,16 @@ int pp_access_describe(const pp_listen_config *config, char *text, size_t size)
     int error = ppi_access_open(&access, config);
     if (error != PP_OK)
         return error;
+    const char *mode = ppi_access_is_private(&access) ? "0600" : "0666";
     if (access.access == PP_ACCESS_USER)
         snprintf(also, sizeof also, ",%u", (unsigned)access.user);
     else if (access.has_group)
         snprintf(also, sizeof also, " gid=%u", (unsigned)access.group);
     if (geteuid() != 0)
-        snprintf(text, size, "mode=%s uids=%s%u%s",
-                 ppi_access_is_private(&access) ? "0600" : "0666", "0,", (unsigned)geteuid(), also);
-    else
-        snprintf(text, size, "mode=%s uids=0%s", ppi_access_is_private(&access) ? "0600" : "0666",
-                 also);
+        snprintf(own, sizeof own, ",%u", (unsigned)geteuid());
     if (access.access == PP_ACCESS_LOCAL)
-        snprintf(text, size, "mode=0666 uids=all");
+        snprintf(text, size, "mode=%s uids=all", mode);
+    else
+        snprintf(text, size, "mode=%s uids=0%s%s", mode, own, also);
     return PP_OK;
 }

@@ -46,8 +46,10 @@ int ppi_access_open(struct ppi_access *access, const pp_listen_config *config);
 /* Is it only for this user and root, so that the socket's mode can say so? */
 bool ppi_access_is_private(const struct ppi_access *access);
 
-/* May the user who connected fd? Else it was told that it may not. *uid is who. */
-bool ppi_access_admits(const struct ppi_access *access, int fd, uint32_t *uid);
+/* May the user who connected fd? Else it was told that it may not, and fd is taken over. *uid is
+ * who. With the listener's lock. */
+bool ppi_access_admits(struct ppi_access *access, int fd, uint32_t *uid);
+void ppi_access_close(struct ppi_access *access);
 
 /* ppi_pipe_driver.peer and .exe. */
 int ppi_socket_peer(pp_handle *handle, pp_peer *peer);

@@ -186,7 +186,6 @@ static bool accept_one(pp_handle *listener, struct ppi_lane *lane, pp_op *op)
     if (fd < 0)
         return errno == EAGAIN ? blocked(lane) : failed(op, errno);
     if (!ppi_access_admits(&listener->os.access, fd, &uid)) {
-        close(fd);
         ppi_op_result(op, PP_EACCESS, 0, uid);
         return true;
     }
@@ -287,8 +286,10 @@ static void socket_release(pp_handle *handle)
         return;
     if (handle->port != NULL)
         ppi_epoll_remove(handle);
-    if (handle->kind == PPI_LISTENER)
+    if (handle->kind == PPI_LISTENER) {
+        ppi_access_close(&handle->os.access);
         ppi_place_leave(handle);
+    }
     close(handle->os.fd);
     handle->os.fd = -1;
 }

@@ -39,7 +39,9 @@ struct ppi_process {
 struct ppi_access {
     uint8_t access; /* PP_ACCESS_... */
     bool has_group;
+    uint8_t turn;
     uint32_t user, group;
+    int away[4]; /* descriptors + 1 of those who were sent away last; 0: none */
 };
 
 /* What a handle keeps for the system. */
