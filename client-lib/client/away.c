@@ -87,7 +87,7 @@ void ppi_away_keep(pp_client *client, const pp_piece *pieces, int count,
 void ppi_away_forget(pp_client *client, const struct ppi_request *request)
 {
     client->away.dead = true;
-    client->away.calls -= ppi_is_call(request->kind);
+    client->away.calls -= ppi_request_is_call(request);
 }
 
 /* --- calls that wait too long ----------------------------------------------------------------- */
@@ -143,7 +143,7 @@ static void release(pp_client *client, uint32_t id)
 {
     struct ppi_request *request = ppi_map_get(&client->requests, id);
 
-    client->away.calls -= ppi_is_call(request->kind);
+    client->away.calls -= ppi_request_is_call(request);
     request->kept = false;
     request->published = client->confirm.published;
 }

@@ -90,21 +90,13 @@ enum ppi_request_kind {
     PPI_REQUEST_BYE
 };
 
-#define PPI_NEVER_MS UINT32_MAX
-
-/* May it be canceled, and does it end in time? */
-static inline bool ppi_is_call(enum ppi_request_kind kind)
-{
-    return kind == PPI_REQUEST_CALL || kind == PPI_REQUEST_WAIT;
-}
-
 /* A request on its way, or kept; op ends with its answer. */
 struct ppi_request {
     struct ppi_request *next; /* while free */
     uint32_t id;
     enum ppi_request_kind kind;
     bool kept;            /* in what is kept: it waits for a connection */
-    uint32_t deadline_ms; /* a call's; 0: none was given; PPI_NEVER_MS */
+    uint32_t deadline_ms; /* a call's, 0: none was given */
     uint64_t give_up_ns;  /* while kept: when its time is over; 0: never */
     uint64_t published;   /* before it, on its connection */
     pp_op *op;            /* NULL: nobody waits */
@@ -114,6 +106,12 @@ struct ppi_request {
         pp_sub *sub;
     } out;
 };
+
+/* May it be given up: by pp_call_cancel, or when its time is over? */
+static inline bool ppi_request_is_call(const struct ppi_request *request)
+{
+    return request->kind == PPI_REQUEST_CALL || request->kind == PPI_REQUEST_WAIT;
+}
 
 /* A subscription is in one of two lists of the client: subs, when the broker of this connection has
  * been asked for it; unasked else. Who has it on one side only: op and out wait for the first

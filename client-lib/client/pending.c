@@ -109,13 +109,11 @@ static bool keep_request(pp_client *client, struct ppi_request *request, const p
 {
     const struct ppi_about about = { .id = request->id };
     uint64_t patience_ms = request->deadline_ms != 0 ? request->deadline_ms : PPI_CALL_MS;
-    bool watch = ppi_is_call(request->kind) && !client->away.timing;
+    bool call = ppi_request_is_call(request), watch = call && !client->away.timing;
 
     request->kept = true;
-    if (ppi_is_call(request->kind)) {
-        request->give_up_ns = request->deadline_ms == PPI_NEVER_MS
-                                  ? PPI_FOREVER
-                                  : ppi_timer_now_ns(client->port) + patience_ms * PPI_NS_PER_MS;
+    if (call) {
+        request->give_up_ns = ppi_timer_now_ns(client->port) + patience_ms * PPI_NS_PER_MS;
         client->away.calls++;
         client->away.timing = true;
     }
@@ -245,7 +243,7 @@ bool ppi_client_end_late_call(pp_client *client, uint64_t now_ns)
     do
         request = ppi_map_next(&client->requests, &position);
     while (request != NULL &&
-           (!request->kept || !ppi_is_call(request->kind) || request->give_up_ns > now_ns));
+           (!request->kept || !ppi_request_is_call(request) || request->give_up_ns > now_ns));
     if (request != NULL)
         op = give_up(client, request).op;
     ppi_mutex_unlock(&client->lock);
@@ -339,7 +337,7 @@ int pp_call_cancel(pp_client *client, pp_op *op)
     ppi_mutex_lock(&client->lock);
     do
         request = ppi_map_next(&client->requests, &position);
-    while (request != NULL && (request->op != op || !ppi_is_call(request->kind)));
+    while (request != NULL && (request->op != op || !ppi_request_is_call(request)));
     if (request != NULL)
         was = request->kept ? give_up(client, request) : *request;
     ppi_mutex_unlock(&client->lock);

@@ -7,9 +7,10 @@
 
 int pp_wait_subs(pp_client *client, pp_op *op, const char *subject, uint32_t count, int timeout_ms)
 {
-    const struct ppi_request model = { .kind = PPI_REQUEST_WAIT,
-                                       .deadline_ms =
-                                           timeout_ms < 0 ? PPI_NEVER_MS : (uint32_t)timeout_ms };
+    const struct ppi_request model = {
+        .kind = PPI_REQUEST_WAIT,
+        .deadline_ms = timeout_ms >= 0 ? (uint32_t)timeout_ms : UINT32_MAX /* as good as never */
+    };
     const struct ppi_number numbers[] = {
         { "subs", count }, { "deadline", timeout_ms > 0 ? (uint64_t)timeout_ms : 0 }
     };

@@ -183,6 +183,35 @@ static void a_call_waits_no_longer_than_it_said(void **state)
     pp_client_close(client);
 }
 
+/* More of them than can be gathered for one write, and larger ones. */
+static void services_with_much_to_say_are_made_all_the_same(void **state)
+{
+    enum { COUNT = 6, DOC_BYTES = 20000 };
+    static char doc[COUNT * DOC_BYTES];
+    pp_serve_config config = PP_SERVE_CONFIG_INIT;
+    struct watcher watcher;
+    struct called served[COUNT];
+    pp_sub *services[COUNT];
+
+    (void)state;
+    memset(doc, 'x', sizeof doc - 1);
+    pp_client *client = start_alone(&bus, &watcher, 0);
+    for (int i = 0; i < COUNT; i++) {
+        config.doc = doc + (size_t)i * DOC_BYTES; /* ever shorter */
+        assert_int_equal(
+            pp_serve(client, start_called(&served[i], NULL), "q", &config, &services[i]),
+            PP_PENDING);
+    }
+    bus_open_again(&bus, NULL);
+    for (int i = 0; i < COUNT; i++) {
+        EVENTUALLY(served[i].times == 1);
+        assert_int_equal(served[i].status, PP_EARG); /* the broker wants no more than 4 KiB */
+    }
+    EVENTUALLY(watcher.connected == 1);
+    pp_client_close(client);
+    bus_close(&bus);
+}
+
 static void a_subscription_can_be_ended_while_away(void **state)
 {
     struct listener listener = { 0 };
@@ -484,6 +513,7 @@ int away_tests(void)
         BUS_TEST(a_started_client_goes_on_though_nobody_waits_any_more),
         BUS_TEST(what_does_not_fit_is_refused_and_what_does_arrives),
         BUS_TEST(a_call_waits_no_longer_than_it_said),
+        BUS_TEST(services_with_much_to_say_are_made_all_the_same),
         BUS_TEST(a_subscription_can_be_ended_while_away),
         BUS_TEST(a_close_while_away_ends_what_is_kept_and_counts_it),
         BUS_TEST(a_drain_while_away_waits_until_all_of_it_is_sent),

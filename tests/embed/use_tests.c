@@ -81,7 +81,7 @@ static void a_program_of_one_thread_may_be_its_own_client(void **state)
     pp_broker *broker = open_broker(&host, config.broker, &ending);
     assert_int_equal(pp_port_get(host.port, &packet, 0), 0); /* now it is the port's thread */
     assert_int_equal(pp_client_new(&client, &config), PP_OK);
-    assert_int_equal(pp_client_connect(client, NULL), PP_ESTATE); /* it would wait for itself */
+    assert_int_equal(pp_client_connect(client, NULL), PP_EDEADLOCK); /* it would wait for itself */
     assert_int_equal(pp_client_connect(client, &op), PP_PENDING);
     work_until(host.port, &op);
     assert_int_equal(op.status, PP_OK);
@@ -89,7 +89,7 @@ static void a_program_of_one_thread_may_be_its_own_client(void **state)
     serve_config.on_call = on_call;
     assert_int_equal(pp_serve(client, &op, "echo", &serve_config, &service), PP_PENDING);
     work_until(host.port, &op);
-    assert_int_equal(pp_call(client, NULL, "echo", "\x91\x07", 2, NULL, &answer), PP_ESTATE);
+    assert_int_equal(pp_call(client, NULL, "echo", "\x91\x07", 2, NULL, &answer), PP_EDEADLOCK);
     assert_int_equal(pp_call(client, &op, "echo", "\x91\x07", 2, NULL, &answer), PP_PENDING);
     work_until(host.port, &op);
     assert_int_equal(op.status, PP_OK);

@@ -8,7 +8,7 @@
  *
  * Clients in the same program connect as all others do, on the same port, too. A call that waits
  * (an op of NULL) is answered by a thread that takes packets: on such a thread, for a client on
- * that port, it is refused with PP_ESTATE, as in every callback. Any other call that waits for
+ * that port, it is refused with PP_EDEADLOCK, as in every callback. Any other call that waits for
  * the broker needs a second thread on the port: on the only one it would wait until its time is
  * over.
  *

@@ -387,7 +387,7 @@ int pp_call(pp_client *client, pp_op *op, const char *subject, const void *param
             const pp_call_config *config, pp_answer *answer);
 
 /* Asks an open call, or a pp_wait_subs, to end; op then ends with PP_ECANCELED, or with its answer
- * if that was faster. One that waits for a connection is not sent any more.
+ * if that was faster. What waits for a connection is not sent any more.
  * PP_OK; PP_EINVAL; PP_ENOTFOUND: op is no open call of this client; PP_ECLOSED. */
 int pp_call_cancel(pp_client *client, pp_op *op);
 
