@@ -54,14 +54,29 @@ int ppi_sub_start(pp_client *client, pp_op *op, pp_sub *sub)
     return status == PP_OK ? PP_PENDING : status;
 }
 
+/* How much room its request needs. */
+static size_t size_of(const pp_sub *sub)
+{
+    return PPI_HEAD_MAX + ppi_buf_size(&sub->wish);
+}
+
+/* The first one that was not asked for; NULL: there is none. */
+static pp_sub *first_unasked(const pp_client *client)
+{
+    return ppi_list_empty(&client->unasked) ? NULL : PP_CONTAINER(client->unasked.next, pp_sub, in);
+}
+
 bool ppi_subs_ask_next(pp_client *client, int *status)
 {
-    if (ppi_list_empty(&client->unasked))
+    pp_sub *sub = first_unasked(client);
+
+    if (sub == NULL)
         return false;
-    ppi_sender_room(client, PPI_STAGE_FULL); /* more than any wish, and nobody may go meanwhile */
-    if (ppi_list_empty(&client->unasked))
+    size_t room = size_of(sub);
+    ppi_sender_room(client, room);
+    sub = first_unasked(client); /* it may have been ended meanwhile */
+    if (sub == NULL || size_of(sub) > room)
         return true;
-    pp_sub *sub = PP_CONTAINER(client->unasked.next, pp_sub, in);
     sub->replayed = true;
     client->replaying++;
     *status = ask(client, sub);

@@ -18,6 +18,7 @@ int misuse_tests(void);
 int load_tests(void);
 int reconnect_tests(void);
 int away_tests(void);
+int flighty_tests(void);
 
 /* A small MessagePack value, from text (support/text.h). */
 struct bytes {
