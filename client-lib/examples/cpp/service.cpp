@@ -64,7 +64,6 @@ int main()
     pp_client_config config = PP_CLIENT_CONFIG_INIT;
     pp_serve_config serve = PP_SERVE_CONFIG_INIT;
 
-    config.flags = PP_CLIENT_ONCE; /* ends with its broker; without it, it would connect again */
     config.on_closed = on_closed;
     serve.on_call = on_call;
     serve.context = &client;

@@ -5,13 +5,11 @@
 
 int main(int argc, char **argv)
 {
-    pp_client_config config = PP_CLIENT_CONFIG_INIT;
     pp_client *client = nullptr;
     pp_sub *sub = nullptr;
     pp_message message;
 
-    config.flags = PP_CLIENT_ONCE; /* ends with its broker; without it, it would connect again */
-    if (pp_client_open(&client, &config) != PP_OK ||
+    if (pp_client_open(&client, nullptr) != PP_OK ||
         pp_subscribe(client, nullptr, argc > 1 ? argv[1] : "news.>", nullptr, &sub) != PP_OK) {
         std::fprintf(stderr, "subscriber: %s\n", pp_detail());
         return 1;
