@@ -1,0 +1,147 @@
+#!/usr/bin/python3
+"""A small application, broker, service, worker and UI (member.c), started and killed in every
+order: it works within a second of the last start. And after the broker's sudden end everybody is
+back within a second and says what it could not confirm. See support.py for the programs."""
+
+import itertools
+import os
+import re
+import shlex
+import subprocess
+import threading
+import time
+
+from support import ON_WINE, PANPIPED, PATIENCE_S, eventually, run_tests, start, test, unique
+
+MEMBER = shlex.split(os.environ.get("MEMBER", "build/bin/tests/member"))
+PARTS = ("broker", "service", "worker", "ui")
+LIMIT_S = 1.0
+MANY = 5  # results: more than could have been on their way
+
+
+class Part:
+    """A program of the application, and what it said, with the time it was heard."""
+
+    def __init__(self, role, name):
+        words = PANPIPED + ["-b", name] if role == "broker" else MEMBER + [role]
+        self.role = role
+        self.said = []
+        self.started = time.monotonic()
+        self.process = start(
+            words,
+            stdin=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, "PANPIPE": name},
+        )
+        self.listening = threading.Thread(target=self.listen, daemon=True)
+        self.listening.start()
+        if ON_WINE:  # what Wine needs to start a program is not ours
+            self.started = self.heard("up" if role != "broker" else "listen", 0)
+
+    def listen(self):
+        for line in self.process.stdout:
+            self.said.append((time.monotonic(), line.decode().strip()))
+
+    def heard(self, words, since, count=1):
+        """When it said these words for the count-th time since then; waits for it."""
+
+        def look():
+            times = [at for at, line in list(self.said) if at >= since and words in line]
+            return times[count - 1] if len(times) >= count else None
+
+        try:
+            return eventually(look, f"{self.role} says {words}")
+        except AssertionError as error:
+            raise AssertionError(f"{error}; it said {self.said[-20:]}") from None
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait(timeout=PATIENCE_S)
+        self.listening.join(PATIENCE_S)
+        self.process.stdin.close()
+        self.process.stdout.close()
+
+
+class Application:
+    def __init__(self):
+        self.name = unique("order")
+        self.parts = {}
+        self.slowest = 0.0
+
+    def start(self, role):
+        self.parts[role] = Part(role, self.name)
+
+    def works(self, last):
+        """Within a second of the start of the part that was started last."""
+        since = self.parts[last].started
+        took = self.parts["ui"].heard("done", since, MANY) - since
+        self.slowest = max(self.slowest, took)
+        assert took < LIMIT_S, f"{took:.2f} s after the start of {last}"
+
+    def end(self):
+        for part in self.parts.values():
+            part.kill()
+
+
+def every_order(sentence):
+    """A test for each of the 24 orders of the four parts."""
+
+    def enter(function):
+        for order in itertools.permutations(PARTS):
+            test(f"{sentence}: {', '.join(order)}")(lambda order=order: function(order))
+
+    return enter
+
+
+@every_order("started, then killed and started again, in this order, all works within a second")
+def _(order):
+    application = Application()
+    for role in order:
+        application.start(role)
+    application.works(order[-1])
+    for role in order:  # one after the other, and the others live on
+        application.parts[role].kill()
+        application.start(role)
+        application.works(role)
+    for role in order:  # all of them
+        application.parts[role].kill()
+    for role in order:
+        application.start(role)
+    application.works(order[-1])
+    application.end()
+    print(f"# at most {application.slowest * 1000:.0f} ms", flush=True)
+
+
+@test("after kill -9 of the broker all clients are back within a second, and tell what is unknown")
+def _():
+    application = Application()
+    application.start("broker")
+    uis, slowest, unknown = [], 0.0, 0
+    for role in ("service", "worker"):
+        application.start(role)
+    for _ in range(10):
+        uis.append(Part("ui", application.name))
+    clients = uis + [application.parts["service"], application.parts["worker"]]
+    for ui in uis:
+        ui.heard("done", 0)
+    for _ in range(3):
+        killed = time.monotonic()
+        application.parts["broker"].kill()
+        application.start("broker")
+        began = application.parts["broker"].started
+        for client in clients:
+            client.heard("away, unconfirmed", killed)
+            slowest = max(slowest, client.heard("connected", killed) - began)
+        for ui in uis:
+            ui.heard("done", began)
+            away = [line for at, line in ui.said if at >= killed and line.startswith("away")]
+            unknown += int(re.search(r"unconfirmed (\d+)", away[0]).group(1))
+    assert slowest < LIMIT_S, f"{slowest:.2f} s"
+    assert unknown > 0, "30 clients that publish every 10 ms, and nothing was unconfirmed"
+    for client in uis:
+        client.kill()
+    application.end()
+    print(f"# back after at most {slowest * 1000:.0f} ms, {unknown} publishes unconfirmed")
+
+
+run_tests()
