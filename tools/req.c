@@ -53,12 +53,22 @@ static int remote_error(const pp_answer *answer)
     return code;
 }
 
+/* Names that only the server can have given: of a call that it passes on the broker says others. */
+static bool is_remote(const char *subject, int status)
+{
+    bool broker = subject[0] == '$';
+
+    return status == PP_EREMOTE ||
+           (!broker && (status == PP_EARG || status == PP_EMETHOD || status == PP_ENOTFOUND ||
+                        status == PP_ENAME || status == PP_EVERSION));
+}
+
 static int call(const char *subject, const struct bytes *params)
 {
     int status = session_call(&session, subject, params->data, params->size,
                               session.cli->timeout_ms, given.wait_ms);
 
-    if (status == PP_EREMOTE && session.answer.data != NULL)
+    if (is_remote(subject, status) && session.answer.data != NULL)
         return remote_error(&session.answer);
     if (status != PP_OK)
         return session_fail(&session, status);

@@ -151,6 +151,8 @@ def _():
     assert done.code == 1 and "PP_ENORESP" in done.err, done
     assert run(broker, "caller").code == 2
     assert broker.run("req", "svc.sum", "--in", "json", "[1, 2, 3]").out == b"6\n"
+    done = broker.run("req", "svc.sum", "--in", "json", '["x"]')
+    assert done.code == 7 and "integers only" in done.err, done  # its complaint, not panpipe's
     service.interrupt()
     broker.stop()
 

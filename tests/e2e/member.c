@@ -40,8 +40,7 @@ static void on_state(void *context, pp_client *which, const pp_client_event *eve
         say("connected\n");
     if (event->state != PP_CLIENT_AWAY)
         return;
-    snprintf(line, sizeof line, "away, unconfirmed %llu\n",
-             (unsigned long long)event->unconfirmed);
+    snprintf(line, sizeof line, "away, unconfirmed %llu\n", (unsigned long long)event->unconfirmed);
     say(line);
 }
 

@@ -285,6 +285,46 @@ def _():
         shutil.rmtree(outside)
 
 
+@test("in the system's own folder, which stays root's, everybody finds it by its name")
+def _():
+    system = "/run/panpipe"
+    if os.getuid() != 0:
+        raise Skip("only root can make a folder in /run")
+    made = not os.path.exists(system)
+    manager = Manager()
+    manager.path = os.path.join(system, manager.name + ".sock")
+    lock = manager.path + ".lock"
+    outside = tempfile.mkdtemp(prefix="panpipe-e2e-", dir="/tmp")  # where others may go
+    os.chmod(outside, 0o755)
+    try:
+        if made:
+            os.mkdir(system, 0o755)
+        panpiped = shutil.copy(PANPIPED[0], outside)
+        panpipe = shutil.copy(PANPIPE[0], outside)
+        manager.listener = socket.socket(socket.AF_UNIX)
+        manager.listener.bind(manager.path)
+        os.chmod(manager.path, 0o666)
+        manager.listener.listen(10)
+        open(lock, "w").close()  # as panpiped-system.socket has it made
+        os.chown(lock, 65534, 65534)
+        user = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--no-new-privs"]
+        process = manager.start("--system", words=user + [panpiped], NOTIFY_SOCKET="")
+        other = ["setpriv", "--reuid=12345", "--regid=12345", "--clear-groups", panpipe]
+        for words in (other, [panpipe]):
+            done = end_of(start(words + ["--system", "-b", manager.name, "ping", "-n", "1"]))
+            assert done.code == 0, done
+        process.terminate()
+        assert process.wait(PATIENCE_S) == 0
+        assert os.path.exists(manager.path), "the socket is not the broker's"
+    finally:
+        shutil.rmtree(outside)
+        for file in (manager.path, lock):
+            if os.path.exists(file):
+                os.unlink(file)
+        if made:
+            os.rmdir(system)
+
+
 # --- the units -----------------------------------------------------------------------------------
 
 

@@ -73,6 +73,7 @@ struct place {
     char folder[PP_PATH_MAX];
     const char *file; /* in the folder */
     bool private;     /* ours to make and to guard: the name was a logical one */
+    bool passed;      /* the socket is there already: whoever passed it may have made the folder */
     mode_t folder_mode, socket_mode;
 };
 
@@ -96,12 +97,13 @@ static int locate(struct place *place, char *path, const char *name, uint32_t sc
     return PP_OK;
 }
 
-/* Opens the folder; a private one is made if need be and must be the user's own. */
+/* Opens the folder; a private one is made if need be and must be the user's own; where a socket was
+ * passed it may be root's. */
 static int open_folder(const struct place *place, int *fd)
 {
     struct stat info;
 
-    if (place->private)
+    if (place->private && !place->passed)
         (void)!mkdir(place->folder, place->folder_mode);
     *fd =
         open(place->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC | (place->private ? O_NOFOLLOW : 0));
@@ -115,7 +117,8 @@ static int open_folder(const struct place *place, int *fd)
         return PP_OK;
     if (fstat(*fd, &info) != 0)
         return ppi_fail(PP_EIO, "folder %s: %s", place->folder, strerror(errno));
-    if (info.st_uid != geteuid() || (info.st_mode & 022) != 0)
+    bool ours = info.st_uid == geteuid() || (place->passed && info.st_uid == 0);
+    if (!ours || (info.st_mode & 022) != 0)
         return ppi_fail(PP_EUNTRUSTED,
                         "folder %s belongs to uid %u with mode %03o; it must be yours and writable "
                         "by nobody else: remove it or correct it",
@@ -276,14 +279,14 @@ int ppi_place_listen(pp_handle **out, const char *name, const pp_listen_config *
     if (error == PP_OK)
         error = locate(&place, path, name, config->scope, &os.access);
     if (error == PP_OK)
+        error = ppi_service_socket(path, &os.fd);
+    os.passed = place.passed = os.fd >= 0;
+    if (error == PP_OK)
         error = open_folder(&place, &os.folder_fd);
     if (error == PP_OK)
         error = look_at_target(&place, os.folder_fd);
     if (error == PP_OK)
         error = take_lock(&place, os.folder_fd, &os.lock_fd);
-    if (error == PP_OK)
-        error = ppi_service_socket(path, &os.fd);
-    os.passed = os.fd >= 0;
     if (error == PP_OK && !os.passed)
         error = bind_socket(&place, path, os.folder_fd, config->backlog, &os.fd);
     if (error == PP_OK && !os.passed &&

@@ -103,8 +103,8 @@ int ppi_service_socket(const char *path, int *fd)
         return *fd >= 0 ? PP_OK : ppi_fail(ppi_errno_status(errno), "dup: %s", strerror(errno));
     }
     return ppi_fail(PP_EINVAL,
-                    "systemd passes a socket at %.100s, but the broker's is %.100s: ListenStream= "
-                    "of the socket unit and panpiped's name must agree",
+                    "ListenStream= and panpiped's name must agree: systemd passes %.107s, the "
+                    "broker's is %.107s",
                     address.sun_path, path);
 }
 
