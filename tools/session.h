@@ -55,8 +55,8 @@ int session_patience(const struct cli *cli);
 /* Is the broker to be started, if it is not there? */
 bool session_starts(const struct cli *cli);
 
-/* Says goodbye, so that nothing on its way is lost, calls included, for a while; frees everything. Returns code,
- * or EXIT_INTERRUPTED if that is why the command ends. */
+/* Says goodbye, so that nothing on its way is lost, calls included, for a while; frees everything.
+ * Returns code, or EXIT_INTERRUPTED if that is why the command ends. */
 int session_close(struct session *session, int code);
 
 /* Readies a task for a start function and returns its operation. */

@@ -117,6 +117,63 @@ static void a_stop_lets_what_is_queued_go_out(void **state)
     host_close(&host);
 }
 
+static void answer(void *client, const pp_message *call)
+{
+    pp_reply(*(pp_client **)client, call->call, "\xC0", 1);
+}
+
+struct caller {
+    pp_client *client;
+    atomic_uint answers;
+    int status; /* of the last call */
+};
+
+static void call_on(void *argument)
+{
+    struct caller *caller = argument;
+    pp_answer nil = { 0 };
+
+    while ((caller->status = pp_call(caller->client, NULL, "q", "\x90", 1, NULL, &nil)) == PP_OK)
+        atomic_fetch_add(&caller->answers, 1);
+    pp_answer_free(&nil);
+}
+
+static void a_stop_does_not_wait_for_who_goes_on_calling(void **state)
+{
+    const char *name = test_path();
+    struct host host;
+
+    (void)state;
+    host_open(&host, 2);
+    for (int round = 0; round < 30; round++) {
+        struct ending ending = { 0 };
+        pp_broker_config config = config_of(name, &ending);
+        pp_serve_config serving = PP_SERVE_CONFIG_INIT;
+        struct caller caller = { 0 };
+        struct runner runner;
+        pp_broker *broker;
+        pp_sub *service;
+
+        config.drain_ms = 2 * TEST_PATIENCE_MS;
+        assert_int_equal(pp_broker_open(&broker, host.port, &config), PP_OK);
+        pp_client *server = open_client(name);
+        serving.on_call = answer;
+        serving.context = &server;
+        assert_int_equal(pp_serve(server, NULL, "q", &serving, &service), PP_OK);
+        caller.client = open_client(name);
+        runner_start(&runner, call_on, &caller);
+        EVENTUALLY(atomic_load(&caller.answers) > 0);
+        assert_int_equal(pp_broker_stop(broker), PP_OK);
+        EVENTUALLY(atomic_load(&ending.times) == 1);
+        runner_join(&runner);
+        assert_true(caller.status == PP_ESHUTDOWN || caller.status == PP_ECLOSED);
+        pp_broker_close(broker);
+        pp_client_close(caller.client);
+        pp_client_close(server);
+    }
+    host_close(&host);
+}
+
 static void a_broker_may_be_closed_with_clients_that_never_leave(void **state)
 {
     const char *name = test_path();
@@ -298,6 +355,7 @@ int life_tests(void)
     const struct CMUnitTest tests[] = {
         TEST(a_broker_comes_and_goes_a_thousand_times_on_a_living_port),
         TEST(a_stop_lets_what_is_queued_go_out),
+        TEST(a_stop_does_not_wait_for_who_goes_on_calling),
         TEST(a_broker_may_be_closed_with_clients_that_never_leave),
         TEST(a_port_that_is_shut_down_ends_its_broker),
         TEST(a_name_that_is_taken_is_refused_and_leaves_nothing),

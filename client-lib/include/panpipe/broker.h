@@ -18,7 +18,8 @@
  * is over; pp_broker_close gives its memory back. The port lives on.
  *
  * Threads: every function may be called from any thread, and from any callback; none of them waits,
- * but for pp_broker_close of a broker with its own thread. Nothing may be called for a broker that another thread closes. */
+ * but for pp_broker_close of a broker with its own thread. Nothing may be called for a broker that
+ * another thread closes. */
 #ifndef PANPIPE_BROKER_H
 #define PANPIPE_BROKER_H
 
@@ -80,8 +81,9 @@ typedef struct pp_broker_config {
 int pp_broker_open(pp_broker **out, pp_port *port, const pp_broker_config *config);
 
 /* Asks it to end: nobody can connect any more, clients are told why and what is queued for them
- * goes out, for at most drain_ms; open calls end with PP_ESHUTDOWN. Once more: without waiting for
- * anything. Go on taking packets until on_stopped. PP_OK, also if it is over; PP_EINVAL. */
+ * goes out, for at most drain_ms; open calls, and new ones, end with PP_ESHUTDOWN. Once more:
+ * without waiting for anything. Go on taking packets until on_stopped. PP_OK, also if it is over;
+ * PP_EINVAL. */
 int pp_broker_stop(pp_broker *broker);
 
 /* Gives it up, once. If it still runs it ends at once, and what is queued is lost: to let that go

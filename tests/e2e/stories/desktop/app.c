@@ -8,13 +8,13 @@
 int main(void)
 {
     pp_broker_config own = { .size = sizeof own, .name = "desktop", .access = PP_ACCESS_ADMINS };
-    pp_client_config config = { .size = sizeof config, .name = "window", .broker = "desktop" };
+    pp_client_config ui = { .size = sizeof ui, .broker = "desktop", .flags = PP_CLIENT_ONCE };
     pp_call_config patient = { .size = sizeof patient, .wait_ms = 10000 };
     pp_answer answer = { 0 };
     pp_broker *broker;
     pp_client *client;
 
-    if (pp_broker_open(&broker, NULL, &own) != PP_OK || pp_client_open(&client, &config) != PP_OK)
+    if (pp_broker_open(&broker, NULL, &own) != PP_OK || pp_client_open(&client, &ui) != PP_OK)
         return fprintf(stderr, "app: %s\n", pp_detail()), 1;
     int status;
     while ((status = pp_call(client, NULL, "app.version", "\x90", 1, &patient, &answer)) == PP_OK)
