@@ -29,6 +29,7 @@ from support import (  # noqa: E402, after the command line was read
     contents,
     end_of,
     eventually,
+    native,
     path,
     run_tests,
     start,
@@ -107,8 +108,8 @@ def readme_line(package):
 
 
 class Story:
-    """A folder with the user's files, and an environment with nothing but what was installed. At the
-    end all that was started is gone, and it took neither too many lines nor too long."""
+    """A folder with the user's files, and an environment with nothing but what was installed. At
+    its end all that was started is gone, and it took neither too many lines nor too long."""
 
     def __init__(self, name):
         install()
@@ -125,6 +126,7 @@ class Story:
             "PKG_CONFIG_PATH": f"{TREE}/lib/pkgconfig",
             "LD_LIBRARY_PATH": f"{TREE}/lib",
             "PYTHONDONTWRITEBYTECODE": "1",
+            "WINEPATH": native(f"{TREE}/bin"),  # a Windows program's PATH
         }
         for name, value in os.environ.items():
             if name.startswith("WINE"):
@@ -146,7 +148,7 @@ class Story:
                 start_new_session=True,
                 **options,
             )
-        process.said = lambda: contents(out).decode()
+        process.said = lambda: contents(out).decode().replace("\r\n", "\n")
         return process
 
     def run(self, command):
@@ -258,7 +260,7 @@ class Daemons:
 
 
 @test("daemons: ten of them, without a broker at first, talk; one dies and comes back, then the "
-      "broker", linux_only="no process outlives the console that Wine gives the first of them")
+      "broker")
 def _():
     with Story("daemons") as story:
         ten = Daemons(story, story.build("daemon.c", "panpipe"))
@@ -286,7 +288,7 @@ def _():
 
 
 @test("editor: Neovim tells what it saves, a shell script fills its list of errors; nobody starts "
-      "a daemon", linux_only="Neovim is the system's own")
+      "a daemon")
 def _():
     with Story("editor") as story:
         editor = story.start("nvim --headless --clean -S init.vim", stdin=subprocess.PIPE)
@@ -323,8 +325,7 @@ def _():
         story.run("panpipe stop")
 
 
-@test("team: a service, callers and a subscriber in Python, with a page that they copied",
-      linux_only="they are Linux's own; languages.py has Python with the Windows broker")
+@test("team: a service, callers and a subscriber in Python, with a page that they copied")
 def _():
     with Story("team") as story:
         shutil.copy(PYTHON_PAGE, story.folder)
