@@ -39,7 +39,7 @@ static const struct command commands[] = {
     { "serve", "answer calls", "SUBJECT [BODY|@FILE]", 1, 2, serve_options,
       "The answer is BODY; or with --echo the call's first param; or with --exec what a shell\n"
       "command prints, without its last newline. A command that fails answers with an error.\n"
-      "Calls are answered one after the other.\n"
+      "Calls are answered one after the other; on Ctrl-C those that have come, for 2 seconds.\n"
       "--doc-json takes {\"text\": \"adds\", \"params\": [[\"a\", \"int\", \"one of them\"], "
       "...],\n"
       "\"result\": \"int\", \"errors\": [\"E_ARG no number\"]}, each of which may be left out.\n",
