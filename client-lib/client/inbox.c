@@ -221,9 +221,9 @@ void ppi_client_on_cancel(pp_client *client, const struct ppi_frame *frame)
 
 /* --- subscribing and serving ----------------------------------------------------------------- */
 
-/* What a subscribe or serve request says; packed, it has WISH_BYTES at most, and its doc. It is said
- * anew on each connection, so it must never be what a broker ends the connection for: with both at
- * their limits it is a frame that every broker takes (frame_max is 8 KiB or more). */
+/* What a subscribe or serve request says; packed, it has WISH_BYTES at most, and its doc. It is
+ * said anew on each connection, so it must never be what a broker ends the connection for: at its
+ * limits it is a frame that every broker takes (frame_max is 8 KiB or more). */
 enum { WISH_BYTES = 512, DOC_BYTES_MAX = 4096 };
 struct wish {
     const char *pattern, *group;

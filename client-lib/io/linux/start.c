@@ -83,8 +83,8 @@ int ppi_start_adopt(struct ppi_start *start, const char *name, const char *handl
     return PP_OK;
 }
 
-/* A child that the host has forked meanwhile has the descriptor too, for as long as it lives: so the
- * lock is given up for all who have it, by the last of those who know of it. */
+/* A child that the host has forked meanwhile has the descriptor too, for as long as it lives: so
+ * the lock is given up for all who have it, by the last of those who know of it. */
 void ppi_start_drop(struct ppi_start *start)
 {
     if (!start->passed)
