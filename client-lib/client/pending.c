@@ -336,6 +336,9 @@ int pp_call_cancel(pp_client *client, pp_op *op)
 
     if (client == NULL || op == NULL)
         return ppi_fail(PP_EINVAL, "client and op must be set");
+    int status = ppi_port_check_process(client->port);
+    if (status != PP_OK)
+        return status;
     ppi_mutex_lock(&client->lock);
     do
         request = ppi_map_next(&client->requests, &position);
@@ -349,7 +352,7 @@ int pp_call_cancel(pp_client *client, pp_op *op)
         ppi_client_finish(client, op, PP_ECANCELED, 0);
         return PP_OK;
     }
-    int status = ppi_client_say(client, "$cancel", was.id);
+    status = ppi_client_say(client, "$cancel", was.id);
     bool lost = status == PP_ECLOSED && pp_client_state(client) == PP_CLIENT_AWAY;
     return lost ? PP_OK : status; /* it ends with its connection */
 }

@@ -19,6 +19,7 @@ static int use(pp_client *client, pp_sub *sub)
     wrong += pp_publish_start(client, &op, "a", "\x90", 1) != PP_ESTATE;
     wrong += pp_call(client, NULL, "q", "\x90", 1, NULL, &answer) != PP_ESTATE;
     wrong += pp_reply(client, 1, "\x90", 1) != PP_ESTATE;
+    wrong += pp_call_cancel(client, &op) != PP_ESTATE;
     wrong += pp_unsubscribe(sub, &op) != PP_ESTATE;
     wrong += pp_client_start(client) != PP_ESTATE;
     wrong += pp_client_connect(client, &op) != PP_ESTATE;
