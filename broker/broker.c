@@ -102,6 +102,11 @@ void broker_stop(struct broker *broker)
     stop_begin(broker, 1);
 }
 
+void broker_end(struct broker *broker)
+{
+    stop_begin(broker, 0);
+}
+
 static void unref(struct broker *broker)
 {
     if (atomic_fetch_sub(&broker->references, 1) == 1)

@@ -29,6 +29,8 @@ int broker_path(const struct broker *broker, char *path, size_t size);
 
 /* Asks it to end, see stop.h. Any thread. */
 void broker_stop(struct broker *broker);
+/* The same, unless it was asked already, which then goes on as it is. */
+void broker_end(struct broker *broker);
 
 /* The caller needs it no more: it ends at once, if it has not, and goes when it is over. Any
  * thread; does not wait. NULL is ignored. */

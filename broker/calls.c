@@ -146,6 +146,10 @@ enum ppi_verdict calls_request(struct worker *worker, const struct request *requ
     enum found found;
     struct sub *serve;
 
+    if (worker->broker->stopping) {
+        reply_error(worker, request->caller, request->id, "E_SHUTDOWN the broker is leaving");
+        return PPI_NEXT;
+    }
     while ((found = servers_find(worker, request->subject, request->subject_length, bytes,
                                  &serve)) == FOUND_FULL)
         if (ppi_link_wait_for_room(&serve->peer->link, &request->caller->link)) {
@@ -154,8 +158,7 @@ enum ppi_verdict calls_request(struct worker *worker, const struct request *requ
         }
     if (found == FOUND)
         return pass_on(worker, request, serve, bytes);
-    if (request->wait_ms != 0 && (found == FOUND_NONE || found == FOUND_BUSY) &&
-        !worker->broker->stopping)
+    if (request->wait_ms != 0 && (found == FOUND_NONE || found == FOUND_BUSY))
         return put_by(worker, request, found == FOUND_BUSY);
     reply_error(worker, request->caller, request->id, "%s",
                 servers_words(found, request->subject, request->subject_length, words));

@@ -3,10 +3,14 @@
 #include <panpipe/broker.h>
 
 #include <stdio.h>
+#include <stdlib.h>
+
+#include <panpipe/sys.h>
 
 #include "base/compiler.h"
 #include "base/status.h"
 #include "broker.h"
+#include "state.h"
 
 static struct broker *inside(const pp_broker *broker)
 {
@@ -83,6 +87,91 @@ static int settle(struct settings *settings, const pp_broker_config *config)
     return status;
 }
 
+/* --- a port and a thread of its own ----------------------------------------------------------- */
+
+struct own_loop {
+    void *context; /* of the program's callbacks, as in its config */
+    void (*on_log)(void *context, uint32_t level, const char *line);
+    void (*on_stopped)(void *context, pp_broker *broker);
+    pp_port *port;
+    pp_thread *thread;
+    pp_op over; /* posted when the thread may leave */
+};
+
+static void work(void *argument)
+{
+    struct own_loop *own = argument;
+    pp_packet packet;
+
+    while (pp_port_get(own->port, &packet, -1) == 1 && packet.op != &own->over)
+        ;
+}
+
+/* Its thread has left. */
+static void own_loop_close(struct own_loop *own)
+{
+    pp_port_shutdown(own->port, PP_SHUT_FAST, -1, NULL, NULL);
+    pp_port_close(own->port);
+    free(own);
+}
+
+static int own_loop_open(struct own_loop **out, const pp_broker_config *config)
+{
+    struct own_loop *own = calloc(1, sizeof *own);
+
+    if (own == NULL)
+        return ppi_fail_plain(PP_ENOMEM);
+    own->context = config->context;
+    own->on_log = config->on_log;
+    own->on_stopped = config->on_stopped;
+    int status = pp_port_open(&own->port, NULL);
+    if (status == PP_OK && (status = pp_thread_start(&own->thread, work, own)) != PP_OK)
+        pp_port_close(own->port);
+    if (status == PP_OK)
+        *out = own;
+    else
+        free(own);
+    return status;
+}
+
+static void own_log(void *context, uint32_t level, const char *line)
+{
+    const struct own_loop *own = context;
+
+    own->on_log(own->context, level, line);
+}
+
+static void own_stopped(void *context, pp_broker *broker)
+{
+    struct own_loop *own = context;
+
+    if (own->on_stopped != NULL)
+        own->on_stopped(own->context, broker);
+    pp_port_post(own->port, 0, 0, &own->over);
+}
+
+static int open_with_own_loop(struct broker **out, const struct settings *settings,
+                              const pp_broker_config *config)
+{
+    struct own_loop *own = NULL;
+    int status = own_loop_open(&own, config);
+
+    if (status != PP_OK)
+        return status;
+    const struct broker_events events = { own, own->on_log != NULL ? own_log : NULL, own_stopped };
+    status = broker_open(out, settings, own->port, &events);
+    if (status == PP_OK) {
+        (*out)->own = own;
+    } else {
+        pp_port_post(own->port, 0, 0, &own->over);
+        pp_thread_join(own->thread);
+        own_loop_close(own);
+    }
+    return status;
+}
+
+/* --- what other programs see ------------------------------------------------------------------ */
+
 int pp_broker_open(pp_broker **out, pp_port *port, const pp_broker_config *config)
 {
     static const pp_broker_config defaults = PP_BROKER_CONFIG_INIT;
@@ -91,13 +180,14 @@ int pp_broker_open(pp_broker **out, pp_port *port, const pp_broker_config *confi
 
     if (config == NULL)
         config = &defaults;
-    if (out == NULL || port == NULL || !is_known(config))
-        return ppi_fail(PP_EINVAL, "out, port, config.size or one of its presets is wrong");
+    if (out == NULL || !is_known(config))
+        return ppi_fail(PP_EINVAL, "out, config.size or one of its presets is wrong");
     int status = settle(&settings, config);
     if (status != PP_OK)
         return status;
     const struct broker_events events = { config->context, config->on_log, config->on_stopped };
-    status = broker_open(&broker, &settings, port, &events);
+    status = port != NULL ? broker_open(&broker, &settings, port, &events)
+                          : open_with_own_loop(&broker, &settings, config);
     if (status == PP_OK)
         *out = (pp_broker *)broker;
     return status;
@@ -113,7 +203,16 @@ int pp_broker_stop(pp_broker *broker)
 
 void pp_broker_close(pp_broker *broker)
 {
+    struct own_loop *own = broker != NULL ? inside(broker)->own : NULL;
+
+    if (own == NULL) {
+        broker_close(inside(broker));
+        return;
+    }
+    broker_end(inside(broker));
+    pp_thread_join(own->thread); /* it leaves when the broker is over */
     broker_close(inside(broker));
+    own_loop_close(own);
 }
 
 int pp_broker_path(const pp_broker *broker, char *path, size_t size)

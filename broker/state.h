@@ -158,6 +158,7 @@ struct broker {
     struct log log;
     void (*on_stopped)(void *context, pp_broker *broker);
     void *context;
+    struct own_loop *own; /* embed.c's: its port and thread, if it was given none; or NULL */
 
     /* Of it, on its way on the port: accepts, timers, wishes, peers, refusals (broker.h). */
     atomic_uint_fast64_t out;

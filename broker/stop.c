@@ -72,7 +72,7 @@ static void on_wish(pp_op *op)
     bool again = broker->stopping;
     if (!again)
         begin(worker);
-    if (again || wishes > 1)
+    if (wishes > 1 || (again && wishes > 0))
         close_everybody(broker);
     bool nobody = broker->peer_count == 0;
     worker_send(worker);

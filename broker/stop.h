@@ -12,7 +12,7 @@
 int stop_open(struct broker *broker);
 void stop_free(struct broker *broker);
 
-/* One or more wishes; any thread, any number of times. */
+/* One or more wishes, or 0: one unless there was one already. Any thread, any number of times. */
 void stop_begin(struct broker *broker, unsigned wishes);
 
 /* While stopping, by the ticker: closes what is through. true: not all yet. */

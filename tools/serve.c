@@ -100,7 +100,8 @@ static void answer_with_command(const pp_message *call)
 static void on_call(void *context, const pp_message *call)
 {
     (void)context;
-    if (given.count > 0 && answered == given.count)
+    if ((given.count > 0 && answered == given.count) ||
+        (session.leave_by_ns != 0 && pp_now_ns() > session.leave_by_ns))
         return; /* it will find another server, or hear that this one is gone */
     if (session.cli->verbose)
         fprintf(stderr, "panpipe: serve: a call of %.*s\n", (int)call->subject_length,
@@ -118,7 +119,6 @@ static void on_call(void *context, const pp_message *call)
 static int serve_on(const char *subject)
 {
     pp_serve_config config = PP_SERVE_CONFIG_INIT;
-    pp_sub *service;
 
     config.flags = given.exclusive ? PP_SERVE_EXCLUSIVE : 0;
     config.max_inflight = given.max_inflight < UINT32_MAX ? (uint32_t)given.max_inflight : 0;
@@ -127,7 +127,8 @@ static int serve_on(const char *subject)
     config.doc_data = doc.data;
     config.doc_size = doc.size;
     int status = session_await(
-        &session, pp_serve(session.client, session_op(&session), subject, &config, &service),
+        &session,
+        pp_serve(session.client, session_op(&session), subject, &config, &session.service),
         session_patience(session.cli));
     return status == PP_OK ? GO_ON : session_fail(&session, status);
 }
@@ -184,7 +185,8 @@ int serve(const struct cli *cli)
 
         code = status == PP_OK ? EXIT_DONE : session_fail(&session, status);
     }
+    code = session_close(&session, code); /* which may still have to answer */
     bytes_free(&fixed);
     bytes_free(&doc);
-    return session_close(&session, code);
+    return code;
 }

@@ -320,16 +320,21 @@ int session_ready(const struct session *session, const char *file)
 
 /* --- closing --------------------------------------------------------------------------------- */
 
-/* Says goodbye and waits for the answer, also when interrupted. */
+/* Waits for a part of the goodbye, also when interrupted. */
+static void part(struct session *session, int started)
+{
+    while (started == PP_PENDING && !session->goodbye.ended && turn(session, session->leave_by_ns))
+        ;
+}
+
+/* Answers what was asked of its service, says goodbye, and waits for the answer. */
 static void say_goodbye(struct session *session)
 {
-    uint64_t deadline_ns = session_deadline_ns(GOODBYE_MS);
-
-    if (!session->connected ||
-        pp_client_drain(session->client, session_task(&session->goodbye)) != PP_PENDING)
-        return;
-    while (!session->goodbye.ended && turn(session, deadline_ns))
-        ;
+    session->leave_by_ns = session_deadline_ns(GOODBYE_MS);
+    if (session->connected && session->service != NULL)
+        part(session, pp_unsubscribe(session->service, session_task(&session->goodbye)));
+    if (session->connected)
+        part(session, pp_client_drain(session->client, session_task(&session->goodbye)));
 }
 
 int session_close(struct session *session, int code)

@@ -26,12 +26,14 @@ struct session {
     const struct cli *cli;
     pp_port *port;
     pp_client *client; /* NULL: closed */
+    pp_sub *service;   /* NULL: none. It is given up before the goodbye */
     pp_answer answer;  /* for calls */
     bool interrupted;  /* somebody wants us to end */
     bool connected;
     int why;                       /* the connection has ended; PP_OK: it has not */
     char words[SESSION_WORDS_MAX]; /* about the last failure, "E_NAME text"; may be "" */
     char note[SESSION_WORDS_MAX];  /* the first thing the broker complained about */
+    uint64_t leave_by_ns;          /* the goodbye waits until then; 0: not leaving */
 
     struct task request, goodbye, interrupt, closed;
 };
@@ -53,8 +55,8 @@ int session_patience(const struct cli *cli);
 /* Is the broker to be started, if it is not there? */
 bool session_starts(const struct cli *cli);
 
-/* Says goodbye, so that nothing on its way is lost, for a while; frees everything. Returns code,
- * or EXIT_INTERRUPTED if that is why the command ends. */
+/* Says goodbye, so that nothing on its way is lost, calls included, for a while; frees everything.
+ * Returns code, or EXIT_INTERRUPTED if that is why the command ends. */
 int session_close(struct session *session, int code);
 
 /* Readies a task for a start function and returns its operation. */

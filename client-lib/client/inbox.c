@@ -141,6 +141,14 @@ static enum ppi_verdict put_by(pp_client *client, pp_sub *sub, const pp_message 
     return hold ? PPI_HOLD : status == PP_OK ? PPI_NEXT : PPI_STOP;
 }
 
+/* Nothing comes to it any more. To a service with a callback calls come until the broker knows that
+ * it has ended: their callers need not learn of it. */
+static bool has_ended(const pp_sub *sub)
+{
+    return sub == NULL || (atomic_load_explicit(&sub->ending, memory_order_relaxed) &&
+                           (!sub->serve || sub->on_message == NULL));
+}
+
 /* Hands a message to whoever it is for. */
 static enum ppi_verdict hand_over(pp_client *client, uint64_t sid, pp_message *message,
                                   const struct ppi_slice *meta)
@@ -148,7 +156,7 @@ static enum ppi_verdict hand_over(pp_client *client, uint64_t sid, pp_message *m
     pp_sender sender;
     pp_sub *sub = find(client, sid);
 
-    if (sub == NULL || atomic_load_explicit(&sub->ending, memory_order_relaxed))
+    if (has_ended(sub))
         return PPI_NEXT; /* unsubscribed meanwhile */
     message->sub = sub;
     if (sub->on_message == NULL)
@@ -191,8 +199,7 @@ enum ppi_verdict ppi_client_on_call(pp_client *client, const struct ppi_frame *f
         ppi_client_close_link(client, PP_EPROTO);
         return PPI_STOP;
     }
-    const pp_sub *service = find(client, sid);
-    if (service == NULL || atomic_load_explicit(&service->ending, memory_order_relaxed)) {
+    if (has_ended(find(client, sid))) {
         pp_reply_error(client, message.call, "E_NORESP the service has ended");
         return PPI_NEXT;
     }
@@ -210,7 +217,7 @@ void ppi_client_on_cancel(pp_client *client, const struct ppi_frame *frame)
     uint64_t canceled = ppi_call_here(client, (uint32_t)id.number);
     uintptr_t sid = (uintptr_t)ppi_map_remove(&client->serving, canceled);
     pp_sub *service = sid != 0 ? ppi_map_get(&client->sids, sid) : NULL;
-    bool call = service != NULL && !atomic_load_explicit(&service->ending, memory_order_relaxed);
+    bool call = !has_ended(service);
     ppi_mutex_unlock(&client->lock);
     if (!call)
         return;

@@ -234,6 +234,47 @@ static void a_call_may_be_answered_later_and_after_the_service_has_ended(void **
     close_two();
 }
 
+struct patient {
+    atomic_bool over;
+    unsigned calls;
+    atomic_int status; /* of the first call that failed */
+};
+
+static void call_on(void *argument)
+{
+    pp_call_config config = { .size = sizeof config, .wait_ms = TEST_PATIENCE_MS };
+    struct patient *patient = argument;
+
+    while (!atomic_load(&patient->over) && patient->status == PP_OK) {
+        patient->status = pp_call(client, NULL, "q", "\x91\x2A", 2, &config, &answer);
+        patient->calls++;
+    }
+}
+
+static void a_service_that_ends_and_comes_back_is_not_noticed_by_who_waits_for_it(void **state)
+{
+    struct patient patient = { 0 };
+    struct server server = { 0 };
+    struct runner runner;
+
+    (void)state;
+    open_two(NULL);
+    runner_start(&runner, call_on, &patient);
+    for (int i = 0; i < 300; i++) {
+        pp_sub *service = serve(other, "q", &server);
+        unsigned calls = server.calls;
+
+        EVENTUALLY(server.calls > calls || patient.status != PP_OK);
+        assert_int_equal(pp_unsubscribe(service, NULL), PP_OK);
+    }
+    serve(other, "q", &server); /* whoever waits is let go */
+    atomic_store(&patient.over, true);
+    runner_join(&runner);
+    assert_int_equal(patient.status, PP_OK);
+    assert_int_equal(server.calls, patient.calls);
+    close_two();
+}
+
 static void a_service_without_a_callback_takes_its_calls_with_pp_next(void **state)
 {
     pp_serve_config config = PP_SERVE_CONFIG_INIT;
@@ -367,6 +408,7 @@ int call_tests(void)
         BUS_TEST(limits_are_told),
         BUS_TEST(a_call_can_be_canceled_and_its_server_is_told),
         BUS_TEST(a_call_may_be_answered_later_and_after_the_service_has_ended),
+        BUS_TEST(a_service_that_ends_and_comes_back_is_not_noticed_by_who_waits_for_it),
         BUS_TEST(a_service_without_a_callback_takes_its_calls_with_pp_next),
         BUS_TEST(an_answer_can_be_an_operation),
         BUS_TEST(a_callback_may_do_anything_but_wait),

@@ -640,6 +640,33 @@ def _():
         assert not options or json.loads(done.err)["error"]["code"] == "E_GONE", done
 
 
+@test("serve that is interrupted answers what it was asked: callers who wait see no gap",
+      linux_only="there nobody can interrupt it from outside")
+def _():
+    failed = []
+
+    def call_on():
+        while not over.is_set():
+            done = run("req", "s.restarted", "--wait", "30s")
+            if done.code != 0:
+                failed.append(done)
+
+    over = threading.Event()
+    callers = [threading.Thread(target=call_on) for _ in range(4)]
+    for caller in callers:
+        caller.start()
+    for _ in range(20):
+        service = broker.ready("serve", "s.restarted", "x")
+        service.send_signal(signal.SIGTERM)
+        assert service.wait(timeout=60) == 130
+    service = broker.ready("serve", "s.restarted", "x")
+    over.set()
+    for caller in callers:
+        caller.join()
+    service.kill()
+    assert failed == [], failed
+
+
 @test("a call that takes too long ends with exit code 6")
 def _():
     service = busy_service("s.slow", path())

@@ -117,6 +117,63 @@ static void a_stop_lets_what_is_queued_go_out(void **state)
     host_close(&host);
 }
 
+static void answer(void *client, const pp_message *call)
+{
+    pp_reply(*(pp_client **)client, call->call, "\xC0", 1);
+}
+
+struct caller {
+    pp_client *client;
+    atomic_uint answers;
+    int status; /* of the last call */
+};
+
+static void call_on(void *argument)
+{
+    struct caller *caller = argument;
+    pp_answer nil = { 0 };
+
+    while ((caller->status = pp_call(caller->client, NULL, "q", "\x90", 1, NULL, &nil)) == PP_OK)
+        atomic_fetch_add(&caller->answers, 1);
+    pp_answer_free(&nil);
+}
+
+static void a_stop_does_not_wait_for_who_goes_on_calling(void **state)
+{
+    const char *name = test_path();
+    struct host host;
+
+    (void)state;
+    host_open(&host, 2);
+    for (int round = 0; round < 30; round++) {
+        struct ending ending = { 0 };
+        pp_broker_config config = config_of(name, &ending);
+        pp_serve_config serving = PP_SERVE_CONFIG_INIT;
+        struct caller caller = { 0 };
+        struct runner runner;
+        pp_broker *broker;
+        pp_sub *service;
+
+        config.drain_ms = 2 * TEST_PATIENCE_MS;
+        assert_int_equal(pp_broker_open(&broker, host.port, &config), PP_OK);
+        pp_client *server = open_client(name);
+        serving.on_call = answer;
+        serving.context = &server;
+        assert_int_equal(pp_serve(server, NULL, "q", &serving, &service), PP_OK);
+        caller.client = open_client(name);
+        runner_start(&runner, call_on, &caller);
+        EVENTUALLY(atomic_load(&caller.answers) > 0);
+        assert_int_equal(pp_broker_stop(broker), PP_OK);
+        EVENTUALLY(atomic_load(&ending.times) == 1);
+        runner_join(&runner);
+        assert_true(caller.status == PP_ESHUTDOWN || caller.status == PP_ECLOSED);
+        pp_broker_close(broker);
+        pp_client_close(caller.client);
+        pp_client_close(server);
+    }
+    host_close(&host);
+}
+
 static void a_broker_may_be_closed_with_clients_that_never_leave(void **state)
 {
     const char *name = test_path();
@@ -227,15 +284,85 @@ static void two_brokers_on_one_port_know_nothing_of_each_other(void **state)
     host_close(&host);
 }
 
+/* --- a port and a thread of its own ------------------------------------------------------------
+ */
+
+static void
+without_a_port_a_broker_makes_its_own_and_its_close_lets_what_is_queued_go_out(void **state)
+{
+    struct ending ending = { 0 };
+    pp_broker_config config = config_of(test_path(), &ending);
+    atomic_uint count = 0;
+    pp_broker *broker;
+
+    (void)state;
+    assert_int_equal(pp_broker_open(&broker, NULL, &config), PP_OK);
+    pp_client *listener = open_client(config.name), *speaker = open_client(config.name);
+    subscribe(listener, "news", &count);
+    for (int i = 0; i < 1000; i++)
+        assert_int_equal(pp_publish(speaker, "news", "\x91\x01", 2), PP_OK);
+    assert_int_equal(pp_client_flush(speaker, NULL), PP_OK);
+    pp_broker_close(broker);
+    assert_int_equal(atomic_load(&ending.times), 1); /* it has waited */
+    assert_true(ending.refused_to_wait);
+    EVENTUALLY(atomic_load(&count) == 1000);
+    pp_client_close(listener);
+    pp_client_close(speaker);
+}
+
+static void a_broker_with_its_own_port_may_be_ended_by_a_client_and_closed_then(void **state)
+{
+    struct ending ending = { 0 };
+    pp_broker_config config = config_of(test_path(), &ending);
+    pp_answer answer = { 0 };
+    pp_broker *broker;
+
+    (void)state;
+    for (int over = 0; over < 2; over++) { /* while it ends, and after */
+        assert_int_equal(pp_broker_open(&broker, NULL, &config), PP_OK);
+        pp_client *client = open_client(config.name);
+        assert_int_equal(pp_call(client, NULL, "$sys.stop", "\x90", 1, NULL, &answer), PP_OK);
+        if (over == 1)
+            EVENTUALLY(atomic_load(&ending.times) == 2);
+        pp_broker_close(broker);
+        assert_int_equal(atomic_load(&ending.times), over + 1);
+        pp_client_close(client);
+    }
+    pp_answer_free(&answer);
+}
+
+static void a_broker_with_its_own_port_leaves_nothing_also_when_it_is_refused(void **state)
+{
+    struct ending ending = { 0 };
+    pp_broker_config config = config_of(test_path(), &ending);
+    pp_broker *first, *second = NULL;
+
+    (void)state;
+    assert_int_equal(pp_broker_open(&first, NULL, &config), PP_OK);
+    assert_int_equal(pp_broker_open(&second, NULL, &config), PP_EINUSE);
+    uint64_t handles = ppi_process_handles();
+    for (int i = 0; i < 20; i++)
+        assert_int_equal(pp_broker_open(&second, NULL, &config), PP_EINUSE);
+    assert_null(second);
+    EVENTUALLY(ppi_process_handles() <= handles);
+    assert_int_equal(atomic_load(&ending.times), 0);
+    pp_broker_close(first);
+    assert_int_equal(atomic_load(&ending.times), 1);
+}
+
 int life_tests(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_broker_comes_and_goes_a_thousand_times_on_a_living_port),
         TEST(a_stop_lets_what_is_queued_go_out),
+        TEST(a_stop_does_not_wait_for_who_goes_on_calling),
         TEST(a_broker_may_be_closed_with_clients_that_never_leave),
         TEST(a_port_that_is_shut_down_ends_its_broker),
         TEST(a_name_that_is_taken_is_refused_and_leaves_nothing),
         TEST(two_brokers_on_one_port_know_nothing_of_each_other),
+        TEST(without_a_port_a_broker_makes_its_own_and_its_close_lets_what_is_queued_go_out),
+        TEST(a_broker_with_its_own_port_may_be_ended_by_a_client_and_closed_then),
+        TEST(a_broker_with_its_own_port_leaves_nothing_also_when_it_is_refused),
     };
     int failures = 0;
 

@@ -6,7 +6,7 @@
     print(bus.call("other.service", 1, "two"))
     bus.run()
 
-Handlers get the subject and the params; they run inside call() and run(), and may call.
+Handlers get the subject and the params; they run inside call() and run(), and may call and close().
 """
 
 import os
@@ -71,8 +71,14 @@ class Bus:
         self.handlers[self.call("$serve", pattern, {"form": "rich"})] = handler
 
     def run(self):
-        while True:
+        while not self.output.closed:
             self._handle(*self._next())
+
+    def close(self):
+        """Leaves in good order: what was asked of it is answered, and no call comes any more."""
+        for number in list(self.handlers):
+            self.call("$unsub", number)
+        self.output.close()
 
     def _send(self, *message):
         self.output.write(msgpack.packb(message))

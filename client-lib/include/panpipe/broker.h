@@ -4,7 +4,8 @@
  * whoever takes packets from the port does its work, inside pp_port_get, which returns none of
  * them. It makes no thread, writes to no standard stream, and handles no signal. As many messages
  * are handled at once as threads take packets, and as the port's concurrency allows; threads may
- * come and go. A port may have several brokers, and a process any number.
+ * come and go. A port may have several brokers, and a process any number. A program that has no
+ * port gives NULL: the broker makes one for itself, with one thread.
  *
  * Clients in the same program connect as all others do, on the same port, too. A call that waits
  * (an op of NULL) is answered by a thread that takes packets: on such a thread, for a client on
@@ -16,8 +17,9 @@
  * end ("$sys.stop", the command `panpipe stop`), or its port is shut down; on_stopped says when it
  * is over; pp_broker_close gives its memory back. The port lives on.
  *
- * Threads: every function may be called from any thread, and from any callback; none of them waits.
- * But nothing may be called for a broker that another thread closes. */
+ * Threads: every function may be called from any thread, and from any callback; none of them waits,
+ * but for pp_broker_close of a broker with its own thread. Nothing may be called for a broker that
+ * another thread closes. */
 #ifndef PANPIPE_BROKER_H
 #define PANPIPE_BROKER_H
 
@@ -70,7 +72,8 @@ typedef struct pp_broker_config {
     }
 
 /* Opens a broker on port, which must live until on_stopped. From now on clients can connect; they
- * are served while somebody takes packets. config is copied, its texts too; NULL: all defaults.
+ * are served while somebody takes packets. port NULL: on a port and a thread of its own, on which
+ * its callbacks run. config is copied, its texts too; NULL: all defaults.
  * PP_OK: *out must be closed; PP_EINVAL: size, a value, the name, or the settings file, pp_detail
  * says which; PP_EINUSE: a living broker has the name; PP_EACCESS; PP_EUNTRUSTED; PP_ENOTFOUND;
  * PP_ELIMIT; PP_EIO: as pp_listen; PP_ECLOSED: the port was shut down; PP_ENOMEM. Unless it is
@@ -78,15 +81,18 @@ typedef struct pp_broker_config {
 int pp_broker_open(pp_broker **out, pp_port *port, const pp_broker_config *config);
 
 /* Asks it to end: nobody can connect any more, clients are told why and what is queued for them
- * goes out, for at most drain_ms; open calls end with PP_ESHUTDOWN. Once more: without waiting for
- * anything. Go on taking packets until on_stopped. PP_OK, also if it is over; PP_EINVAL. */
+ * goes out, for at most drain_ms; open calls, and new ones, end with PP_ESHUTDOWN. Once more:
+ * without waiting for anything. Go on taking packets until on_stopped. PP_OK, also if it is over;
+ * PP_EINVAL. */
 int pp_broker_stop(pp_broker *broker);
 
 /* Gives it up, once. If it still runs it ends at once, and what is queued is lost: to let that go
  * out, call pp_broker_stop before, and this in on_stopped or after it. Then it frees itself when
  * its last packet was taken: so go on taking packets until on_stopped, or shut the port down;
  * if that ends with PP_ETIMEDOUT, the broker's memory is lost. Do not touch it any more; on_stopped
- * may. NULL is ignored. */
+ * may.
+ * A broker with its own thread: as pp_broker_stop, if that was not called, and waits until it is
+ * over and the thread has ended. Not in its callbacks. NULL is ignored. */
 void pp_broker_close(pp_broker *broker);
 
 /* Writes the full path it listens on into path[0 .. size), PP_PATH_MAX is always enough: for who

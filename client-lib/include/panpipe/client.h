@@ -361,7 +361,8 @@ int pp_next(pp_sub *sub, pp_message *message);
 
 /* Ends it, while away at once: after PP_OK nothing of it arrives, and sub is gone, with the
  * messages that wait; a pp_receive ends with PP_ECANCELED. PP_ESTATE: it is being unsubscribed
- * already. */
+ * already. So a service with on_call leaves without a caller's notice: pp_unsubscribe, answer what
+ * has come until then, pp_client_close. Whoever calls with wait_ms waits for the next server. */
 int pp_unsubscribe(pp_sub *sub, pp_op *op);
 
 /* --- calling --------------------------------------------------------------------------------- */
