@@ -145,6 +145,9 @@ static int end(pp_client *client, bool drain)
 {
     if (client == NULL)
         return PP_OK;
+    int status = ppi_port_check_process(client->port);
+    if (status != PP_OK)
+        return status;
     if (client->own_port && ppi_in_callback())
         return ppi_fail(PP_EDEADLOCK,
                         "a client with its own thread cannot be closed in a callback");

@@ -228,8 +228,10 @@ void ppi_client_on_cancel(pp_client *client, const struct ppi_frame *frame)
 
 /* --- subscribing and serving ----------------------------------------------------------------- */
 
-/* What a subscribe or serve request says; packed, it has WISH_BYTES at most, and its doc. */
-enum { WISH_BYTES = 512 };
+/* What a subscribe or serve request says; packed, it has WISH_BYTES at most, and its doc. It is
+ * said anew on each connection, so it must never be what a broker ends the connection for: at its
+ * limits it is a frame that every broker takes (frame_max is 8 KiB or more). */
+enum { WISH_BYTES = 512, DOC_BYTES_MAX = 4096 };
 struct wish {
     const char *pattern, *group;
     bool echo, cut, meta, exclusive;
@@ -356,6 +358,8 @@ static int wish_doc(struct wish *wish, const pp_serve_config *config)
     wish->doc_size = wish->doc_is_text ? strlen(config->doc) : config->doc_size;
     if (config->doc != NULL && config->doc_data != NULL)
         return ppi_fail(PP_EINVAL, "a service has doc or doc_data, not both");
+    if (wish->doc != NULL && wish->doc_size > DOC_BYTES_MAX)
+        return ppi_fail(PP_ELIMIT, "a doc has at most %d bytes", DOC_BYTES_MAX);
     if (config->doc_data == NULL)
         return PP_OK;
     struct ppi_value value = ppi_value_at(config->doc_data, config->doc_size);
@@ -377,8 +381,11 @@ int pp_serve(pp_client *client, pp_op *op, const char *pattern, const pp_serve_c
                          .exclusive = (config->flags & PP_SERVE_EXCLUSIVE) != 0,
                          .meta = (config->flags & PP_SERVE_META) != 0,
                          .max_inflight = config->max_inflight };
-    if (check_pattern(pattern) != PP_OK || wish_doc(&wish, config) != PP_OK)
-        return PP_EINVAL;
+    int status = check_pattern(pattern);
+    if (status == PP_OK)
+        status = wish_doc(&wish, config);
+    if (status != PP_OK)
+        return status;
     pp_sub *service = sub_new(client);
     if (service == NULL)
         return PP_ENOMEM;

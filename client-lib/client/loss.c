@@ -36,7 +36,8 @@ static void on_confirm_due(pp_op *op)
     pp_client *client = PP_CONTAINER(op, pp_client, confirm.timer.op);
 
     ppi_mutex_lock(&client->lock);
-    client->confirm.asking = ask(client);
+    if (!ask(client)) /* if it asks, the answer may be here before ask returns, and decides */
+        client->confirm.asking = false;
     ppi_mutex_unlock(&client->lock);
     ppi_client_unref(client);
 }
@@ -142,6 +143,8 @@ void ppi_client_on_link_closed(struct ppi_link *link, int why)
         why = client->refusal;
     else if (linked)
         client->error[0] = '\0';
+    if (linked && why == PP_ECANCELED) /* by the port's shutdown */
+        why = PP_ECLOSED;
     client->why = why;
     ppi_mutex_unlock(&client->lock);
     if (again)

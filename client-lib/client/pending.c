@@ -16,12 +16,14 @@ enum { PPI_CALL_MS = 60000 }; /* how long a call waits for a connection, if it d
 
 int ppi_client_claim(pp_client *client, pp_op *op)
 {
-    if (op == NULL)
-        return PP_OK;
+    int status = ppi_port_check_process(client->port);
+
+    if (status != PP_OK || op == NULL)
+        return status;
     if (ppi_op_start(op, PPI_REQUEST) != PP_OK)
         return ppi_fail(PP_ESTATE, "the operation is in flight");
     op->priv_.key = client->config.key;
-    int status = ppi_op_waited(op) ? PP_OK : ppi_port_enter(client->port, PPI_REQUEST);
+    status = ppi_op_waited(op) ? PP_OK : ppi_port_enter(client->port, PPI_REQUEST);
     if (status != PP_OK)
         ppi_op_revoke(op);
     return status;
@@ -334,6 +336,9 @@ int pp_call_cancel(pp_client *client, pp_op *op)
 
     if (client == NULL || op == NULL)
         return ppi_fail(PP_EINVAL, "client and op must be set");
+    int status = ppi_port_check_process(client->port);
+    if (status != PP_OK)
+        return status;
     ppi_mutex_lock(&client->lock);
     do
         request = ppi_map_next(&client->requests, &position);
@@ -343,10 +348,13 @@ int pp_call_cancel(pp_client *client, pp_op *op)
     ppi_mutex_unlock(&client->lock);
     if (request == NULL)
         return ppi_fail(PP_ENOTFOUND, "no open call of this client");
-    if (!was.kept)
-        return ppi_client_say(client, "$cancel", was.id);
-    ppi_client_finish(client, op, PP_ECANCELED, 0);
-    return PP_OK;
+    if (was.kept) {
+        ppi_client_finish(client, op, PP_ECANCELED, 0);
+        return PP_OK;
+    }
+    status = ppi_client_say(client, "$cancel", was.id);
+    bool lost = status == PP_ECLOSED && pp_client_state(client) == PP_CLIENT_AWAY;
+    return lost ? PP_OK : status; /* it ends with its connection */
 }
 
 int pp_client_flush(pp_client *client, pp_op *op)

@@ -1,6 +1,7 @@
 /* replies.c: the answers that services give. */
 #include "base/status.h"
 #include "client/client.h"
+#include "io/port.h"
 #include "wire/envelope.h"
 
 static bool is_call(uint64_t call)
@@ -22,6 +23,8 @@ static int check_result(const void *result, size_t size)
 /* The call is answered: nobody need be told that it is canceled. */
 static void forget_call(pp_client *client, uint64_t call)
 {
+    if (ppi_port_check_process(client->port) != PP_OK)
+        return; /* the lock may be held, by nobody */
     ppi_mutex_lock(&client->lock);
     if (client->serving.count > 0)
         ppi_map_remove(&client->serving, call);

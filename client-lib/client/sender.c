@@ -193,12 +193,25 @@ static int check_call(const pp_client *client, uint64_t call)
     return PP_OK;
 }
 
+/* Is there a connection on which more may be said? Also during the replay, about what it has sent.
+ * With the lock. */
+static bool is_said_to(const pp_client *client)
+{
+    return client->state == PPI_CLIENT_OPEN ||
+           (client->state == PPI_CLIENT_AWAY && client->phase == PPI_PHASE_LINKED &&
+            client->connection != NULL);
+}
+
 int ppi_client_send(pp_client *client, uint64_t call, const pp_piece *pieces, int count)
 {
+    int status = ppi_port_check_process(client->port);
+
+    if (status != PP_OK)
+        return status;
     ppi_mutex_lock(&client->lock);
-    if (client->state == PPI_CLIENT_OPEN)
+    if (is_said_to(client))
         ppi_sender_room(client, size_of(pieces, count));
-    int status = client->state == PPI_CLIENT_OPEN ? PP_OK : PP_ECLOSED;
+    status = is_said_to(client) ? PP_OK : PP_ECLOSED;
     if (call != 0)
         status = check_call(client, call);
     if (status == PP_OK)
@@ -209,7 +222,7 @@ int ppi_client_send(pp_client *client, uint64_t call, const pp_piece *pieces, in
 
 void pp_client_push(pp_client *client)
 {
-    if (client == NULL)
+    if (client == NULL || ppi_port_check_process(client->port) != PP_OK)
         return;
     ppi_mutex_lock(&client->lock);
     take_turn(client);
@@ -360,6 +373,8 @@ int pp_publish(pp_client *client, const char *subject, const void *params, size_
     if (client == NULL || subject == NULL || params == NULL)
         return ppi_fail(PP_EINVAL, "client, subject and params must be set");
     int status = check_params(params, size);
+    if (status == PP_OK)
+        status = ppi_port_check_process(client->port);
     if (status != PP_OK)
         return status;
     ppi_mutex_lock(&client->lock);

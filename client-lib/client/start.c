@@ -51,11 +51,14 @@ static int begin(pp_client *client)
     return status;
 }
 
+/* Can it be started here? */
 static int check_name(const pp_client *client)
 {
     char path[PP_PATH_MAX];
-    int status = pp_pipe_path(client->config.broker, client->config.scope, path, sizeof path);
+    int status = ppi_port_check_process(client->port);
 
+    if (status == PP_OK)
+        status = pp_pipe_path(client->config.broker, client->config.scope, path, sizeof path);
     if (status == PP_OK && (client->config.flags & PP_CLIENT_START) != 0)
         status = ppi_dial_check_start(client->config.broker, client->config.scope);
     return status;

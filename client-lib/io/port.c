@@ -75,10 +75,11 @@ void ppi_port_leave(pp_port *port, unsigned kind)
     }
 }
 
-static bool forked(pp_port *port)
+int ppi_port_check_process(pp_port *port)
 {
-    return atomic_load_explicit(&port->generation, memory_order_relaxed) !=
-           ppi_process_generation();
+    return atomic_load_explicit(&port->generation, memory_order_relaxed) == ppi_process_generation()
+               ? PP_OK
+               : ppi_fail(PP_ESTATE, "a port works in the process that opened it");
 }
 
 /* --- threads --------------------------------------------------------------------------------- */
@@ -227,8 +228,8 @@ int pp_port_get_many(pp_port *port, pp_packet *packets, int count, int timeout_m
 {
     if (port == NULL || packets == NULL || count < 1)
         return ppi_fail(PP_EINVAL, "port, packets and count must be set");
-    if (forked(port))
-        return ppi_fail(PP_ESTATE, "a port works in the process that opened it");
+    if (ppi_port_check_process(port) != PP_OK)
+        return PP_ESTATE;
 
     uint64_t deadline_ns = timeout_ms == 0 ? 0 : ppi_deadline_ns(timeout_ms);
     int filled = 0;
@@ -255,8 +256,8 @@ int pp_port_claim(pp_port *port, void *overlapped, uintptr_t key, uint32_t bytes
 {
     if (port == NULL || packet == NULL)
         return ppi_fail_plain(PP_EINVAL);
-    if (forked(port))
-        return ppi_fail(PP_ESTATE, "a port works in the process that opened it");
+    if (ppi_port_check_process(port) != PP_OK)
+        return PP_ESTATE;
 
     ppi_port_ref(port);
     home = port->serial;
@@ -271,8 +272,8 @@ int pp_port_pollable(pp_port *port, int *descriptor)
 {
     if (port == NULL || descriptor == NULL)
         return ppi_fail(PP_EINVAL, "port and descriptor must be set");
-    if (forked(port))
-        return ppi_fail(PP_ESTATE, "a port works in the process that opened it");
+    if (ppi_port_check_process(port) != PP_OK)
+        return PP_ESTATE;
     return ppi_queue_lend(port, descriptor);
 }
 
@@ -280,8 +281,8 @@ int pp_port_post(pp_port *port, uintptr_t key, uint64_t bytes, pp_op *op)
 {
     if (port == NULL || op == NULL)
         return ppi_fail_plain(PP_EINVAL);
-    if (forked(port))
-        return ppi_fail(PP_ESTATE, "a port works in the process that opened it");
+    if (ppi_port_check_process(port) != PP_OK)
+        return PP_ESTATE;
     if (ppi_op_start(op, PPI_POST) != PP_OK)
         return ppi_fail(PP_ESTATE, "the operation is in flight");
 
@@ -346,8 +347,8 @@ int pp_port_shutdown(pp_port *port, int how, int timeout_ms,
 {
     if (port == NULL || (how != PP_SHUT_FAST && how != PP_SHUT_DRAIN))
         return ppi_fail_plain(PP_EINVAL);
-    if (forked(port))
-        return ppi_fail(PP_ESTATE, "a port works in the process that opened it");
+    if (ppi_port_check_process(port) != PP_OK)
+        return PP_ESTATE;
     if (ppi_in_callback())
         return ppi_fail(PP_EDEADLOCK, "a callback of the port cannot wait for the port's end");
 

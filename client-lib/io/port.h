@@ -35,6 +35,9 @@ struct pp_port {
  * back? What such a thread waits for would never be handled if it is the only one. */
 bool ppi_port_is_home(const pp_port *port);
 
+/* PP_OK; PP_ESTATE: this is a child that was forked since it was opened. */
+int ppi_port_check_process(pp_port *port);
+
 void ppi_port_ref(pp_port *port);
 void ppi_port_unref(pp_port *port);
 

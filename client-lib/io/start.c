@@ -45,7 +45,7 @@ static int give_up(struct ppi_dial *dial, int status, const char *words)
     return ppi_fail(status, "%s", dial->words);
 }
 
-static int start_now(struct ppi_dial *dial, const struct ppi_start *start)
+static int start_now(struct ppi_dial *dial, struct ppi_start *start)
 {
     char program[PPI_PROGRAM_MAX];
     int status = ppi_start_find(program);
@@ -61,12 +61,12 @@ static int start_now(struct ppi_dial *dial, const struct ppi_start *start)
         write_note(start, failed, words);
         return give_up(dial, PP_ENOSERVER, words);
     }
-    dial->started = true;
+    dial->started = start->passed = true;
     return PP_ENOSERVER;
 }
 
 /* Nobody is there, and nobody else is starting it. */
-static int start_or_tell(struct ppi_dial *dial, const struct ppi_start *start)
+static int start_or_tell(struct ppi_dial *dial, struct ppi_start *start)
 {
     char note[NOTE_MAX], words[PPI_START_WORDS];
     char *what;
@@ -98,15 +98,15 @@ static int start_or_tell(struct ppi_dial *dial, const struct ppi_start *start)
 int ppi_start_try(pp_handle *handle, int *os_error)
 {
     struct ppi_dial *dial = handle->dial;
-    struct ppi_start start;
+    struct ppi_start start = { 0 };
     int status = ppi_start_take(&start, dial->start);
 
     if (status == PP_EBUSY) {
         dial->awaited = true;
         return PP_ENOSERVER;
     }
-    if (status != PP_OK)
-        return give_up(dial, status, pp_detail());
+    if (status != PP_OK) /* no folder for it: no broker either */
+        return give_up(dial, status == PP_ENOTFOUND ? PP_ENOSERVER : status, pp_detail());
     status = handle->driver->connect(handle, os_error); /* it may have come meanwhile */
     if (status == PP_ENOSERVER)
         status = start_or_tell(dial, &start);

@@ -24,6 +24,7 @@ enum {
 /* The lock, held; name is a logical name in the user's scope. */
 struct ppi_start {
     intptr_t lock;          /* the system's handle */
+    bool passed;            /* the broker that was started holds it too */
     char note[PP_PATH_MAX]; /* the file it is in, where that is not the lock */
 };
 

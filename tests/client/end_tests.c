@@ -309,6 +309,7 @@ static void a_port_may_be_shut_down_before_its_clients_are_closed(void **state)
     assert_int_equal(discarded, 1);
     assert_int_equal(op.status, PP_ECANCELED);
     assert_int_equal(ending.times, 1);
+    assert_int_equal(ending.why, PP_ECLOSED);
     assert_int_equal(pp_client_flush(client, &op), PP_ECLOSED);
     assert_int_equal(pp_client_close(client), PP_OK);
     pp_port_close(port);

@@ -13,6 +13,6 @@ int main(int argc, char **argv)
     bus_use(BUS_REAL, 0);
     int failures = connect_tests() + publish_tests() + receive_tests() + call_tests() +
                    wait_tests() + end_tests() + identity_tests() + misuse_tests() + load_tests() +
-                   reconnect_tests() + away_tests() + flighty_tests();
+                   reconnect_tests() + away_tests() + flighty_tests() + loss_tests() + fork_tests();
     return failures == 0 ? 0 : 1;
 }

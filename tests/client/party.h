@@ -19,6 +19,8 @@ int load_tests(void);
 int reconnect_tests(void);
 int away_tests(void);
 int flighty_tests(void);
+int loss_tests(void);
+int fork_tests(void);
 
 /* A small MessagePack value, from text (support/text.h). */
 struct bytes {

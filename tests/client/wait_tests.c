@@ -125,7 +125,7 @@ static void a_service_tells_what_it_does(void **state)
     assert_int_equal(serve_with(NULL, doc.data, doc.size - 1), PP_EINVAL); /* half a value */
     assert_int_equal(serve_with(NULL, doc.data, 0), PP_EINVAL);
     assert_int_equal(serve_with(NULL, bad.data, bad.size), PP_EARG);
-    assert_int_equal(serve_with(large, NULL, 0), PP_EARG);
+    assert_int_equal(serve_with(large, NULL, 0), PP_ELIMIT);
     assert_int_equal(call(client, "$describe", "['q.>']", &answer), PP_OK);
     assert_true(text_matches("[{'pattern': 'q.text', 'max_inflight': 7, 'doc': 'answers'},"
                              " {'pattern': 'q.data', 'doc': {'text': 'adds',"

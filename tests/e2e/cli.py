@@ -569,7 +569,7 @@ def _():
     expect_error(2, "E_USAGE", *serve, "--doc-json", "{")
     expect_error(2, "E_USAGE", *serve, "--doc-json", "{}", "--doc", "x")
     expect_error(2, "E_ARG", *serve, "--doc-json", '{"param": []}')
-    expect_error(2, "E_ARG", *serve, "--doc", "x" * 5000)
+    expect_error(8, "E_LIMIT", *serve, "--doc", "x" * 5000)
     expect_error(1, "E_IO", *serve, "--doc-json", "@" + native(path()))
 
 

@@ -194,7 +194,8 @@ def _():
     service = Running(broker, "serving svc.sum", "service")
     broker.stop()
     broker = Broker(name=broker.name)
-    eventually(lambda: run(broker, "caller", "svc.sum", "1", "2").out == b"3\n", "it answers")
+    words = "caller", "svc.sum", "1", "2"
+    eventually(lambda: run(broker, *words).out.split() == [b"3"], "it answers")
     service.process.kill()
     assert "away" in end_of(service.process).err
     broker.stop()

@@ -16,6 +16,7 @@ from support import ON_WINE, PANPIPED, PATIENCE_S, eventually, run_tests, start,
 MEMBER = shlex.split(os.environ.get("MEMBER", "build/bin/tests/member"))
 PARTS = ("broker", "service", "worker", "ui")
 LIMIT_S = 1.0
+WINE_S = 15
 MANY = 5  # results: more than could have been on their way
 
 
@@ -23,20 +24,36 @@ class Part:
     """A program of the application, and what it said, with the time it was heard."""
 
     def __init__(self, role, name):
-        words = PANPIPED + ["-b", name] if role == "broker" else MEMBER + [role]
         self.role = role
+        self.words = PANPIPED + ["-b", name] if role == "broker" else MEMBER + [role]
+        self.environment = {**os.environ, "PANPIPE": name}
+        self.begin()
+        if ON_WINE:  # what Wine needs to start a program is not ours
+            self.started = self.begun()
+
+    def begin(self):
         self.said = []
         self.started = time.monotonic()
         self.process = start(
-            words,
+            self.words,
             stdin=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            env={**os.environ, "PANPIPE": name},
+            env=self.environment,
         )
         self.listening = threading.Thread(target=self.listen, daemon=True)
         self.listening.start()
-        if ON_WINE:  # what Wine needs to start a program is not ours
-            self.started = self.heard("up" if role != "broker" else "listen", 0)
+
+    def begun(self):
+        """When its main said its first word. After others were killed Wine now and then never gets
+        so far with a program; it is started again then."""
+        while time.monotonic() < self.started + WINE_S:
+            if self.said:
+                return self.said[0][0]
+            time.sleep(0.005)
+        print(f"# Wine did not begin {self.role} in {WINE_S} s", flush=True)
+        self.kill()
+        self.begin()
+        return self.heard("up" if self.role != "broker" else "listen", 0)
 
     def listen(self):
         for line in self.process.stdout:

@@ -319,6 +319,13 @@ def _():
         assert "ended without a word" in place.run("pub", "a", "b", "--timeout", "30s").err
 
 
+@test("where there is no folder for it no broker is started: exit code 3", linux_only="folders")
+def _():
+    done = Place(runtime="/nonexistent").run("pub", "a", "b", "--json")
+    error = json.loads(done.err)["error"]
+    assert done.code == 3 and "/nonexistent/panpipe" in error["text"], done
+
+
 @test(
     "a folder that is not this user's own, or is open to others, is refused: exit code 4",
     linux_only="modes of folders",

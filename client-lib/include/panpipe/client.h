@@ -58,6 +58,9 @@
  * a connection gives up after its deadline_ms, or 60 s. A client's own memory is about 130 KiB,
  * what is kept and what waits.
  *
+ * Process: a client works in the process that made it. In a forked child the functions that would
+ * start, send or end something return PP_ESTATE, pp_client_close too.
+ *
  * The library never aborts, never writes to standard error, and starts one thread at most. */
 #ifndef PANPIPE_CLIENT_H
 #define PANPIPE_CLIENT_H
@@ -175,7 +178,8 @@ int pp_client_drain(pp_client *client, pp_op *op);
  * nothing is waited for: what is kept ends with PP_ECANCELED, and on_state counts the publishes
  * among it as unsent.
  * A client with its own thread: waits until that is done and the last callback has returned.
- * PP_OK; PP_EDEADLOCK: inside a callback, of whichever client; nothing was done.
+ * PP_OK; PP_EDEADLOCK: inside a callback, of whichever client; PP_ESTATE: a forked child; nothing
+ * was done.
  * A client on your port: does not wait; what is in flight still delivers its packets, and the
  * client frees itself after the last one. So go on taking packets, until on_closed at least, or
  * shut the port down. Do not touch the client any more; on_closed may. PP_OK.
@@ -315,7 +319,7 @@ typedef struct pp_serve_config {
     void *context;
     /* What it does, for those who ask the broker ("$describe", or panpipe describe): a text; or
      * MessagePack, a text or {"text", "params": [[name, type, text], ...], "result", "errors"} of
-     * texts. At most 4 KiB; NULL: nothing. Copied. */
+     * texts. At most 4 KiB, else PP_ELIMIT; NULL: nothing. Copied. */
     const char *doc;
     const void *doc_data;
     size_t doc_size;

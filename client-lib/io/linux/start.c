@@ -1,8 +1,8 @@
 /* start.c: start.h on Linux.
  *
  * The lock is an flock on NAME.sock.start, and the note is in that file. An flock belongs to the
- * open file, not to the process: the broker inherits it with the descriptor, and it is gone with
- * the last of both copies.
+ * open file, not to the process: the broker inherits it with the descriptor, and it is gone when
+ * the broker gives it up, or with the last of both copies.
  *
  * The broker must not be the host's child: nobody would wait for it. So the host makes a child that
  * makes the broker and ends at once, and waits for that. _Fork runs none of the functions that the
@@ -83,8 +83,12 @@ int ppi_start_adopt(struct ppi_start *start, const char *name, const char *handl
     return PP_OK;
 }
 
+/* A child that the host has forked meanwhile has the descriptor too, for as long as it lives: so
+ * the lock is given up for all who have it, by the last of those who know of it. */
 void ppi_start_drop(struct ppi_start *start)
 {
+    if (!start->passed)
+        flock((int)start->lock, LOCK_UN);
     close((int)start->lock);
     start->lock = -1;
 }
