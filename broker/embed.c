@@ -2,7 +2,6 @@
  * pp_broker is a struct broker under the name that they know. */
 #include <panpipe/broker.h>
 
-#include <stdio.h>
 #include <stdlib.h>
 
 #include <panpipe/sys.h>
@@ -55,12 +54,6 @@ static int take_numbers(struct settings *settings, const pp_broker_config *confi
     return config->queue_bytes != 0 ? take_queue(settings, config->queue_bytes) : PP_OK;
 }
 
-/* NULL leaves what is there. false: it is too long. */
-static bool take_text(char *out, size_t size, const char *text)
-{
-    return text == NULL || snprintf(out, size, "%s", text) < (int)size;
-}
-
 /* Defaults, then the file, then the config. */
 static int settle(struct settings *settings, const pp_broker_config *config)
 {
@@ -74,12 +67,12 @@ static int settle(struct settings *settings, const pp_broker_config *config)
         settings->system = true;
     if (config->scope == PP_SCOPE_SYSTEM || config->access != PP_ACCESS_OWNER)
         settings->access = (int)config->access;
-    if (!take_text(settings->access_user, sizeof settings->access_user, config->user) ||
-        !take_text(settings->access_group, sizeof settings->access_group, config->group))
+    if (!settings_set_text(settings->access_user, sizeof settings->access_user, config->user) ||
+        !settings_set_text(settings->access_group, sizeof settings->access_group, config->group))
         return ppi_fail(PP_EINVAL, "the name of the user, or of the group, is too long");
     if (config->log_level != 0)
         settings->log_level = (enum log_level)config->log_level;
-    if (!take_text(settings->name, sizeof settings->name, config->name))
+    if (!settings_set_text(settings->name, sizeof settings->name, config->name))
         return ppi_fail(PP_EINVAL, "the name is too long");
     int status = take_numbers(settings, config);
     if (status == PP_OK && settings_check(settings, problem, sizeof problem) != PP_OK)

@@ -152,11 +152,9 @@ static int settle_access(struct settings *settings, const struct arguments *argu
 
     if (arguments->access != NULL && (settings->access = pp_access_parse(arguments->access)) < 0)
         return complain("--access is one of " SETTINGS_ACCESS ", not %s", arguments->access);
-    if (user != NULL && snprintf(settings->access_user, sizeof settings->access_user, "%s", user) >=
-                            (int)sizeof settings->access_user)
+    if (!settings_set_text(settings->access_user, sizeof settings->access_user, user))
         return complain("--access-user is too long");
-    if (group != NULL && snprintf(settings->access_group, sizeof settings->access_group, "%s",
-                                  group) >= (int)sizeof settings->access_group)
+    if (!settings_set_text(settings->access_group, sizeof settings->access_group, group))
         return complain("--access-group is too long");
     return -1;
 }
@@ -190,16 +188,15 @@ static int settle(struct settings *settings, const struct arguments *arguments)
     if (name == NULL)
         name = ppi_environment("PANPIPE");
     if (name != NULL && name[0] != '\0' &&
-        snprintf(settings->name, sizeof settings->name, "%s", name) >= (int)sizeof settings->name)
+        !settings_set_text(settings->name, sizeof settings->name, name))
         return complain("the name is too long: %s", name);
     if (arguments->system)
         settings->system = true;
     if (arguments->workers != NULL) {
         unsigned long workers = strtoul(arguments->workers, &end, 10);
 
-        if (*end != '\0' || workers < 1 || workers > 64)
+        if (*end != '\0' || workers < 1 || !settings_set_number(settings, "workers", workers))
             return complain("--workers is a number from 1 to 64, not %s", arguments->workers);
-        settings->workers = (uint32_t)workers;
     }
     if (arguments->log_level != NULL &&
         !log_level_parse(arguments->log_level, &settings->log_level))

@@ -148,10 +148,15 @@ bool settings_set_number(struct settings *settings, const char *name, uint64_t v
     return true;
 }
 
+bool settings_set_text(char *out, size_t size, const char *text)
+{
+    return text == NULL || snprintf(out, size, "%s", text) < (int)size;
+}
+
 static void take_text(char *out, size_t out_size, const char *name, const char *text, char *wrong,
                       size_t size)
 {
-    if (text == NULL || snprintf(out, out_size, "%s", text) >= (int)out_size)
+    if (text == NULL || !settings_set_text(out, out_size, text))
         snprintf(wrong, size, "%s is a text in quotes, of less than %zu bytes", name, out_size);
 }
 

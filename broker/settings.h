@@ -62,6 +62,9 @@ int settings_check(const struct settings *settings, char *problem, size_t size);
 uint32_t settings_access(const struct settings *settings);
 pp_listen_config settings_listen(const struct settings *settings);
 
+/* Copies a text of the settings; NULL leaves what is there. false: it is too long. */
+bool settings_set_text(char *out, size_t size, const char *text);
+
 /* A log level's name, and back; false: there is none such. */
 const char *log_level_name(enum log_level level);
 bool log_level_parse(const char *name, enum log_level *level);

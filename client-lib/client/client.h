@@ -374,6 +374,8 @@ void ppi_client_finish(pp_client *client, pp_op *op, int status, uint64_t bytes)
 /* For functions whose op may be NULL: the op to start, which is own if the function waits itself.
  * PP_OK; PP_EDEADLOCK: waiting is not possible here; PP_ELIMIT. And what to return then. */
 int ppi_client_op(pp_client *client, pp_op *op, pp_op *own, pp_op **started);
+/* The same, and claims it: also as ppi_client_claim. */
+int ppi_client_op_claimed(pp_client *client, pp_op *op, pp_op *own, pp_op **started);
 int ppi_client_result(pp_client *client, const pp_op *op, pp_op *own, int started);
 
 /* Starts a request: method, and its params in pieces. model says kind and where the result goes.

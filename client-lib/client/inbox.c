@@ -405,9 +405,7 @@ int pp_receive(pp_sub *sub, pp_op *op)
     if (sub == NULL)
         return ppi_fail_plain(PP_EINVAL);
     pp_client *client = sub->client;
-    int status = ppi_client_op(client, op, &own, &started);
-    if (status == PP_OK)
-        status = ppi_client_claim(client, started);
+    int status = ppi_client_op_claimed(client, op, &own, &started);
     if (status != PP_OK)
         return status;
     ppi_mutex_lock(&client->lock);

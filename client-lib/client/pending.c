@@ -61,6 +61,13 @@ int ppi_client_op(pp_client *client, pp_op *op, pp_op *own, pp_op **started)
     return pp_op_use_wait(own);
 }
 
+int ppi_client_op_claimed(pp_client *client, pp_op *op, pp_op *own, pp_op **started)
+{
+    int status = ppi_client_op(client, op, own, started);
+
+    return status == PP_OK ? ppi_client_claim(client, *started) : status;
+}
+
 int ppi_client_result(pp_client *client, const pp_op *op, pp_op *own, int started)
 {
     char text[PPI_ERROR_TEXT];

@@ -143,9 +143,7 @@ int pp_client_connect(pp_client *client, pp_op *op)
         return ppi_fail_plain(PP_EINVAL);
     int status = check_name(client);
     if (status == PP_OK)
-        status = ppi_client_op(client, op, &own, &started);
-    if (status == PP_OK)
-        status = ppi_client_claim(client, started);
+        status = ppi_client_op_claimed(client, op, &own, &started);
     if (status != PP_OK)
         return status;
     status = await_connection(client, started);

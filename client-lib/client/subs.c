@@ -30,6 +30,12 @@ static int ask(pp_client *client, pp_sub *sub)
     return status;
 }
 
+/* How much room its request needs. */
+static size_t size_of(const pp_sub *sub)
+{
+    return PPI_HEAD_MAX + ppi_buf_size(&sub->wish);
+}
+
 int ppi_sub_start(pp_client *client, pp_op *op, pp_sub *sub)
 {
     int status = ppi_client_claim(client, op);
@@ -39,7 +45,7 @@ int ppi_sub_start(pp_client *client, pp_op *op, pp_sub *sub)
     sub->op = op;
     ppi_mutex_lock(&client->lock);
     if (client->state == PPI_CLIENT_OPEN)
-        ppi_sender_room(client, PPI_HEAD_MAX + ppi_buf_size(&sub->wish));
+        ppi_sender_room(client, size_of(sub));
     if (client->state == PPI_CLIENT_OPEN)
         status = ask(client, sub) == PP_OK ? PP_OK : ppi_fail_plain(PP_ENOMEM);
     else if (client->state == PPI_CLIENT_AWAY && !client->away.leaving)
@@ -52,12 +58,6 @@ int ppi_sub_start(pp_client *client, pp_op *op, pp_sub *sub)
     if (status != PP_OK)
         ppi_client_revoke(client, op);
     return status == PP_OK ? PP_PENDING : status;
-}
-
-/* How much room its request needs. */
-static size_t size_of(const pp_sub *sub)
-{
-    return PPI_HEAD_MAX + ppi_buf_size(&sub->wish);
 }
 
 /* The first one that was not asked for; NULL: there is none. */
@@ -199,9 +199,7 @@ int pp_unsubscribe(pp_sub *sub, pp_op *op)
     if (sub == NULL)
         return ppi_fail_plain(PP_EINVAL);
     pp_client *client = sub->client;
-    int status = ppi_client_op(client, op, &own, &started);
-    if (status == PP_OK)
-        status = ppi_client_claim(client, started);
+    int status = ppi_client_op_claimed(client, op, &own, &started);
     if (status != PP_OK)
         return status;
     ppi_mutex_lock(&client->lock);

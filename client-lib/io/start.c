@@ -24,16 +24,12 @@ static void write_note(const struct ppi_start *start, const char *what, const ch
 
 void ppi_start_succeeded(struct ppi_start *start)
 {
-    if (start == NULL)
-        return;
     ppi_start_write(start, "");
     ppi_start_drop(start);
 }
 
 void ppi_start_failed(struct ppi_start *start, const char *words)
 {
-    if (start == NULL)
-        return;
     write_note(start, failed, words);
     ppi_start_drop(start);
 }
