@@ -1,4 +1,4 @@
-#include "show.h"
+#include "cell.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -54,7 +54,7 @@ static void print_bytes(char text[NUMBER_MAX], double bytes)
     print_number(text, bytes, units[i]);
 }
 
-static void show_number(struct bytes *cell, double number, enum unit unit)
+static void cell_number(struct bytes *cell, double number, enum unit unit)
 {
     char text[NUMBER_MAX];
 
@@ -66,19 +66,19 @@ static void show_number(struct bytes *cell, double number, enum unit unit)
     case UNIT_BYTES: print_bytes(text, number); break;
     case UNIT_TIME: pp_time_text((uint64_t)number, text); break;
     }
-    show_text(cell, text);
+    cell_text(cell, text);
 }
 
 /* --- values ---------------------------------------------------------------------------------- */
 
-void show_text(struct bytes *cell, const char *text)
+void cell_text(struct bytes *cell, const char *text)
 {
     cell->size = 0;
     bytes_add(cell, text, strlen(text) + 1);
     error_clean(cell->data);
 }
 
-void show_json(struct bytes *cell, const json_t *value)
+void cell_json(struct bytes *cell, const json_t *value)
 {
     cell->size = 0;
     if (value != NULL)
@@ -89,24 +89,24 @@ void show_json(struct bytes *cell, const json_t *value)
     error_clean(cell->data);
 }
 
-void show_raw(struct bytes *cell, const json_t *value)
+void cell_raw(struct bytes *cell, const json_t *value)
 {
     if (json_is_string(value))
-        show_text(cell, json_string_value(value));
+        cell_text(cell, json_string_value(value));
     else if (json_is_boolean(value))
-        show_text(cell, json_is_true(value) ? "yes" : "no");
+        cell_text(cell, json_is_true(value) ? "yes" : "no");
     else if (value == NULL || json_is_null(value))
-        show_text(cell, "-");
+        cell_text(cell, "-");
     else
-        show_json(cell, value);
+        cell_json(cell, value);
 }
 
-void show_value(struct bytes *cell, const json_t *value, enum unit unit)
+void cell_value(struct bytes *cell, const json_t *value, enum unit unit)
 {
     if (json_is_number(value))
-        show_number(cell, json_number_value(value), unit);
+        cell_number(cell, json_number_value(value), unit);
     else
-        show_raw(cell, value);
+        cell_raw(cell, value);
 }
 
 /* --- paths ----------------------------------------------------------------------------------- */
@@ -118,7 +118,7 @@ static const json_t *step(const json_t *value, const char *name)
                : json_object_get(value, name);
 }
 
-const json_t *show_follow(const json_t *object, const char *path)
+const json_t *cell_follow(const json_t *object, const char *path)
 {
     char name[NAME_MAX_BYTES];
     const json_t *value = object;

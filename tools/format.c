@@ -4,10 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cell.h"
 #include "fields.h"
 #include "macros.h"
 #include "out.h"
-#include "show.h"
 #include "text.h"
 
 enum { PATH_MAX_BYTES = 96, WIDTH_MAX = 500 };
@@ -181,10 +181,10 @@ bool format_uses(const char *path)
 static void print_field(const struct piece *piece, const json_t *value, struct bytes *cell)
 {
     switch (piece->type) {
-    case TYPE_RAW: show_raw(cell, value); break;
-    case TYPE_TEXT: show_value(cell, value, fields_unit(piece->path)); break;
-    case TYPE_JSON: show_json(cell, value); break;
-    case TYPE_UNIT: show_value(cell, value, piece->unit); break;
+    case TYPE_RAW: cell_raw(cell, value); break;
+    case TYPE_TEXT: cell_value(cell, value, fields_unit(piece->path)); break;
+    case TYPE_JSON: cell_json(cell, value); break;
+    case TYPE_UNIT: cell_value(cell, value, piece->unit); break;
     }
     int padding = piece->width - text_width(cell->data);
     if (piece->right && padding > 0)
@@ -202,7 +202,7 @@ static bool has_any(const json_t *object)
         const char *path = format.pieces[i].path;
 
         asked = asked || path[0] != '\0';
-        if (path[0] != '\0' && show_follow(object, path) != NULL)
+        if (path[0] != '\0' && cell_follow(object, path) != NULL)
             return true;
     }
     return !asked;
@@ -219,7 +219,7 @@ void format_print(const json_t *object)
 
         out_bytes(piece->text.data, piece->text.size);
         if (piece->path[0] != '\0')
-            print_field(piece, show_follow(object, piece->path), &cell);
+            print_field(piece, cell_follow(object, piece->path), &cell);
     }
     out_text("\n");
     bytes_free(&cell);

@@ -5,12 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cell.h"
 #include "error.h"
 #include "fields.h"
 #include "format.h"
 #include "json.h"
 #include "out.h"
-#include "show.h"
 #include "text.h"
 
 enum { COLUMNS_MAX = 20, BETWEEN = 2, NARROWEST = 8 };
@@ -93,7 +93,7 @@ void print_record(const json_t *record)
     }
     json_object_foreach(object, name, value)
     {
-        show_value(&cell, value, fields_unit(name));
+        cell_value(&cell, value, fields_unit(name));
         out_format("%-*.*s", width + BETWEEN, fields_label(name), name);
         out_text(cell.data);
         out_text("\n");
@@ -111,7 +111,7 @@ void print_event(const json_t *event)
         return;
     json_object_foreach(object, name, value)
     {
-        show_value(&cell, value, fields_unit(name));
+        cell_value(&cell, value, fields_unit(name));
         out_format("%s%.*s ", between, fields_label(name), name);
         out_text(cell.data);
         between = "  ";
@@ -147,7 +147,7 @@ static bool set_cell(struct table *table, size_t row, size_t i)
     const struct print_column *column = &table->columns[i];
 
     if (row == 0) {
-        show_text(&table->cell, title_of(column));
+        cell_text(&table->cell, title_of(column));
         return false;
     }
     const json_t *object = json_array_get(table->rows, row - 1);
@@ -155,8 +155,8 @@ static bool set_cell(struct table *table, size_t row, size_t i)
         column->say(&table->cell, object);
         return false;
     }
-    const json_t *value = show_follow(object, column->field);
-    show_value(&table->cell, value, fields_unit(column->field));
+    const json_t *value = cell_follow(object, column->field);
+    cell_value(&table->cell, value, fields_unit(column->field));
     return json_is_number(value);
 }
 

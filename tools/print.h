@@ -34,7 +34,7 @@ void print_event(const json_t *event);
 /* A column of a table, titled as the dictionary says. */
 struct print_column {
     const char *field; /* "who.pid"; "who.user|who.uid": the first that is there */
-    /* Sets cell to what stands there instead (show.h); NULL: the value. */
+    /* Sets cell to what stands there instead (cell.h); NULL: the value. */
     void (*say)(struct bytes *cell, const json_t *row);
 };
 
