@@ -25,7 +25,7 @@ static void add(struct bytes *out, const char *text)
 
 /* Control characters become spaces: those of ASCII, and those that UTF-8 writes as C2 80 to C2 9F,
  * which terminals obey too. */
-static void add_clean(struct bytes *out, const char *text, size_t size)
+void glimpse_text(const char *text, size_t size, struct bytes *out)
 {
     char *copy = bytes_room(out, size);
 
@@ -126,7 +126,7 @@ static bool add_scalar(struct rest *rest, struct bytes *out)
     json_t *json = json_from_value(rest->data, size);
     json_print(json, &line);
     json_decref(json);
-    add_clean(out, line.data, line.size);
+    glimpse_text(line.data, line.size, out);
     bytes_free(&line);
     skip(rest, size);
     return true;
@@ -146,7 +146,7 @@ static void add_begun(const struct rest *rest, const struct head *head, struct b
 
         json_print(json, &line);
         json_decref(json);
-        add_clean(out, line.data, line.size - 1); /* without the closing quote */
+        glimpse_text(line.data, line.size - 1, out); /* without the closing quote */
         bytes_free(&line);
     }
     add(out, ELLIPSIS);
@@ -204,7 +204,7 @@ static bool add_only(const struct rest *rest, struct bytes *out)
     bool cut = rest->size - head.size < head.count;
     size_t size = cut ? whole_letters(text, rest->size - head.size) : head.count;
     if (text_is_utf8(text, size))
-        add_clean(out, text, size);
+        glimpse_text(text, size, out);
     else
         add_hex(out, (const uint8_t *)text, size);
     if (cut)

@@ -13,6 +13,9 @@
  * one of a single element is shown as that. */
 void glimpse(const void *value, size_t size, bool params, struct bytes *out);
 
+/* Adds a text, or what should be one: what a terminal would obey become spaces. */
+void glimpse_text(const char *text, size_t size, struct bytes *out);
+
 /* Cuts text at limit columns, the last of which is an ellipsis then. */
 void glimpse_cut(struct bytes *text, size_t limit);
 

@@ -57,6 +57,25 @@ static const struct command commands[] = {
       false },
     { "ls", "list clients or subscriptions", "clients|subs", 1, 1, NULL, "", "panpipe ls clients",
       list, false },
+    { "monitor", "print every message as it is routed", "[FILTER...]", 0, CLI_OPERANDS_MANY,
+      monitor_options,
+      "FILTER is words that must all be true; quote them, since > and < are the shell's too:\n"
+      "  subj:PATTERN, or just PATTERN    * and > alone: everything\n"
+      "  from:X  to:X                     a client: its number, its name, or pid:812\n"
+      "  kind:pub|call|answer|error       req is call\n"
+      "  'size:>64k'  'size:<=1m'         bytes of the params\n"
+      "  drop:yes                         somebody was refused it, or nobody was there\n"
+      "The first line, behind #, is the filter as the broker understood it; with --json it goes "
+      "to\n"
+      "standard error. The broker waits for no monitor: what a slow one missed is a line of its\n"
+      "own, with --json {\"missed\": N}. It is the operator's, like stats.\n",
+      "panpipe monitor 'ui.>' from:updater 'size:>1k'", monitor, false },
+    { "events", "tell who came and went, and why, and what went wrong", "", 0, 0, events_options,
+      "The broker remembers 1,000 events: connect, hello, close (why: goodbye, gone, or an "
+      "error's\n"
+      "name), slow, easy, cut, denied, lost, kick, stop. The newest is the last. --json prints an\n"
+      "object a line.\n",
+      "panpipe events -f --kind close,cut,denied", events, false },
     { "stop", "let the broker send what is queued and leave", "", 0, 0, NULL, "", "panpipe stop",
       stop, false },
     { "stdio", "join standard input and output to the broker", "", 0, 0, NULL,

@@ -2,9 +2,9 @@
 #include "support/support.h"
 #include "unit/unit.h"
 
-#include "tools/filter.h"
-#include "tools/glimpse.h"
-#include "tools/json.h"
+#include "filter.h"
+#include "glimpse.h"
+#include "json.h"
 
 /* --- the filter ------------------------------------------------------------------------------ */
 
