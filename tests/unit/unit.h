@@ -10,5 +10,6 @@ int outq_tests(void);
 int reader_tests(void);
 int index_tests(void);
 int filter_tests(void);
+int record_tests(void);
 
 #endif
