@@ -16,6 +16,7 @@
 #include "glimpse.h"
 #include "json.h"
 #include "out.h"
+#include "print.h"
 #include "session.h"
 
 static const char *const kinds[] = { "connect", "hello", "close", "slow", "easy", "cut",
@@ -58,16 +59,6 @@ static uint64_t number(const json_t *event, const char *name)
     return (uint64_t)json_integer_value(json_object_get(event, name));
 }
 
-static void print_json(const json_t *json)
-{
-    static struct bytes line;
-
-    line.size = 0;
-    json_print(json, &line);
-    bytes_add(&line, "\n", 1);
-    out_bytes(line.data, line.size);
-}
-
 /* The text with that name and what stands in front of and behind it; nothing if there is none. */
 static void add_text(struct bytes *line, const json_t *event, const char *before, const char *name,
                      const char *behind)
@@ -100,7 +91,7 @@ static void add_more(struct bytes *line, const json_t *event)
 }
 
 /* "2026-11-22T03:15:57.120Z close   ui[4242] ann  E_SLOW: 4 MiB wait" and what else it has. */
-static void print_event_line(const json_t *event)
+static void print_line(const json_t *event)
 {
     static struct bytes line;
     char text[PP_TIME_TEXT + 32], time[PP_TIME_TEXT];
@@ -125,7 +116,7 @@ static void print_event_line(const json_t *event)
 
 static void print(const json_t *event)
 {
-    session.cli->json ? print_json(event) : print_event_line(event);
+    print_is_text() ? print_line(event) : print_event(event);
     printed++;
 }
 
@@ -133,8 +124,8 @@ static void print_gap(uint64_t missed)
 {
     json_t *gap = json_must(json_pack("{s:I}", "missed", (json_int_t)missed));
 
-    if (session.cli->json)
-        print_json(gap);
+    if (!print_is_text())
+        print_event(gap);
     else
         out_format("... %llu events not shown: the broker has forgotten them\n",
                    (unsigned long long)missed);

@@ -12,8 +12,10 @@
 #include "commands.h"
 #include "error.h"
 #include "filter.h"
+#include "glimpse.h"
 #include "json.h"
 #include "out.h"
+#include "print.h"
 #include "record.h"
 #include "session.h"
 
@@ -50,17 +52,6 @@ static void flush(void)
 
 /* --- records --------------------------------------------------------------------------------- */
 
-static void print_json(json_t *json)
-{
-    static struct bytes line;
-
-    line.size = 0;
-    json_print(json, &line);
-    json_decref(json);
-    bytes_add(&line, "\n", 1);
-    out_bytes(line.data, line.size);
-}
-
 /* 1234567 as "1,234,567"; static. */
 static const char *with_commas(uint64_t number)
 {
@@ -79,23 +70,32 @@ static const char *with_commas(uint64_t number)
 
 static void print_gap(uint64_t missed)
 {
-    if (session.cli->json)
-        print_json(json_must(json_pack("{s:I}", "missed", (json_int_t)missed)));
-    else
+    json_t *gap = json_must(json_pack("{s:I}", "missed", (json_int_t)missed));
+
+    if (print_is_text())
         out_format("... %s %s not shown: this output is too slow\n", with_commas(missed),
                    missed == 1 ? "message" : "messages");
+    else
+        print_event(gap);
+    json_decref(gap);
 }
 
-static void print_record_line(const struct record *record)
+static void print_as_object(const struct record *record)
+{
+    json_t *object = record_as_json(record, print_uses("text"));
+
+    print_event(object);
+    json_decref(object);
+}
+
+static void print_as_text(const struct record *record)
 {
     static struct bytes line;
 
-    if (session.cli->json) {
-        print_json(record_as_json(record, false));
-        return;
-    }
     line.size = 0;
     record_show(record, &line);
+    if (out_width() > 0)
+        glimpse_cut(&line, (size_t)out_width());
     bytes_add(&line, "\n", 1);
     out_bytes(line.data, line.size);
 }
@@ -110,7 +110,7 @@ static void on_message(void *context, const pp_message *message)
     if (record_read(&record, message->params, message->params_size)) {
         if (record.missed > 0)
             print_gap(record.missed);
-        print_record_line(&record);
+        print_is_text() ? print_as_text(&record) : print_as_object(&record);
         over = ++shown == given.count;
     }
     record_free(&record);
@@ -122,25 +122,33 @@ static void on_message(void *context, const pp_message *message)
 
 /* --- the tap --------------------------------------------------------------------------------- */
 
-/* What the broker understood. It belongs to no message: with --json it goes to standard error, so
- * that every line of standard output is a message, or a gap. */
+static void echo_json(const json_t *filter)
+{
+    json_t *object = json_must(json_pack("{s:O}", "filter", filter));
+    struct bytes line = { 0 };
+
+    json_print(object, &line);
+    fprintf(stderr, "%.*s\n", (int)line.size, line.data);
+    bytes_free(&line);
+    json_decref(object);
+}
+
+/* What the broker understood. It is no message: with --json or --format it goes to standard error,
+ * so that every line of standard output is a message, or a gap. */
 static void echo(const json_t *filter)
 {
     struct bytes words = { 0 };
 
-    if (session.cli->json) {
-        json_t *object = json_must(json_pack("{s:O}", "filter", filter));
-
-        json_print(object, &words);
-        fprintf(stderr, "%.*s\n", (int)words.size, words.data);
-        json_decref(object);
-    } else {
-        filter_show(filter, &words);
-        if (words.size == 0)
-            out_text("# everything\n");
-        else
-            out_format("# %.*s\n", (int)words.size, words.data);
-    }
+    filter_show(filter, &words);
+    if (words.size == 0)
+        bytes_add(&words, "everything", strlen("everything"));
+    bytes_add(&words, "", 1);
+    if (print_is_text())
+        out_format("# %s\n", words.data);
+    else if (session.cli->json)
+        echo_json(filter);
+    else
+        fprintf(stderr, "# %s\n", words.data);
     bytes_free(&words);
 }
 

@@ -86,7 +86,7 @@ def _():
     for command in COMMANDS:
         text = expect(run(command, "--help"), 0).out.decode()
         assert text.startswith(f"usage: panpipe {command}"), text
-        assert f"Example: panpipe {command}" in text, text
+        assert f"\nExamples:\n  panpipe {command}" in text, text
     assert "--need-receiver" in run("--help", "pub").out.decode()
 
 
