@@ -159,6 +159,43 @@ const struct command commands[] = {
       .details = "",
       .examples = "panpipe stats --json\n",
       .run = stats },
+    { .name = "monitor",
+      .summary = "print every message as it is routed",
+      .group = GROUP_LOOK,
+      .synopsis = "[FILTER...]",
+      .operands_max = CLI_OPERANDS_MANY,
+      .first = OPERAND_SUBJECT,
+      .next = OPERAND_TEXT,
+      .fields = FIELDS_RECORDS,
+      .options = monitor_options,
+      .details =
+          "FILTER is words that must all be true. Quote them: > and < are the shell's, too.\n"
+          "  subj:PATTERN, or just PATTERN   the subject; * and > alone: everything\n"
+          "  from:X  to:X                    a client: its number, its name, or pid:812\n"
+          "  kind:pub|call|answer|error      req is call\n"
+          "  'size:>64k'  'size:<=1m'        bytes of the params\n"
+          "  drop:yes                        somebody was refused it, or nobody was there\n"
+          "The first line, behind #, is the filter as the broker understood it; with --json or\n"
+          "--format it goes to standard error. The broker waits for no monitor: what a slow one\n"
+          "missed is a line of its own, with --json {\"missed\":N}.\n",
+      .examples = "panpipe monitor 'ui.>' from:updater 'size:>1k'\n"
+                  "panpipe monitor kind:error --json\n",
+      .exits = "6  --count and --for: fewer messages came in that time\n",
+      .run = monitor },
+    { .name = "events",
+      .summary = "tell who came and went, and why, and what went wrong",
+      .group = GROUP_LOOK,
+      .synopsis = "",
+      .fields = FIELDS_EVENTS,
+      .options = events_options,
+      .details =
+          "The broker remembers 1,000 events: connect, hello, close (why: goodbye, gone, or an\n"
+          "error's name), slow, easy, cut, denied, lost, kick, stop. The newest is the last.\n"
+          "--json prints an object a line.\n",
+      .examples = "panpipe events --since 10m\n"
+                  "panpipe events -f --kind close,cut,denied\n",
+      .exits = "6  --follow, --count and --for: fewer events came in that time\n",
+      .run = events },
     { .name = "ping",
       .summary = "measure round trips to the broker",
       .group = GROUP_MEASURE,

@@ -17,6 +17,8 @@ const char *command_meant(const char *name);
 int command_word(const struct command *command, const char *name);
 
 extern const struct option bench_options[];
+extern const struct option events_options[];
+extern const struct option monitor_options[];
 extern const struct option ping_options[];
 extern const struct option pub_options[];
 extern const struct option req_options[];
@@ -25,7 +27,9 @@ extern const struct option sub_options[];
 
 int bench(const struct cli *cli);
 int describe(const struct cli *cli);
+int events(const struct cli *cli);
 int list(const struct cli *cli);
+int monitor(const struct cli *cli);
 int ping(const struct cli *cli);
 int pub(const struct cli *cli);
 int req(const struct cli *cli);
