@@ -17,7 +17,7 @@ static const struct print_column clients[] = {
     { "PUBLISHED", "published", NULL, "" },
     { "IN", "bytes_in", NULL, "bytes" },
     { "OUT", "bytes_out", NULL, "bytes" },
-    { "QUEUED", "queued", NULL, "bytes" },
+    { "QUEUED", "queued_bytes", NULL, "bytes" },
     { "CALLS", "calls_open", NULL, "" },
     { "SERVING", "serving", NULL, "" },
     { "STATE", "state", NULL, "" },
