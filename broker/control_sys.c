@@ -2,7 +2,9 @@
 
 #include "reply.h"
 #include "report.h"
+#include "settings.h"
 #include "stop.h"
+#include "wire/envelope.h"
 #include "wire/subject.h"
 
 enum { SUBJECTS_MAX = 1000 }; /* in a report, unless it is asked for others */
@@ -92,6 +94,26 @@ enum ppi_verdict control_sys_subjects(const struct request_in *in)
         query.max = known[0].number;
     reply_begin(&reply, in->frame->id);
     answer_report(in, &reply, report_subjects(in->worker, &reply.packer, &query));
+    return PPI_NEXT;
+}
+
+static void pack_setting(void *packer, const char *name, uint64_t value)
+{
+    ppi_pack_text(packer, name);
+    msgpack_pack_uint64(packer, value);
+}
+
+enum ppi_verdict control_sys_settings(const struct request_in *in)
+{
+    const struct settings *settings = &in->worker->broker->settings;
+    struct reply reply;
+
+    if (!may_operate(in))
+        return PPI_NEXT;
+    reply_begin(&reply, in->frame->id);
+    msgpack_pack_map(&reply.packer, settings_each(settings, NULL, NULL));
+    settings_each(settings, pack_setting, &reply.packer);
+    reply_end(in->worker, in->peer, &reply);
     return PPI_NEXT;
 }
 
