@@ -9,7 +9,6 @@
 #include "error.h"
 #include "fields.h"
 #include "format.h"
-#include "io/console.h"
 #include "json.h"
 #include "out.h"
 #include "text.h"
@@ -245,11 +244,9 @@ static void print_cell(const struct table *table, size_t i)
 
 static void print_cells(struct table *table)
 {
-    int columns, lines;
-
     measure(table);
-    if (ppi_console_size(PPI_STREAM_OUTPUT, &columns, &lines) && columns > 0)
-        fit(table, columns);
+    if (out_width() > 0)
+        fit(table, out_width());
     for (size_t row = table->first; row <= json_array_size(table->rows); row++) {
         for (size_t i = 0; i < table->count; i++) {
             set_cell(table, row, i);
