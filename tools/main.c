@@ -161,7 +161,7 @@ static int help_about_fields(const struct command *command)
     return EXIT_DONE;
 }
 
-static int check(void)
+static int check_operands(void)
 {
     const struct command *command = cli.command;
 
@@ -181,7 +181,7 @@ static int check(void)
                                                                              : EXIT_WRONG_USE;
 }
 
-static int command(void)
+static int run_command(void)
 {
     unsigned of = cli.word >= 0 ? cli.command->words[cli.word].fields : cli.command->fields;
     int code = print_begin(&cli, of);
@@ -206,11 +206,11 @@ static int run(int argc, char **argv)
         cli.command != NULL ? help_about(cli.command) : help();
         return EXIT_DONE;
     }
-    code = check();
+    code = check_operands();
     if (code != GO_ON)
         return code;
     out_begin(cli.quiet);
-    return command();
+    return run_command();
 }
 
 int main(int argc, char **argv)
