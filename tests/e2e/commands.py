@@ -13,7 +13,23 @@ import threading
 import time
 
 import msgpack
-from schemas import BENCH, CLIENT, SERVICE, STATS, SUB, check_schema, count, number
+from schemas import (
+    BENCH,
+    CHECK,
+    CLIENT,
+    ERROR,
+    EVENT,
+    RECORD,
+    SERVICE,
+    SHOWN_BROKER,
+    SHOWN_CLIENT,
+    STATS,
+    SUB,
+    SUBJECT,
+    check_schema,
+    count,
+    number,
+)
 from support import (
     ON_WINE,
     PANPIPE,
@@ -105,6 +121,7 @@ class Row:
         self.waits = more.pop("waits", None)  # words with which it does not end by itself
         self.given = more.pop("given", None)  # what must be done before, or beside; with a Broker
         self.own = more.pop("own", False)  # it needs a broker of its own
+        self.verdict = more.pop("verdict", False)  # it says on standard output what is wrong
         assert not more, more
         self.text = None  # a function: is the text right that people get?
 
@@ -167,7 +184,7 @@ def sub_meta(told):
         "meta": {"from": count, "name": str, "pid": count, "ts": count, "uid?": count, "sid?": str},
     },
     good=sub_meta,
-    format=("{subject} {meta.name:-7}|{params.0:json}", 'v.x later  |"hello"\n'),
+    format=("{subject} {meta.name:-7}={params.0:json}", 'v.x later  ="hello"\n'),
     given=publish_later,
     waits=["sub", "v.x"],
 )
@@ -193,7 +210,7 @@ def too_many_subs(more):
     schema={"result": str},
     good=lambda told: told == [{"result": "7"}],
     format=("<{result:>3}>", "<  7>\n"),
-    waits=["req", "w.never"],
+    waits=["req", "w.never", "--wait", "60s"],
 )
 def _(text):
     assert text == "7\n", text
@@ -308,6 +325,113 @@ def _(text):
     assert record_of(text)["received"] == "50", text
 
 
+def busiest(name):
+    """A check: "w.a" was published three times, by a writer who has gone, to the reader."""
+
+    def good(told):
+        (found,) = [row for row in told if row["subject"] == name] if type(told) is list else [told]
+        (sender,) = found["from"]
+        size = 3 * len(msgpack.packb([2, name, ["hello"]]))
+        figures = [found[k] for k in ("published", "deliveries", "no_receiver", "published_bytes")]
+        assert figures == [3, 3, 0, size], (figures, size)
+        assert sender["name"] is None and sender["messages"] == 3, sender
+        return [to["name"] for to in found["to"]] == ["reader"] and found["receivers"] == 1
+
+    return good
+
+
+@row("ls subjects", ["ls", "subjects", "w.a"], {**PLAIN, 2: None}, json="array", schema=[SUBJECT],
+     good=busiest("w.a"), format=("{subject}:{published}", r"w\.a:3\n"), operators=True)
+def _(text):
+    (found,) = table_of(text)
+    assert (found["SUBJECT"], found["PUBLISHED"], found["TO"]) == ("w.a", "3", "reader"), text
+
+
+@row("show client", ["show", "client", "reader"],
+     {**PLAIN, 11: ["show", "client", "nobody"]}, json="object", schema=SHOWN_CLIENT,
+     good=lambda told: told["name"] == "reader" and told["subscriptions"][0]["pattern"] == "w.>"
+     and [event["event"] for event in told["events"]][-2:] == ["connect", "hello"],
+     format=("{name} {subs}", "reader 1\n"), operators=True)
+def _(text):
+    assert record_of(text)["state"] == "ok" and "\nw.>  " in text, text
+
+
+@row("show subject", ["show", "subject", "w.a"], PLAIN, json="object", schema=SUBJECT,
+     good=busiest("w.a"), format=("{subject} {deliveries}", r"w\.a 3\n"), operators=True)
+def _(text):
+    record = record_of(text)
+    assert record["published"] == "3" and re.search(r"^ +\d+  reader  sub ", text, re.M), text
+
+
+@row("show broker", ["show", "broker"], PLAIN, json="object", schema=SHOWN_BROKER, operators=True,
+     good=lambda told: told["settings"]["queue_high"] == 4 << 20 and told["lost"] == 0,
+     format=("{name} {settings.subs}", r"\S+ 1024\n"))
+def _(text):
+    assert record_of(text)["queue_hard"] == "16777216", text
+
+
+@row("monitor", ["monitor", "v.seen", "-n", "1"],
+     {5: NO_SERVICE, 7: NO_SERVICE, 8: lambda more: too_many_taps(more), 11: NO_NAME},
+     json="stream", schema=RECORD, good=lambda told: told[0]["body"] == ["hello"]
+     and told[0]["size_bytes"] == 7 and told[0]["kind"] == "pub" and told[0]["to"] == 0,
+     format=("{subject} {kind:>4} {name}", "v.seen  pub seen\n"), operators=True,
+     waits=["monitor", "v.seen"], given=lambda broker: publish_until_over(broker))
+def _(text):
+    filter_line, line = text.splitlines()
+    assert filter_line.startswith("# ") and "v.seen" in filter_line, text
+    assert "seen[" in line and "hello" in line, text
+
+
+def publish_until_over(broker):
+    """Messages that whoever looks meanwhile sees."""
+    broker.start("pub", "v.seen", "hello", "-n", "40", "--rate", "20", "--as", "seen")
+
+
+def too_many_taps(more):
+    """At most 16 may look at once."""
+    others = [world.broker.ready("monitor", "v.none") for _ in range(16)]
+    done = world.run("monitor", "v.none", *more)
+    for other in others:
+        other.kill()
+    return done
+
+
+@row("events", ["events", "--kind", "hello", "-n", "1"], PLAIN, json="stream", schema=EVENT,
+     good=lambda told: told[0]["event"] == "hello", format=("{event:>6}", " hello\n"),
+     waits=["events", "-f", "--kind", "stop"], operators=True)
+def _(text):
+    assert re.fullmatch(r"\S+ .*hello.*panpipe-events.*\n", text), text
+
+
+@row("kick", ["kick", "tired", "--text", "go home"],
+     {**PLAIN, 1: SAYS_NOTHING, 2: ["kick", "twins"], 11: ["kick", "nobody"]}, operators=True,
+     given=lambda broker: broker.ready("sub", "v.tired", "--as", "tired"))
+def _(text):
+    assert text == "", text
+
+
+def check_row(name, words):
+    @row(name, words, {}, json="array", schema=[CHECK], verdict=True,
+         good=lambda told: {one["status"] for one in told} == {"ok"},
+         format=("{check} {status}", r"(\w+ ok\n)+"))
+    def _(text):
+        assert all(re.match(r"\w+ +ok ", line) for line in text.splitlines()), text
+
+
+check_row("check", ["check"])
+for what in ("alive", "memory", "slow", "queues", "all"):
+    check_row(f"check {what}", ["check", what])
+
+
+@row("errors", ["errors"], {3: ASKS_NOBODY, 4: ASKS_NOBODY, 6: ASKS_NOBODY, 9: ASKS_NOBODY,
+     130: ASKS_NOBODY, **PLAIN, 11: ["errors", "E_NONE"]}, json="array", schema=[ERROR],
+     connects=False, good=lambda told: {"E_SLOW", "E_GONE"} < {one["code"] for one in told},
+     format=("{code} {exit}", r"(E_[A-Z]+ \d+\n)+"))
+def _(text):
+    (slow,) = [row for row in table_of(text) if row["CODE"] == "E_SLOW"]
+    assert slow["EXIT"] == "8" and slow["HINT"], slow
+
+
 @row("where", ["where"], {3: ASKS_NOBODY, 4: ASKS_NOBODY, 6: ASKS_NOBODY, 9: ASKS_NOBODY,
      130: ASKS_NOBODY, **PLAIN}, json="object", schema={"path": str}, connects=False,
      format=("<{path}>", r"<.+>\n"))
@@ -315,8 +439,10 @@ def _(text):
     assert world.broker.name in text and text.count("\n") == 1, text
 
 
-@row("stdio", ["stdio"], {1: "it writes what the broker says, and ends when that side does",
-     2: None, **PLAIN}, waits=["stdio"])
+BYTES = "it passes bytes, whoever wrote them, and ends when one side does"
+
+
+@row("stdio", ["stdio"], {1: BYTES, 6: BYTES, 9: BYTES, **PLAIN}, waits=["stdio"])
 def _(text):
     assert text == "", text
 
@@ -342,10 +468,9 @@ def commands():
     assert len(names) > 10, text
     found = {}
     for name in names:
-        before = help_of(name).split("\n\n")[2]  # usage, summary, words
-        synopsis = help_of(name).split("\n")[0].split()[3:4]
-        words = re.findall(r"^  ([a-z-]+) +\S", before, flags=re.M)
-        found[name] = [word for word in words if synopsis and word in synopsis[0].split("|")]
+        lines = help_of(name).split("\n\n")[2].splitlines()  # behind usage and summary
+        words = [re.match(r"  ([a-z-]+)  +\S", line) for line in lines]
+        found[name] = [word[1] for word in words] if all(words) else []
     return found
 
 
@@ -356,7 +481,7 @@ def each(check, wanted=lambda row: True):
         if wanted(row):
             try:
                 check(row)
-            except AssertionError as error:
+            except Exception as error:  # so that one bad row does not hide the others
                 wrong.append(f"{name}: {error}")
     assert not wrong, "\n".join(wrong)
 
@@ -387,7 +512,7 @@ def _():
     there = set()
     for command, words in commands().items():
         there |= {f"{command} {word}" for word in words} or {command}
-    assert there == set(TABLE), (there - set(TABLE), set(TABLE) - there)
+    assert there == set(TABLE) - {"check"}, (there - set(TABLE), set(TABLE) - there)
 
 
 @test("each prints what it should")
@@ -490,7 +615,8 @@ class Impostor:
         while True:
             connection, _ = self.listener.accept()
             self.connections.append(connection)
-            connection.sendall(self.says)
+            if self.says:
+                connection.sendall(self.says)
             if self.hello:
                 threading.Thread(target=self.hello, args=(connection,), daemon=True).start()
 
@@ -505,7 +631,12 @@ def two_ways(run, code):
 
 
 def connecting(row):
-    return row.connects
+    return row.connects and not row.verdict
+
+
+def speaking(row):
+    """It knows what a broker says."""
+    return connecting(row) and row.words != ["stdio"]
 
 
 @test("exit code 2: each says which option it does not know, and takes no operand too many")
@@ -548,13 +679,13 @@ def _():
 @test("exit code 6: each gives a broker up that does not answer", linux_only=SOCKETS)
 def _():
     deaf = Impostor()
-    each(lambda row: two_ways(lambda more: deaf.run(*row.words, *more), 6), connecting)
+    each(lambda row: two_ways(lambda more: deaf.run(*row.words, *more), 6), speaking)
 
 
 @test("exit code 9: each says that it is no broker that listens", linux_only=SOCKETS)
 def _():
     web = Impostor(b"HTTP/1.1 400 Bad Request\r\n\r\n")
-    each(lambda row: two_ways(lambda more: web.run(*row.words, *more), 9), connecting)
+    each(lambda row: two_ways(lambda more: web.run(*row.words, *more), 9), speaking)
 
 
 @test("exit code 1: a full disk is an error of whoever prints", linux_only="/dev/full")
@@ -592,7 +723,7 @@ def _():
         process.wait(PATIENCE_S)
         assert process.returncode == 130 and not process.stderr.read(), process.args
 
-    each(check, connecting)
+    each(check, speaking)
 
 
 def is_connected(name, process):
@@ -606,12 +737,16 @@ def prepare():
     """What the rows' other ends need."""
     with open(os.path.join(folder, "large"), "wb") as file:
         file.write(bytes(17 << 20))
-    return world.broker.ready("serve", "w.fails", "--exec", "exit 3")
+    return [
+        world.broker.ready("serve", "w.fails", "--exec", "exit 3"),
+        world.broker.ready("sub", "v.none", "--as", "twins"),
+        world.broker.ready("sub", "v.none", "--as", "twins"),
+    ]
 
 
 @test("the other exit codes: each that a command can end with, and the reason why not for all else")
 def _():
-    service = prepare()
+    others = prepare()
 
     def check(row):
         for code in CODES:
@@ -625,8 +760,29 @@ def _():
             elif isinstance(how, list):
                 two_ways(lambda more: world.run(*how, *more), code)
 
-    each(check)
-    service.kill()
+    each(check, lambda row: not row.verdict)
+    for other in others:
+        other.kill()
+
+
+@test("check: its exit codes are its own, and it says what is wrong on standard output")
+def _():
+    nobody = PANPIPE + ["-b", "e2e-nobody", "--timeout", "100ms"]
+    for code, status, words in (
+        (0, "ok", ["check"]),
+        (1, "warn", ["check", "memory", "--warn", "1k"]),
+        (2, "critical", ["check", "memory", "--crit", "2k"]),
+        (2, "critical", ["check", "slow", "--crit", "0"]),
+    ):
+        done = world.run(*words, "--json")
+        assert done.code == code and not done.err, done
+        assert {one["status"] for one in json.loads(done.out)} == {status}, done
+        assert status.lower() in world.run(*words).out.decode().lower()
+    for what, code in (("alive", 2), ("memory", 3), ("slow", 3), ("queues", 3), ("all", 2)):
+        done = end_of(start(nobody + ["check", what]))
+        assert done.code == code and done.out.startswith(b"" if what == "all" else what.encode())
+        told = json.loads(end_of(start(nobody + ["check", what, "--json"])).out)
+        check_schema(told, [CHECK])
 
 
 # --- what else goes wrong -------------------------------------------------------------------------
@@ -684,7 +840,7 @@ def _():
             done = dying.run(*row.words, *more)
             assert done.code == 3 and "broker" in done.err, done
 
-    each(check, lambda row: row.connects and row.words != ["stdio"])
+    each(check, speaking)
 
 
 @test("a broker that is killed while they wait: exit code 3, and a word")
@@ -695,7 +851,7 @@ def _():
         process = broker.start(*row.waits, "--as", name, stdin=subprocess.PIPE)
         eventually(
             lambda: process.poll() is not None
-            or len(json.loads(broker.run("ls", "clients", "--json").out)) == 2,
+            or len(json.loads(broker.run("ls", "clients", "--json").out)) >= 2,
             "it is connected",
         )
         broker.process.kill()
@@ -714,9 +870,11 @@ def _():
 
 
 def mistyped(word):
-    """The word without its middle letter, or with one more."""
+    """The word with two letters swapped, or one more."""
     middle = len(word) // 2
-    return word[:middle] + word[middle + 1 :] if len(word) > 3 else word + word[-1]
+    if len(word) < 4 or word[middle] == word[middle - 1]:
+        return word + word[-1]
+    return word[: middle - 1] + word[middle] + word[middle - 1] + word[middle + 1 :]
 
 
 @test("a mistyped command, word or option: each is told what was meant")
@@ -756,7 +914,7 @@ def _():
         for line in lines:
             try:
                 run_example(line, tools)
-            except AssertionError as error:
+            except Exception as error:  # so that one bad row does not hide the others
                 wrong.append(f"{line}: {error}")
     assert not wrong, "\n".join(wrong)
 

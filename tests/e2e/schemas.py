@@ -44,6 +44,10 @@ def fits(value, schema, where):
     return None if good else f"{where} is {value!r}"
 
 
+def anything(_):
+    return True
+
+
 def one_of(*words):
     return lambda value: value in words
 
@@ -90,28 +94,25 @@ SUB = {
     "lost": count,
     "in_flight": count,
 }
+TO = {"client": count, "name": str, "kind": str, "group": maybe(str), "lost": count}
 SUBJECT = {
     "subject": str,
-    "published": count,
-    "calls": count,
-    "published_bytes": count,
-    "deliveries": count,
-    "no_receiver": count,
-    "refused": count,
-    "from": [{"client": count, "name": str, "messages": count}],
+    "from": [{"client": count, "name": maybe(str), "messages": count}],
     "from_others": count,
-    "to": [
-        {"client": count, "name": str, "kind": str, "group": maybe(str), "lost": count},
-    ],
+    "to": [TO],
     "receivers": count,
 }
+SUBJECT.update(
+    (name, count)
+    for name in "published calls published_bytes deliveries no_receiver refused".split()
+)
 SERVICE = {
     "pattern": str,
     "client": count,
     "name": str,
     "exclusive": bool,
     "max_inflight": count,
-    "doc": lambda value: True,
+    "doc": anything,
 }
 STATS = {
     "broker": str,
@@ -132,8 +133,64 @@ STATS.update(
     " deliveries no_receiver refused lost calls answers late_answers calls_open notes errors taps"
     " missed".split()
 )
-BENCH = {"bench": str, "size_bytes": count, "lost": count, "reordered": count}
-BENCH.update((name, count) for name in "sent received".split())
+EVENT = {
+    "n": count,
+    "ts": count,
+    "event": str,
+    "client?": count,
+    "name?": maybe(str),
+    "pid?": maybe(count),
+    "exe?": maybe(str),
+    "user?": maybe(str),
+    "why?": maybe(str),
+    "text?": maybe(str),
+    "by?": maybe((str, int)),
+}
+EVENT.update(
+    (name + "?", count)
+    for name in "age_ms published delivered lost queued_bytes slow_ms count drain_ms".split()
+)
+RECORD = {
+    "n": count,
+    "missed": count,
+    "ts": count,
+    "kind": one_of("pub", "call", "answer", "error"),
+    "subject": str,
+    "from": count,
+    "name": str,
+    "pid": count,
+    "size_bytes": count,
+    "to": count,
+    "refused": count,
+    "receivers": [list],
+    "body": anything,
+    "whole": bool,
+    "time_us?": maybe(number),
+}
+SHOWN_CLIENT = {
+    **CLIENT,
+    "subscriptions": [SUB],
+    "sends": [{"subject": str, "messages": count}],
+    "events": [EVENT],
+}
+SETTINGS = dict.fromkeys(
+    "workers frame_max queue_high queue_low queue_hard read_ahead stall_ms stall_rate half_frame_ms"
+    " half_frame_rate silent_ms subs calls_open connections connections_user call_deadline_ms"
+    " drain_ms idle_exit_ms".split(),
+    count,
+)
+SHOWN_BROKER = {**STATS, "settings": SETTINGS}
+CHECK = {
+    "check": str,
+    "status": one_of("ok", "warn", "critical", "unknown"),
+    "text": str,
+    "warn": maybe(number),
+    "crit": maybe(number),
+    "value": maybe(number),
+}
+ERROR = {"code": str, "exit": count, "text": str, "hint": str}
+BENCH = {"bench": str, "received": count}
+BENCH.update((name, count) for name in "size_bytes? sent? lost? reordered?".split())
 BENCH.update(
     (name, number)
     for name in "outstanding? clients? time_ms messages_per_s mb_per_s min_us? avg_us? p50_us p90_us"
