@@ -2,7 +2,9 @@
 
 #include "reply.h"
 #include "report.h"
+#include "settings.h"
 #include "stop.h"
+#include "wire/envelope.h"
 
 bool control_may_operate(const struct request_in *in)
 {
@@ -40,6 +42,23 @@ enum ppi_verdict control_sys_clients(const struct request_in *in)
 enum ppi_verdict control_sys_subs(const struct request_in *in)
 {
     return sys_report(in, report_subs);
+}
+
+static void pack_setting(void *packer, const char *name, uint64_t value)
+{
+    ppi_pack_text(packer, name);
+    msgpack_pack_uint64(packer, value);
+}
+
+static void report_settings(msgpack_packer *packer, struct broker *broker)
+{
+    msgpack_pack_map(packer, settings_each(&broker->settings, NULL, NULL));
+    settings_each(&broker->settings, pack_setting, packer);
+}
+
+enum ppi_verdict control_sys_settings(const struct request_in *in)
+{
+    return sys_report(in, report_settings);
 }
 
 enum ppi_verdict control_sys_stop(const struct request_in *in)
