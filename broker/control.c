@@ -290,6 +290,7 @@ static const struct method {
     { "$sys.events", control_sys_events, REQUEST_ONLY },
     { "$sys.tap", control_sys_tap, REQUEST_ONLY },
     { "$sys.kick", control_sys_kick, REQUEST_ONLY },
+    { "$sys.subjects", control_sys_subjects, REQUEST_ONLY },
     { "$sys.settings", control_sys_settings, REQUEST_ONLY },
     { "$sys.stop", control_sys_stop, 0 },
 };
