@@ -152,7 +152,6 @@ EVENT.update(
 )
 RECORD = {
     "n": count,
-    "missed": count,
     "ts": count,
     "kind": one_of("pub", "call", "answer", "error"),
     "subject": str,
@@ -163,14 +162,17 @@ RECORD = {
     "to": count,
     "refused": count,
     "receivers": [list],
-    "body": anything,
+    "params?": list,
+    "result?": anything,
+    "error?": anything,
+    "body?": {"$bin": str},
     "whole": bool,
     "time_us?": maybe(number),
 }
 SHOWN_CLIENT = {
     **CLIENT,
     "subscriptions": [SUB],
-    "sends": [{"subject": str, "messages": count}],
+    "publishes": [{"subject": str, "messages": count}],
     "events": [EVENT],
 }
 SETTINGS = dict.fromkeys(
@@ -186,18 +188,34 @@ CHECK = {
     "text": str,
     "warn": maybe(number),
     "crit": maybe(number),
-    "value": maybe(number),
+    "value?": number,
 }
 ERROR = {"code": str, "exit": count, "text": str, "hint": str}
 BENCH = {"bench": str, "received": count}
 BENCH.update((name, count) for name in "size_bytes? sent? lost? reordered?".split())
 BENCH.update(
     (name, number)
-    for name in "outstanding? clients? time_ms messages_per_s mb_per_s min_us? avg_us? p50_us p90_us"
-    " p99_us p999_us max_us? own_cpu_per_message_ns broker_cpu_per_message_ns".split()
+    for name in "outstanding? clients? time_ms messages_per_s mb_per_s min_us? avg_us? p50_us? p90_us?"
+    " p99_us? p999_us? max_us? own_cpu_per_message_ns broker_cpu_per_message_ns".split()
 )
 
 
 def check_schema(value, schema):
     wrong = fits(value, schema, "it")
     assert wrong is None, wrong
+
+RATES = dict.fromkeys("in_per_s out_per_s bytes_in_per_s bytes_out_per_s".split(), number)
+TOP = {
+    "interval_ms": number,
+    "stats": {
+        **{name: schema for name, schema in STATS.items() if name != "times"},
+        **RATES,
+        "cpu_per_s": number,
+        "p50_us": maybe(number),
+        "p99_us": maybe(number),
+    },
+    "clients": [
+        {**CLIENT, **RATES, "slow": bool, "blocked": bool, "held_by_name": maybe(str)},
+    ],
+    "subjects": [anything],
+}

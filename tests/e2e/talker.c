@@ -45,16 +45,18 @@ static int fail(const char *what, int status)
 
 /* --- getting --------------------------------------------------------------------------------- */
 
-static struct stream *stream_of(const char *name)
+static struct stream *stream_of(const pp_message *message)
 {
     int i = 0;
 
-    while (i < stream_count && strcmp(streams[i].subject, name) != 0)
+    while (i < stream_count &&
+           (strlen(streams[i].subject) != message->subject_length ||
+            memcmp(streams[i].subject, message->subject, message->subject_length) != 0))
         i++;
     if (i == STREAMS)
         abort();
     if (i == stream_count) {
-        snprintf(streams[i].subject, sizeof streams[i].subject, "%s", name);
+        memcpy(streams[i].subject, message->subject, message->subject_length);
         stream_count++;
     }
     return &streams[i];
@@ -62,7 +64,7 @@ static struct stream *stream_of(const char *name)
 
 static void on_message(void *context, const pp_message *message)
 {
-    struct stream *stream = stream_of(message->subject);
+    struct stream *stream = stream_of(message);
     const uint8_t *params = message->params;
     uint64_t number = 0;
 
