@@ -12,7 +12,7 @@
 const char *complete_list(enum operand kind)
 {
     switch (kind) {
-    case OPERAND_CLIENT: return "ls clients --format '{name}'";
+    case OPERAND_CLIENT: return "ls clients --where name!=panpipe-ls --format '{name}'";
     case OPERAND_SUBJECT: return "ls subjects --format '{subject}'";
     case OPERAND_NONE:
     case OPERAND_TEXT:

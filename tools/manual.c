@@ -209,17 +209,30 @@ static void print_fields(unsigned of)
     }
 }
 
-/* What all of a command's words print. */
+/* Do a command's words print different things? */
+static bool words_differ(const struct command *command)
+{
+    for (const struct command_word *at = command->words; at != NULL && at->name != NULL; at++)
+        if (at->fields != command->words->fields)
+            return true;
+    return false;
+}
+
 static void print_all_fields(const struct command *command)
 {
-    unsigned of = command->fields;
+    unsigned of = command->words != NULL ? command->words->fields : command->fields;
 
-    for (const struct command_word *at = command->words; at != NULL && at->name != NULL; at++)
-        of |= at->fields;
     if (of == FIELDS_NONE)
         return;
     out_text(".SH FIELDS\nWhat \\-\\-json prints, and \\-\\-format takes:\n");
-    print_fields(of);
+    if (!words_differ(command)) {
+        print_fields(of);
+        return;
+    }
+    for (const struct command_word *at = command->words; at->name != NULL; at++) {
+        out_format(".SS panpipe %s %s\n", command->name, at->name);
+        print_fields(at->fields);
+    }
 }
 
 void manual_command(const struct command *command)
