@@ -61,12 +61,18 @@ static const struct kind {
 static struct {
     const char *what;
     bool json;
+    void (*ready)(void); /* NULL: nothing is to be readied */
 } error;
 
 void error_begin(const char *what, bool json)
 {
     error.what = what;
     error.json = json;
+}
+
+void error_before(void (*ready)(void))
+{
+    error.ready = ready;
 }
 
 void error_clean(char *text)
@@ -84,6 +90,8 @@ int error_say(int code, const char *name, const char *why, const char *hint)
 {
     char clean[WHY_MAX];
 
+    if (error.ready != NULL)
+        error.ready();
     snprintf(clean, sizeof clean, "%s", why);
     error_clean(clean);
     if (error.json) {
