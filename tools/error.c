@@ -77,9 +77,7 @@ void error_before(void (*ready)(void))
 
 void error_clean(char *text)
 {
-    for (char *at = text; *at != '\0'; at++)
-        if ((unsigned char)*at < 0x20 || *at == 0x7F)
-            *at = ' ';
+    text_clean(text, strlen(text));
     if (!text_is_utf8(text, strlen(text)))
         for (char *at = text; *at != '\0'; at++)
             if ((unsigned char)*at >= 0x80)
