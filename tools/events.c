@@ -177,19 +177,16 @@ static int check_kinds(void)
     return GO_ON;
 }
 
-/* --since is a time, or the number of an event. */
+/* --since is a time, to the second, or the number of an event. */
 static int take_since(void)
 {
     char *end;
-    struct timespec now;
 
     if (given.since == NULL)
         return GO_ON;
     int time_ms = options_time(given.since);
     if (time_ms > 0) {
-        timespec_get(&now, TIME_UTC);
-        since_ms =
-            (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000 - (uint64_t)time_ms;
+        since_ms = (uint64_t)time(NULL) * 1000 - (uint64_t)time_ms;
         return GO_ON;
     }
     next = strtoull(given.since, &end, 10);
