@@ -6,8 +6,7 @@
 #include "stop.h"
 #include "wire/envelope.h"
 
-/* May the peer operate the broker? Its own user may, and root. */
-static bool may_operate(const struct request_in *in)
+bool control_may_operate(const struct request_in *in)
 {
     if (report_is_operator(in->peer))
         return true;
@@ -20,7 +19,7 @@ static enum ppi_verdict sys_report(const struct request_in *in,
 {
     struct reply reply;
 
-    if (!may_operate(in))
+    if (!control_may_operate(in))
         return PPI_NEXT;
     worker_write_begin(in->worker); /* everything stands still: the figures agree */
     reply_begin(&reply, in->frame->id);
@@ -64,9 +63,18 @@ enum ppi_verdict control_sys_settings(const struct request_in *in)
 
 enum ppi_verdict control_sys_stop(const struct request_in *in)
 {
-    if (!may_operate(in))
+    struct option known[] = { { .name = "drain_ms", .type = OPTION_NUMBER } };
+
+    if (!control_may_operate(in) || !in_options(in, 0, known, PPI_COUNT(known)))
         return PPI_NEXT;
+    if (known[0].number > STOP_DRAIN_MS_MAX) {
+        in_fail(in, "E_ARG", "option 'drain_ms' is at most 3,600,000 ms");
+        return PPI_NEXT;
+    }
     in_answer_nil(in);
-    stop_begin(in->worker->broker, 1);
+    if (known[0].given)
+        stop_begin_within(in->worker->broker, (uint32_t)known[0].number);
+    else
+        stop_begin(in->worker->broker, 1);
     return PPI_NEXT;
 }

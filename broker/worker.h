@@ -29,6 +29,7 @@ struct counts {
     uint64_t frames_in, published, delivered_messages, refused, no_receiver;
     uint64_t calls, answers, late_answers, notes;
     uint64_t denied; /* connections of those who may not */
+    uint64_t missed; /* records and events that their receivers had no room for */
     uint64_t errors; /* control requests answered with one */
 };
 
