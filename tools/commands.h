@@ -13,6 +13,7 @@ extern const struct option sub_options[];
 
 int bench(const struct cli *cli);
 int describe(const struct cli *cli);
+int doctor(const struct cli *cli);
 int list(const struct cli *cli);
 int ping(const struct cli *cli);
 int pub(const struct cli *cli);

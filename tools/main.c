@@ -57,6 +57,13 @@ static const struct command commands[] = {
       false },
     { "ls", "list clients or subscriptions", "clients|subs", 1, 1, NULL, "", "panpipe ls clients",
       list, false },
+    { "doctor", "find out why the broker cannot be reached", "", 0, 0, NULL,
+      "Looks at the place, who listens there, whether it may be opened, what else runs, whether a\n"
+      "broker would be started and how the last start went, and at limits: ok, warn or FAIL, what\n"
+      "was found, and what to do. Starts nothing, and sends nothing to another user's program.\n"
+      "The exit code is that of the first failure; 0 with warnings only. --timeout: how long it\n"
+      "waits for an answer (2s).\n",
+      "panpipe doctor -b default", doctor, false },
     { "stop", "let the broker send what is queued and leave", "", 0, 0, NULL, "", "panpipe stop",
       stop, false },
     { "stdio", "join standard input and output to the broker", "", 0, 0, NULL,
