@@ -115,9 +115,9 @@ static bool is_answer(struct talk *talk, json_t *frame, enum talk_end *end, json
     *end = TALK_STRANGE;
     if (!json_is_integer(json_array_get(frame, 0)))
         return true; /* no array, or no frame */
-    if (json_integer_value(json_array_get(frame, 0)) != 1)
-        return false; /* somebody else's business: a note, say */
-    if (json_array_size(frame) != 4 ||
+    if (json_integer_value(json_array_get(frame, 0)) == 2)
+        return false; /* a note; requests nobody has for us */
+    if (json_integer_value(json_array_get(frame, 0)) != 1 || json_array_size(frame) != 4 ||
         json_integer_value(json_array_get(frame, 1)) != (json_int_t)talk->asked)
         return true;
     *end = json_is_null(error) ? TALK_ANSWER : TALK_ERROR;
