@@ -8,12 +8,12 @@
 #include "calls.h"
 #include "control_describe.h"
 #include "control_subs.h"
+#include "control_sys.h"
 #include "io/timer.h"
 #include "log.h"
 #include "reply.h"
 #include "report.h"
 #include "router.h"
-#include "stop.h"
 #include "subs.h"
 #include "ticker.h"
 #include "wire/envelope.h"
@@ -234,7 +234,7 @@ static enum ppi_verdict cancel(const struct request_in *in)
     return PPI_NEXT;
 }
 
-/* --- $ping, $bye, $sys ----------------------------------------------------------------------- */
+/* --- $ping, $bye ----------------------------------------------------------------------------- */
 
 static enum ppi_verdict ping(const struct request_in *in)
 {
@@ -264,54 +264,6 @@ void control_goodbye(struct worker *worker, struct peer *peer)
     ticker_wake(worker->broker);
 }
 
-/* May the peer operate the broker? Its own user may, and root. */
-static bool may_operate(const struct request_in *in)
-{
-    if (report_is_operator(in->peer))
-        return true;
-    in_fail(in, "E_PERM", "only the broker's own user may do this");
-    return false;
-}
-
-static enum ppi_verdict sys_report(const struct request_in *in,
-                                   void (*report)(msgpack_packer *, struct broker *))
-{
-    struct reply reply;
-
-    if (!may_operate(in))
-        return PPI_NEXT;
-    worker_write_begin(in->worker); /* everything stands still: the figures agree */
-    reply_begin(&reply, in->frame->id);
-    report(&reply.packer, in->worker->broker);
-    worker_write_end(in->worker);
-    reply_end(in->worker, in->peer, &reply);
-    return PPI_NEXT;
-}
-
-static enum ppi_verdict sys_stats(const struct request_in *in)
-{
-    return sys_report(in, report_stats);
-}
-
-static enum ppi_verdict sys_clients(const struct request_in *in)
-{
-    return sys_report(in, report_clients);
-}
-
-static enum ppi_verdict sys_subs(const struct request_in *in)
-{
-    return sys_report(in, report_subs);
-}
-
-static enum ppi_verdict sys_stop(const struct request_in *in)
-{
-    if (!may_operate(in))
-        return PPI_NEXT;
-    in_answer_nil(in);
-    stop_begin(in->worker->broker, 1);
-    return PPI_NEXT;
-}
-
 /* --- dispatch -------------------------------------------------------------------------------- */
 
 enum {
@@ -337,10 +289,11 @@ static const struct method {
     { "$describe", control_describe, REQUEST_ONLY },
     { "$unsub", control_unsubscribe, URGENT },
     { "$bye", bye, 0 }, /* see control_urgent */
-    { "$sys.stats", sys_stats, REQUEST_ONLY },
-    { "$sys.clients", sys_clients, REQUEST_ONLY },
-    { "$sys.subs", sys_subs, REQUEST_ONLY },
-    { "$sys.stop", sys_stop, 0 },
+    { "$sys.stats", control_sys_stats, REQUEST_ONLY },
+    { "$sys.clients", control_sys_clients, REQUEST_ONLY },
+    { "$sys.subs", control_sys_subs, REQUEST_ONLY },
+    { "$sys.settings", control_sys_settings, REQUEST_ONLY },
+    { "$sys.stop", control_sys_stop, 0 },
 };
 
 static const struct method *method_of(const struct ppi_frame *frame)

@@ -197,19 +197,11 @@ static void report_on(const struct bench_result *result)
     }
     set_real(report, "own_cpu_per_message_ns", (double)result->own_cpu_ns / each);
     set_real(report, "broker_cpu_per_message_ns", (double)result->broker_cpu_ns / each);
-    print_record(report, session.cli->json);
+    print_record(report);
     json_decref(report);
 }
 
 /* --- the command ----------------------------------------------------------------------------- */
-
-static const struct kind *find(const char *name)
-{
-    for (size_t i = 0; i < COUNT_OF(kinds); i++)
-        if (strcmp(kinds[i].name, name) == 0)
-            return &kinds[i];
-    return NULL;
-}
 
 /* Fills in what the user did not say. */
 static int settle(const struct cli *cli)
@@ -252,15 +244,9 @@ static int judge(const struct bench_result *result)
 
 int bench(const struct cli *cli)
 {
-    static const char *const names[] = { "pub", "sub", "fan", "req", NULL };
     struct bench_result result = { 0 };
-    const struct kind *kind = find(cli->operands[0]);
-    const char *meant = options_meant(cli->operands[0], names);
+    const struct kind *kind = &kinds[cli->word];
 
-    if (kind == NULL && meant != NULL)
-        return error_use("unknown measurement %.60s; did you mean %s?", cli->operands[0], meant);
-    if (kind == NULL)
-        return error_use("unknown measurement %.60s: pub, sub, fan or req", cli->operands[0]);
     given.kind = kind->name;
     int code = settle(cli);
     if (code == GO_ON)

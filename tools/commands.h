@@ -1,10 +1,24 @@
-/* commands.h: the commands, one file each. A function returns the exit code. */
+/* commands.h: the commands, one file each; commands.c is their table. A function returns the exit
+ * code. */
 #ifndef COMMANDS_H
 #define COMMANDS_H
 
 #include "cli.h"
 
+/* In the order of --help; one without a name ends it. */
+extern const struct command commands[];
+extern const char *const command_groups[GROUP_COUNT];
+
+/* The command of that name, or NULL; which one could have been meant, or NULL. */
+const struct command *command_find(const char *name);
+const char *command_meant(const char *name);
+
+/* Which of the words that is, or -1; says what is wrong. */
+int command_word(const struct command *command, const char *name);
+
 extern const struct option bench_options[];
+extern const struct option events_options[];
+extern const struct option monitor_options[];
 extern const struct option ping_options[];
 extern const struct option pub_options[];
 extern const struct option req_options[];
@@ -14,7 +28,9 @@ extern const struct option sub_options[];
 int bench(const struct cli *cli);
 int describe(const struct cli *cli);
 int doctor(const struct cli *cli);
+int events(const struct cli *cli);
 int list(const struct cli *cli);
+int monitor(const struct cli *cli);
 int ping(const struct cli *cli);
 int pub(const struct cli *cli);
 int req(const struct cli *cli);

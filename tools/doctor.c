@@ -138,8 +138,19 @@ static void print_json(const struct doctor *doctor)
                                          worst != NULL ? text_of(worst, "do") : "", "exit_code",
                                          doctor->code, "checks", doctor->checks));
 
-    print_record(report, true);
+    print_record(report);
     json_decref(report);
+}
+
+static void print_report(const struct doctor *doctor)
+{
+    if (print_is_text())
+        print_text(doctor);
+    else if (doctor->cli->json)
+        print_json(doctor);
+    else
+        for (size_t i = 0; i < json_array_size(doctor->checks); i++)
+            print_record(json_array_get(doctor->checks, i));
 }
 
 static void forget(struct doctor *doctor)
@@ -173,7 +184,7 @@ int doctor(const struct cli *cli)
     }
     for (size_t i = 0; i < COUNT_OF(checks); i++)
         checks[i](&doctor);
-    cli->json ? print_json(&doctor) : print_text(&doctor);
+    print_report(&doctor);
     forget(&doctor);
     return doctor.code;
 }

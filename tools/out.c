@@ -42,6 +42,11 @@ void out_format(const char *format, ...)
     out_bytes(text, length < (int)sizeof text ? (size_t)length : sizeof text - 1);
 }
 
+int out_width(void)
+{
+    return 0;
+}
+
 size_t out_size(void)
 {
     return out.bytes.size;

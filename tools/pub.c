@@ -50,7 +50,7 @@ static void print_receipt(const pp_receipt *receipt)
         json_must(json_pack("{s:I,s:I,s:I}", "matched", (json_int_t)receipt->matched, "queued",
                             (json_int_t)receipt->queued, "refused", (json_int_t)receipt->refused));
 
-    print_event(event, session.cli->json);
+    print_event(event);
     json_decref(event);
 }
 

@@ -52,6 +52,21 @@ int text_width(const char *text)
     return width;
 }
 
+int text_cut(char *text, int columns)
+{
+    int width = text_width(text);
+    char *at = text;
+
+    if (width <= columns || columns < 1)
+        return width;
+    for (int left = columns - 1; left > 0; left--)
+        do
+            at++;
+        while (((unsigned char)*at & 0xC0) == 0x80);
+    memcpy(at, "~", 2);
+    return columns;
+}
+
 /* --- base64 ---------------------------------------------------------------------------------- */
 
 static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";

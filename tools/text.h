@@ -12,6 +12,9 @@ bool text_is_utf8(const char *text, size_t size);
 /* How many columns a terminal shows it in: one for each letter. */
 int text_width(const char *text);
 
+/* Cuts it to at most so many columns, the last of which is a ~ then. How many it has now. */
+int text_cut(char *text, int columns);
+
 /* Base64, with padding; adds it to out, without a zero at the end. */
 void text_to_base64(struct bytes *out, const void *data, size_t size);
 /* false: it is none. */

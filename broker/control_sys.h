@@ -1,0 +1,13 @@
+/* control_sys.h: the control methods $sys..., for the operator; SYS.md. */
+#ifndef CONTROL_SYS_H
+#define CONTROL_SYS_H
+
+#include "control_in.h"
+
+enum ppi_verdict control_sys_stats(const struct request_in *in);
+enum ppi_verdict control_sys_clients(const struct request_in *in);
+enum ppi_verdict control_sys_subs(const struct request_in *in);
+enum ppi_verdict control_sys_settings(const struct request_in *in);
+enum ppi_verdict control_sys_stop(const struct request_in *in);
+
+#endif
