@@ -20,6 +20,9 @@
 enum { PATIENCE_MS = 2000 };
 
 static void set_words(json_t *check, const char *field, const char *format, va_list arguments)
+    PRINTF_LIKE(3, 0);
+
+static void set_words(json_t *check, const char *field, const char *format, va_list arguments)
 {
     char words[DOCTOR_WORDS_MAX];
 
