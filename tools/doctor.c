@@ -156,8 +156,13 @@ static void print_report(const struct doctor *doctor)
             print_record(json_array_get(doctor->checks, i));
 }
 
-static void forget(struct doctor *doctor)
+static void leave(struct doctor *doctor)
 {
+    json_t *nil = NULL;
+
+    if (doctor->answers)
+        talk_ask(&doctor->talk, "$bye", "\x90", 1, &nil);
+    json_decref(nil);
     talk_close(&doctor->talk);
     json_decref(doctor->hello);
     json_decref(doctor->stats);
@@ -182,12 +187,12 @@ int doctor(const struct cli *cli)
     doctor.checks = json_must(json_array());
     int status = doctor_look(&doctor);
     if (status != PP_OK) {
-        forget(&doctor);
+        leave(&doctor);
         return error_status(status, pp_detail());
     }
     for (size_t i = 0; i < COUNT_OF(checks); i++)
         checks[i](&doctor);
     print_report(&doctor);
-    forget(&doctor);
+    leave(&doctor);
     return doctor.code;
 }

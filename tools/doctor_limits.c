@@ -12,24 +12,24 @@ enum { CONNECTIONS = 16384, SPARE = 64, FEW = 16 }; /* the first is the setting'
 
 /* --- handles --------------------------------------------------------------------------------- */
 
-/* Of the broker that runs; or of one that this user would start, which takes the hard limit. */
+/* Of who listens; or of a broker that this user would start, which takes the hard limit. */
 static void limits_of(const struct doctor *doctor, struct ppi_handles_report *handles,
                       uint64_t *connections)
 {
     pp_peer peer = { .size = sizeof peer };
     uint64_t pid = doctor_number(doctor->stats, "pid");
 
-    if (pid == 0 && doctor->answers && pp_peer_get(doctor->talk.stream, &peer) == PP_OK)
+    if (pid == 0 && doctor->connected == PP_OK && pp_peer_get(doctor->talk.stream, &peer) == PP_OK)
         pid = peer.pid;
     ppi_examine_handles(pid, handles);
-    if (!doctor->answers)
+    if (doctor->connected != PP_OK)
         handles->soft = handles->hard;
     if (doctor_number(doctor->stats, "handles") != 0)
         handles->open = doctor_number(doctor->stats, "handles");
     if (doctor_number(doctor->stats, "handles_max") != 0)
         handles->soft = doctor_number(doctor->stats, "handles_max");
     *connections = doctor_number(json_object_get(doctor->hello, "limits"), "connections");
-    if (*connections == 0)
+    if (*connections == 0 && doctor->connected != PP_OK)
         *connections = CONNECTIONS;
 }
 
@@ -46,15 +46,17 @@ void doctor_handles(struct doctor *doctor)
         doctor_found(doctor, "handles",
                      "the broker has %" PRIu64 " open, %s; connections = %" PRIu64, handles.open,
                      most, connections);
+    else if (doctor->connected == PP_OK)
+        doctor_found(doctor, "handles", "who listens has %" PRIu64 " open, %s", handles.open, most);
     else
         doctor_found(doctor, "handles", "a broker started here could have: %s", most);
     if (handles.soft == 0)
         return;
-    if (doctor->answers && handles.open + FEW > handles.soft)
+    if (doctor->connected == PP_OK && handles.open + FEW > handles.soft)
         doctor_fail(doctor, EXIT_LIMIT,
                     "hardly anybody can connect any more: raise its limit (ulimit -n, "
                     "LimitNOFILE=), or let clients go");
-    else if (handles.soft < connections + SPARE)
+    else if (connections != 0 && handles.soft < connections + SPARE)
         doctor_warn(doctor,
                     "enough for about %" PRIu64 " clients: raise the hard limit (ulimit -Hn, "
                     "LimitNOFILE=), or set connections to less than that",

@@ -70,8 +70,8 @@ static void examine_folder(struct doctor *doctor)
     bool bad = place->client == PP_EUNTRUSTED;
 
     if (place->folder_exists) {
-        doctor_found(doctor, "folder", "%s %s", place->folder,
-                     bad ? place->client_words : place->folder_words);
+        doctor_found(doctor, "folder", "%s%s %s", bad ? "not trusted: " : "",
+                     bad ? "" : place->folder, bad ? place->client_words : place->folder_words);
         if (bad)
             doctor_fail(doctor, EXIT_DENIED,
                         doctor->logical ? "make it its user's own: chmod go-w, chown; or remove it"
@@ -207,12 +207,12 @@ static void examine_foreign(struct doctor *doctor)
     char who[DOCTOR_WORDS_MAX];
     uint64_t pid;
 
-    if (doctor->place.client == PP_EUNTRUSTED)
+    int status = talk_open(&doctor->talk, doctor->name, doctor->scope, true, doctor->patience_ms);
+    if (status != PP_OK && doctor->place.client == PP_EUNTRUSTED)
         return; /* it is the place, of which was told already */
-    talk_open(&doctor->talk, doctor->name, doctor->scope, true, doctor->patience_ms);
     describe(&doctor->talk, who, &pid);
     talk_close(&doctor->talk);
-    doctor_found(doctor, "listener", "%s listens: neither you, nor root or the system", who);
+    doctor_found(doctor, "listener", "%s listens, and is not trusted", who);
     doctor_fail(doctor, EXIT_DENIED,
                 "nothing was sent to it; find out whose it is, or choose another name with -b");
 }
@@ -271,8 +271,13 @@ static void examine_strange(struct doctor *doctor, enum talk_end end)
     const char *words = doctor->talk.words;
 
     if (end == TALK_REFUSED) {
+        bool denied = strncmp(words, "E_PERM", strlen("E_PERM")) == 0;
+
         doctor_found(doctor, "answer", "it does not let you in: %s", words);
-        doctor_fail(doctor, EXIT_DENIED, "run as its user, or change its --access");
+        doctor_fail(doctor, denied ? EXIT_DENIED : EXIT_LIMIT,
+                    denied ? "run as its user, or change its --access"
+                           : "let others go, or raise connections, connections_user in its "
+                             "settings");
     } else if (end == TALK_SILENT) {
         doctor_found(doctor, "answer", "it did not answer within %d ms", doctor->patience_ms);
         doctor_fail(doctor, EXIT_TIMED_OUT,
@@ -323,7 +328,9 @@ void doctor_rights(struct doctor *doctor)
     }
     const char *version = json_string_value(json_object_get(doctor->stats, "version"));
     doctor_found(doctor, "rights",
-                 "you may operate it; up %" PRIu64 " s, clients %" PRIu64 ", denied %" PRIu64,
+                 "you may operate it; process %" PRIu64 ", up %" PRIu64 " s, clients %" PRIu64
+                 ", denied %" PRIu64,
+                 doctor_number(doctor->stats, "pid"),
                  doctor_number(doctor->stats, "uptime_ms") / 1000,
                  doctor_number(doctor->stats, "clients"), doctor_number(doctor->stats, "denied"));
     if (version == NULL || strcmp(version, PANPIPE_VERSION) == 0)

@@ -28,7 +28,7 @@ void talk_close(struct talk *talk);
 enum talk_end {
     TALK_ANSWER,  /* a new *result is the caller's */
     TALK_ERROR,   /* an error of the protocol, in words */
-    TALK_REFUSED, /* it was said that this user may not, in words */
+    TALK_REFUSED, /* a line for who is not let in, in words */
     TALK_STRANGE, /* what came is not the protocol */
     TALK_SILENT,  /* nothing came in time */
     TALK_ENDED    /* the connection, without a word */

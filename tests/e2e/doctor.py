@@ -138,7 +138,8 @@ def _():
     report.expect("place", "ok", re.escape(f'"{broker.name}" (-b)'))
     report.expect("listener", "ok", "process [1-9][0-9]*, .*panpiped")
     report.expect("answer", "ok", "as a broker")
-    report.expect("rights", "ok", "may operate it; up [0-9]+ s, clients 1, denied 0")
+    words = "may operate it; process [1-9][0-9]*, up [0-9]+ s, clients 1, denied 0"
+    report.expect("rights", "ok", words)
     report.expect("handles", "ok", "has [1-9][0-9]* open.*connections = 16384")
     report.expect("environment", "ok", r"^panpipe [0-9.]+; .*PANPIPE_NO_START=1")
     if not ON_WINE:
@@ -256,8 +257,14 @@ def _():
         os.mkdir(place + "-ours", 0o700)
         os.symlink(place + "-ours", place)
 
-    report = Report(XDG_RUNTIME_DIR=runtime_folder(open_to_all))
+    runtime = runtime_folder(open_to_all)
+    report = Report(XDG_RUNTIME_DIR=runtime)
     report.expect("folder", "FAIL", "mode 777: others could put a server there", "chmod", 4)
+    assert not [check for check in report.checks if check["check"] == "listener"]
+    with server(lambda end: end.sendall(b"x"), folder_of(runtime) + "/default.sock"):
+        report = Report(XDG_RUNTIME_DIR=runtime)
+        report.expect("folder", "FAIL", "not trusted", "", 4)
+        report.expect("listener", "FAIL", f"process {os.getpid()}.* is not trusted", "nothing was")
     Report(XDG_RUNTIME_DIR=runtime_folder(a_link)).expect("folder", "FAIL", "none", "", 4)
 
 
@@ -298,6 +305,20 @@ def _():
 def hear_out(end):
     while end.recv(65536):
         pass
+
+
+@test("a broker that takes no more clients says so: exit code 8")
+def _():
+    broker = Broker(settings="connections = 1;\n")
+    sub = broker.ready("sub", "a", "-n", "1")
+    report = Report("-b", broker.name)
+    report.expect("answer", "FAIL", "E_QUOTA connections", "raise connections", 8)
+    if not ON_WINE:
+        report.expect("handles", "ok", "who listens has [1-9][0-9]* open")
+    sub.kill()
+    sub.wait()
+    eventually(lambda: Report("-b", broker.name).code == 0, "it has gone")
+    broker.stop()
 
 
 @test("who listens and lets nobody in is found out: exit code 6", linux_only=SOCKETS)
@@ -546,6 +567,11 @@ def _():
             ends.enter_context(connect(broker))
         report = Report("-b", broker.name)
         report.expect("handles", "FAIL", "7[0-9] open, 80 at most", "LimitNOFILE", 8)
+        for _ in range(20):
+            ends.enter_context(connect(broker))
+        report = Report("-b", broker.name, "--timeout", "100ms")
+        report.expect("answer", "FAIL", "did not answer", "", 6)
+        report.expect("handles", "FAIL", "who listens has [78][0-9] open, 80 at most")
     eventually(lambda: Report("-b", broker.name).code == 0, "they have gone")
     broker.process.terminate()
     assert broker.process.wait(PATIENCE_S) == 0
