@@ -237,6 +237,22 @@ const struct command commands[] = {
                   "panpipe events -f --kind close,cut,denied\n",
       .exits = "6  --follow, --count and --for: fewer events came in that time\n",
       .run = events },
+    { .name = "doctor",
+      .summary = "find out why a broker cannot be reached",
+      .group = GROUP_LOOK,
+      .synopsis = "",
+      .fields = FIELDS_DOCTOR,
+      .details =
+          "Looks at the place, who listens there, whether you may open it, what else runs, "
+          "whether\n"
+          "a broker would be started and how the last start went, and at limits: ok, warn or "
+          "FAIL,\n"
+          "what was found, and what to do. It works without a broker, starts none, and sends\n"
+          "nothing to another user's program. --timeout: how long to wait for an answer (2s).\n"
+          "The exit code is that of the first failure; with warnings only it is 0.\n",
+      .examples = "panpipe doctor\n"
+                  "panpipe doctor -b mine --json\n",
+      .run = doctor },
     { .name = "ping",
       .summary = "measure round trips to the broker",
       .group = GROUP_MEASURE,
@@ -317,6 +333,18 @@ const struct command commands[] = {
       .examples = "panpipe errors E_SLOW\n",
       .exits = "11 there is no such error\n",
       .run = errors },
+    { .name = "help",
+      .summary = "explain a command, print manual pages and completions",
+      .group = GROUP_OPERATE,
+      .synopsis = "[COMMAND]",
+      .operands_max = 1,
+      .first = OPERAND_COMMAND,
+      .options = help_options,
+      .details = "What --man and --completion print comes with an installation.\n",
+      .examples = "panpipe help sub\n"
+                  "panpipe help --completion bash >~/.local/share/bash-completion/completions/"
+                  "panpipe\n",
+      .run = help },
     { .name = NULL },
 };
 
@@ -328,13 +356,16 @@ const struct command *command_find(const char *name)
     return NULL;
 }
 
-const char *command_meant(const char *name)
+int command_unknown(const char *name)
 {
     const char *names[NAMES_MAX + 1] = { NULL };
 
     for (size_t i = 0; i < NAMES_MAX && commands[i].name != NULL; i++)
         names[i] = commands[i].name;
-    return options_meant(name, names);
+    const char *meant = options_meant(name, names);
+    if (meant != NULL)
+        return error_use("unknown command %.60s; did you mean %s?", name, meant);
+    return error_use("unknown command %.60s", name);
 }
 
 int command_word(const struct command *command, const char *name)

@@ -9,9 +9,13 @@
 extern const struct command commands[];
 extern const char *const command_groups[GROUP_COUNT];
 
-/* The command of that name, or NULL; which one could have been meant, or NULL. */
+/* Options of every command (main.c). */
+extern const struct option global_options[];
+
+/* The command of that name, or NULL. _unknown: says that there is none, and which could have been
+ * meant; the exit code. */
 const struct command *command_find(const char *name);
-const char *command_meant(const char *name);
+int command_unknown(const char *name);
 
 /* Which of the words that is, or -1; says what is wrong. */
 int command_word(const struct command *command, const char *name);
@@ -19,6 +23,7 @@ int command_word(const struct command *command, const char *name);
 extern const struct option bench_options[];
 extern const struct option check_options[];
 extern const struct option events_options[];
+extern const struct option help_options[];
 extern const struct option kick_options[];
 extern const struct option ls_options[];
 extern const struct option monitor_options[];
@@ -33,7 +38,9 @@ int bench(const struct cli *cli);
 int check(const struct cli *cli);
 int describe(const struct cli *cli);
 int errors(const struct cli *cli);
+int doctor(const struct cli *cli);
 int events(const struct cli *cli);
+int help(const struct cli *cli);
 int kick(const struct cli *cli);
 int list(const struct cli *cli);
 int monitor(const struct cli *cli);
