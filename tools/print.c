@@ -101,6 +101,16 @@ static void flatten(json_t *flat, const char *before, const json_t *record)
     }
 }
 
+/* How much of a field's name stands in front of its value: not its unit, which stands behind it,
+ * unless another field has the name without: published, published_bytes. */
+static int label_of(const json_t *flat, const char *name)
+{
+    char label[PATH_MAX_BYTES];
+
+    snprintf(label, sizeof label, "%.*s", fields_label(name), name);
+    return (int)strlen(json_object_get(flat, label) == NULL ? label : name);
+}
+
 static void print_lines(json_t *flat)
 {
     struct bytes cell = { 0 };
@@ -110,13 +120,13 @@ static void print_lines(json_t *flat)
 
     json_object_foreach(flat, name, value)
     {
-        if (fields_label(name) > width)
-            width = fields_label(name);
+        if (label_of(flat, name) > width)
+            width = label_of(flat, name);
     }
     json_object_foreach(flat, name, value)
     {
         cell_value(&cell, value, fields_unit(name));
-        out_format("%-*.*s", width + BETWEEN, fields_label(name), name);
+        out_format("%-*.*s", width + BETWEEN, label_of(flat, name), name);
         out_text(cell.data);
         out_text("\n");
     }
