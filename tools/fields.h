@@ -21,7 +21,8 @@ enum fields {
     FIELDS_RESULTS = 1 << 9,
     FIELDS_TRIPS = 1 << 10,
     FIELDS_BENCH = 1 << 11,
-    FIELDS_PLACE = 1 << 12
+    FIELDS_PLACE = 1 << 12,
+    FIELDS_TOP = 1 << 13
 };
 
 struct field {
