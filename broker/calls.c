@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "call.h"
+#include "holds.h"
 #include "io/timer.h"
 #include "meta.h"
 #include "reply.h"
@@ -20,6 +21,14 @@ enum { EXPIRED_AT_ONCE = 64 };
 static const char server_gone[] = "E_GONE the server's connection ended before it answered";
 
 /* --- a request ------------------------------------------------------------------------------- */
+
+static void count(struct worker *worker, const struct peer *caller)
+{
+    struct traffic *traffic = route_traffic(worker, worker->called);
+
+    traffic->sums.calls++;
+    traffic_from(traffic, caller->id, 1);
+}
 
 /* Sends the request to the server chosen, which has room reserved. From then on the call may end
  * at any moment: its deadline, its caller, a stop; it is not looked at again. */
@@ -41,7 +50,8 @@ static void forward(struct worker *worker, struct call *call, struct sub *serve,
     ppi_link_unreserve(link, reserved - head_size - request->rest_size - tail_size);
     atomic_fetch_add_explicit(&serve->in_flight, 1, memory_order_relaxed);
     atomic_fetch_add_explicit(&serve->accepted, 1, memory_order_relaxed);
-    worker->counts.calls++;
+    if (PPI_FIGURES)
+        count(worker, call->caller);
     atomic_store(&call->open, true);
     worker_collect_parts(worker, link, parts, serve);
 }
@@ -152,7 +162,7 @@ enum ppi_verdict calls_request(struct worker *worker, const struct request *requ
     }
     while ((found = servers_find(worker, request->subject, request->subject_length, bytes,
                                  &serve)) == FOUND_FULL)
-        if (ppi_link_wait_for_room(&serve->peer->link, &request->caller->link)) {
+        if (hold_for(serve->peer, request->caller)) {
             ticker_wake(worker->broker);
             return PPI_HOLD;
         }

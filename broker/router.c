@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "holds.h"
 #include "route.h"
 #include "ticker.h"
 #include "wire/envelope.h"
@@ -27,6 +28,7 @@ int router_servers(struct worker *worker, const char *subject, size_t length, st
 
     if (route == NULL)
         return result == ROUTED_BAD ? -1 : -2;
+    worker->called = route;
     *servers = route->servers;
     *turn = &route->server_turn;
     return (int)route->server_count;
@@ -83,7 +85,7 @@ static enum room reserve(struct peer *from, const struct sub *sub, size_t bytes)
             return ROOM_NEVER;
         }
         ticker_wake(from->broker);
-        if (ppi_link_wait_for_room(link, &from->link))
+        if (hold_for(sub->peer, from))
             return ROOM_LATER;
         if (ppi_link_is_closing(link))
             return ROOM_NEVER;
@@ -343,6 +345,24 @@ static bool deliver_merged(struct worker *worker, const struct target *target,
     return first != NULL;
 }
 
+static void count(struct worker *worker, const struct receipt *receipt)
+{
+    const struct run *run = &worker->run;
+    struct traffic *traffic = route_traffic(worker, run->route);
+    struct traffic_sums *sums = &traffic->sums;
+
+    run->from->published += run->count;
+    traffic_from(traffic, run->from->id, run->count);
+    sums->published += run->count;
+    sums->published_bytes += run->bytes - run->rest_bytes + 2 * (size_t)run->count;
+    if (PPI_LIKELY(receipt->queued > 0))
+        sums->deliveries += (uint64_t)run->count * receipt->queued;
+    else if (receipt->refused == 0)
+        sums->no_receiver += run->count;
+    if (PPI_UNLIKELY(receipt->refused > 0))
+        sums->refused += (uint64_t)run->count * receipt->refused;
+}
+
 /* Routes the run; false: somebody has no room, and nothing was done. */
 static bool deliver(struct worker *worker, struct receipt *receipt)
 {
@@ -373,11 +393,8 @@ static bool deliver(struct worker *worker, struct receipt *receipt)
     }
     receipt->matched = receipt->queued + receipt->refused;
     worker->handed += receipt->queued;
-    run->from->published += run->count;
-    worker->counts.published += run->count;
-    worker->counts.delivered_messages += (uint64_t)run->count * receipt->queued;
-    worker->counts.refused += (uint64_t)run->count * receipt->refused;
-    worker->counts.no_receiver += receipt->matched == 0 ? run->count : 0;
+    if (PPI_FIGURES)
+        count(worker, receipt);
     run->route = NULL;
     return true;
 }

@@ -99,7 +99,7 @@ struct peer {
     struct ppi_list subs; /* write */
     struct ppi_map subs_by_id;
     uint64_t next_sid;
-    uint64_t lost; /* messages of all its subscriptions, ever; the link lock */
+    uint64_t delivered, lost; /* messages of all its subscriptions, ever; the link lock */
 
     struct ppi_mutex calls_lock; /* the two maps, next_server_id, waiting_bytes */
     struct ppi_map calls;        /* its own, by its ids */
@@ -112,14 +112,22 @@ struct peer {
     /* What it sent; by the worker that has the turn. */
     uint64_t frames_in, published;
 
+    /* Holds (holds.h); but for holds by the worker that has the turn. */
+    uint64_t held_since_ns;     /* what it sent is held up since then; 0: it is not */
+    uint64_t held_ns;           /* before that */
+    uint64_t held_by;           /* the id of whom it waits for, or waited for last; 0: nobody */
+    atomic_uint_fast64_t holds; /* how often others had to wait for it */
+
     /* The watch over a slow reader, and over one that drains at the end; by the tick. */
     uint64_t slow_since_ns, window_began_ns, window_taken, drain_read_bytes;
 };
 
 /* Connections of one user. */
+enum { USER_NAME_MAX = 192, USER_ACCOUNT_MAX = 128 };
 struct user {
     struct ppi_list in_broker;
-    char name[192]; /* a uid or a SID; "pid N" of clients not known yet */
+    char name[USER_NAME_MAX];       /* a uid or a SID; "pid N" of clients not known yet */
+    char account[USER_ACCOUNT_MAX]; /* what the system calls it; "": not known */
     uint32_t connections;
 };
 
@@ -144,6 +152,8 @@ struct broker {
     struct ppi_list users;
     uint64_t next_peer_id, peer_count, sub_count;
     uint64_t gone_bytes_in, gone_bytes_out, gone_lost; /* of connections that are gone */
+    uint64_t gone_slow; /* of these, those that were cut for reading too slowly */
+    uint64_t kicked, taps;
     bool stopping;
     uint64_t stop_by_ns;
 

@@ -121,7 +121,8 @@ void sub_unlist(struct sub *sub)
 void sub_sent(struct sub *sub, uint32_t count, bool lost)
 {
     *(lost ? &sub->lost : &sub->delivered) += count;
-    sub->peer->lost += lost ? count : 0;
+    if (PPI_FIGURES)
+        *(lost ? &sub->peer->lost : &sub->peer->delivered) += count;
     if (is_free_to_go(sub))
         sub_discard(sub);
 }

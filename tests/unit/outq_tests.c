@@ -13,10 +13,11 @@ struct tally {
     int tags[TAGS]; /* their addresses are the tags */
 };
 
-static void count(void *context, void *tag, uint32_t frames, bool lost)
+static void count(void *context, void *tag, uint32_t frames, bool lost, ppi_since since)
 {
     struct tally *tally = context;
 
+    (void)since;
     if (tag != NULL)
         (lost ? tally->lost : tally->sent)[(int *)tag - tally->tags] += frames;
 }
@@ -74,7 +75,7 @@ static void bytes_and_accounts_agree_whatever_is_taken(void **state)
         const struct ppi_parcel parcel = { bytes, length, tag >= 0 ? &tally.tags[tag] : NULL, sizes,
                                            kinds };
         const pp_piece piece = { bytes, length };
-        assert_int_equal(ppi_outq_mark(&queue, &parcel), PP_OK);
+        assert_int_equal(ppi_outq_mark(&queue, &parcel, 0), PP_OK);
         assert_int_equal(ppi_outq_append(&queue, &piece, 1), PP_OK);
         for (uint32_t writes = random_below(&seed, 3); writes > 0; writes--) {
             const uint8_t *front = ppi_outq_front(&queue, &size);
@@ -113,8 +114,8 @@ static void a_remainder_goes_in_front(void **state)
     const void *front;
 
     (void)state;
-    ppi_outq_mark(&queue, &first_parcel);
-    ppi_outq_mark(&queue, &second_parcel);
+    ppi_outq_mark(&queue, &first_parcel, 0);
+    ppi_outq_mark(&queue, &second_parcel, 0);
     ppi_outq_append(&queue, &second, 1);
     ppi_outq_taken(&queue, 2, false, count, &tally); /* "fi" was written at once */
     ppi_outq_prepend(&queue, &rest, 1);
@@ -192,7 +193,7 @@ static void what_cannot_have_gone_is_told_whole(void **state)
             at += length;
             stream.frames[stream.count].size = (uint32_t)length;
             stream.frames[stream.count++].tag = tag;
-            assert_int_equal(ppi_outq_mark(&queue, &parcel), PP_OK);
+            assert_int_equal(ppi_outq_mark(&queue, &parcel, 0), PP_OK);
             if (i > 0 || first == 0)
                 assert_int_equal(ppi_outq_append(&queue, &piece, 1), PP_OK);
         }
