@@ -107,8 +107,10 @@ size_t top_list_clients(const struct top_model *model, const char *filter, enum 
     size_t count = 0;
 
     for (size_t i = 0; i < model->client_count; i++)
-        if (client_matches(&model->clients[i], filter))
-            rows[count++] = &model->clients[i];
+        if (client_matches(&model->clients[i], filter) && ++count > 0 && rows != NULL)
+            rows[count - 1] = &model->clients[i];
+    if (rows == NULL)
+        return count;
     order.sort = sort;
     order.reverse = reverse;
     qsort(rows, count, sizeof *rows, compare_rows);
@@ -121,7 +123,7 @@ size_t top_list_subjects(const struct top_model *model, const char *filter,
     size_t count = 0;
 
     for (size_t i = 0; i < model->subject_count; i++)
-        if (subject_matches(&model->subjects[i], filter))
-            rows[count++] = &model->subjects[i];
+        if (subject_matches(&model->subjects[i], filter) && ++count > 0 && rows != NULL)
+            rows[count - 1] = &model->subjects[i];
     return count;
 }

@@ -20,7 +20,7 @@ enum top_sort {
 extern const char *const top_sorts[]; /* their names; NULL at the end */
 
 /* The clients whose name, program, user or pid contains filter, whatever the case, in order. rows
- * has room for all; how many there are. */
+ * has room for all, or is NULL; how many there are. */
 size_t top_list_clients(const struct top_model *model, const char *filter, enum top_sort sort,
                         bool reverse, const struct top_client **rows);
 

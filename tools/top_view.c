@@ -362,9 +362,9 @@ static void put_body(struct canvas *canvas, int line, const struct top_model *mo
                      const struct top_ui *ui)
 {
     int room = canvas->lines - line - (ui->interactive ? 1 : 0);
-    int clients = (int)model->client_count + 1;
-    int others =
-        ui->shows_events ? (int)json_array_size(ui->events) + 1 : (int)model->subject_count + 1;
+    int clients = (int)top_list_clients(model, ui->filter, ui->sort, ui->reverse, NULL) + 1;
+    int others = ui->shows_events ? (int)json_array_size(ui->events) + 1
+                                  : (int)top_list_subjects(model, ui->filter, NULL) + 1;
     int least = room / 3 > 4 ? room / 3 : 4;
 
     if (clients + 1 + others > room) {
