@@ -33,6 +33,7 @@ extern const struct option req_options[];
 extern const struct option serve_options[];
 extern const struct option stop_options[];
 extern const struct option sub_options[];
+extern const struct option top_options[];
 
 int bench(const struct cli *cli);
 int check(const struct cli *cli);
@@ -53,6 +54,7 @@ int stats(const struct cli *cli);
 int stop(const struct cli *cli);
 int stream(const struct cli *cli); /* stdio */
 int sub(const struct cli *cli);
+int top(const struct cli *cli);
 int where(const struct cli *cli);
 
 #endif

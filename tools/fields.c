@@ -213,6 +213,12 @@ const struct field fields[] = {
     { "own_cpu_per_message_ns", BENCH, "OWN CPU", "processor time of this program, a message",
       false },
     { "broker_cpu_per_message_ns", BENCH, "BROKER CPU", "of the broker, a message", false },
+
+    /* top */
+    { "interval_ms", FIELDS_TOP, "INTERVAL", "between the two answers that rates are of", false },
+    { "stats", FIELDS_TOP, "STATS", "the broker's fields and in_per_s, p50_us, ...", true },
+    { "clients", FIELDS_TOP, "CLIENTS", "each client's, and in_per_s, slow, blocked, ...", true },
+    { "subjects", FIELDS_TOP, "SUBJECTS", "each subject's, and messages_per_s, ...", true },
     { NULL, 0, NULL, NULL, false },
 };
 
