@@ -259,7 +259,7 @@ const struct command commands[] = {
       .summary = "find out why a broker cannot be reached",
       .group = GROUP_LOOK,
       .synopsis = "",
-      .fields = FIELDS_DOCTOR,
+      .fields = FIELDS_FINDINGS,
       .details =
           "Looks at the place, who listens there, whether you may open it, what else runs, "
           "whether\n"

@@ -154,11 +154,10 @@ const struct field fields[] = {
     { "time_us", RECORDS, "TIME", "answer: since its call was routed", false },
 
     /* doctor */
-    { "check", FIELDS_DOCTOR, "CHECK", "what was looked at", false },
-    { "state", FIELDS_DOCTOR, "STATE", "ok, warn or FAIL", false },
-    { "found", FIELDS_DOCTOR, "FOUND", "what there was", false },
-    { "do", FIELDS_DOCTOR, "DO", "what to do about it", false },
-    { "lines", FIELDS_DOCTOR, "LINES", "log: its last lines", true },
+    { "state", FIELDS_FINDINGS, "STATE", "ok, warn or FAIL", false },
+    { "found", FIELDS_FINDINGS, "FOUND", "what there was", false },
+    { "do", FIELDS_FINDINGS, "DO", "what to do about it", false },
+    { "lines", FIELDS_FINDINGS, "LINES", "log: its last lines", true },
 
     /* talk */
     { "params", FIELDS_MESSAGES | RECORDS, "PARAMS", "what the message says: an array", true },
@@ -177,7 +176,7 @@ const struct field fields[] = {
     { "doc", FIELDS_SERVICES, "DOC", "what it tells about itself", true },
 
     /* operate */
-    { "check", FIELDS_CHECKS, "CHECK", "what was looked at", false },
+    { "check", FIELDS_CHECKS | FIELDS_FINDINGS, "CHECK", "what was looked at", false },
     { "status", FIELDS_CHECKS, "STATUS", "ok, warn, critical or unknown", false },
     { "text", FIELDS_CHECKS, "TEXT", "the same in words", false },
     { "value", FIELDS_CHECKS, "VALUE", "alive: ms; memory, queues: bytes; slow: clients", false },
