@@ -6,17 +6,17 @@
 
 #include "base/check.h"
 #include "call.h"
+#include "events.h"
 #include "holds.h"
 #include "io/timer.h"
 #include "meta.h"
 #include "reply.h"
 #include "router.h"
 #include "servers.h"
+#include "tapped.h"
 #include "ticker.h"
 #include "waits.h"
 #include "wire/envelope.h"
-
-enum { EXPIRED_AT_ONCE = 64 };
 
 static const char server_gone[] = "E_GONE the server's connection ended before it answered";
 
@@ -52,6 +52,8 @@ static void forward(struct worker *worker, struct call *call, struct sub *serve,
     atomic_fetch_add_explicit(&serve->accepted, 1, memory_order_relaxed);
     if (PPI_FIGURES)
         count(worker, call->caller);
+    if (PPI_UNLIKELY(worker->broker->tapped))
+        tap_call(worker, call, request);
     atomic_store(&call->open, true);
     worker_collect_parts(worker, link, parts, serve);
 }
@@ -74,19 +76,29 @@ static struct call *make(struct worker *worker, const struct request *request)
     return call;
 }
 
+static void answer_error(struct worker *worker, const struct request *request, const char *error)
+{
+    reply_error(worker, request->caller, request->id, "%s", error);
+    if (PPI_UNLIKELY(worker->broker->tapped) && request->subs == 0)
+        tap_refused(worker, request, error);
+}
+
 /* The request cannot be entered: answers it, or closes a caller that uses an id twice. */
 static enum ppi_verdict refuse(struct worker *worker, const struct request *request, int status)
 {
     if (status == PP_EPROTO) {
-        reply_bye(worker, request->caller, "E_PROTO", "a call with this id is still open");
+        static const char text[] = "a call with this id is still open";
+
+        events_tell_cut(request->caller, "E_PROTO", text);
+        reply_bye(worker, request->caller, "E_PROTO", text, 0);
         worker_send(worker); /* before it finishes: then it takes nothing more */
         ticker_wake(worker->broker);
         ppi_link_finish(&request->caller->link, PP_EPROTO);
         return PPI_STOP;
     }
-    reply_error(worker, request->caller, request->id,
-                status == PP_ELIMIT ? "E_LIMIT calls_open: wait for answers before calling again"
-                                    : "E_LIMIT the broker is out of memory");
+    answer_error(worker, request,
+                 status == PP_ELIMIT ? "E_LIMIT calls_open: wait for answers before calling again"
+                                     : "E_LIMIT the broker is out of memory");
     return PPI_NEXT;
 }
 
@@ -129,8 +141,8 @@ static enum ppi_verdict put_by(struct worker *worker, const struct request *requ
         call->due_ns = until_ns;
     int status = wait_new(call, request);
     if (status == PP_ELIMIT) {
-        reply_error(worker, request->caller, request->id,
-                    "E_LIMIT queue_hard: the calls that wait for a server are too large");
+        answer_error(worker, request,
+                     "E_LIMIT queue_hard: the calls that wait for a server are too large");
         call_free(worker, call);
         return PPI_NEXT;
     }
@@ -157,7 +169,7 @@ enum ppi_verdict calls_request(struct worker *worker, const struct request *requ
     struct sub *serve;
 
     if (worker->broker->stopping) {
-        reply_error(worker, request->caller, request->id, "E_SHUTDOWN the broker is leaving");
+        answer_error(worker, request, "E_SHUTDOWN the broker is leaving");
         return PPI_NEXT;
     }
     while ((found = servers_find(worker, request->subject, request->subject_length, bytes,
@@ -170,8 +182,8 @@ enum ppi_verdict calls_request(struct worker *worker, const struct request *requ
         return pass_on(worker, request, serve, bytes);
     if (request->wait_ms != 0 && (found == FOUND_NONE || found == FOUND_BUSY))
         return put_by(worker, request, found == FOUND_BUSY);
-    reply_error(worker, request->caller, request->id, "%s",
-                servers_words(found, request->subject, request->subject_length, words));
+    answer_error(worker, request,
+                 servers_words(found, request->subject, request->subject_length, words));
     return PPI_NEXT;
 }
 
@@ -187,9 +199,10 @@ static void leave_server(struct worker *worker, struct call *call)
     reply_cancel(worker, call->server, call->server_id);
 }
 
-/* The caller gets error instead of the answer. */
-static void end_call(struct worker *worker, struct call *call, const char *error)
+void calls_end(struct worker *worker, struct call *call, const char *error)
 {
+    if (PPI_UNLIKELY(worker->broker->tapped))
+        tap_ended(worker, call, error);
     leave_server(worker, call);
     call_forget_at_caller(call);
     reply_error(worker, call->caller, call->caller_id, "%s", error);
@@ -283,7 +296,7 @@ void calls_look(struct worker *worker, const struct sub *entered)
         if (wait->subs != 0)
             look_for_subs(worker, wait);
         else if (look_for_server(worker, wait) == FOUND_NONE && moved != NULL)
-            end_call(worker, moved, server_gone);
+            calls_end(worker, moved, server_gone);
     }
 }
 
@@ -323,6 +336,8 @@ void calls_answer(struct worker *worker, struct peer *server, const struct ppi_f
         reply_frame(worker, call->caller, head, head_size, frame->data + frame->rest, rest);
     else /* the caller's id may be longer than the broker's */
         reply_error(worker, call->caller, call->caller_id, "E_LIMIT the answer is too large");
+    if (PPI_UNLIKELY(worker->broker->tapped))
+        tap_answer(worker, call, frame);
     call_free(worker, call);
 }
 
@@ -333,72 +348,8 @@ bool calls_cancel(struct worker *worker, struct peer *caller, uint32_t id)
     bool mine = call != NULL && call_claim(call);
     ppi_mutex_unlock(&caller->calls_lock);
     if (mine)
-        end_call(worker, call, "E_CANCELED the caller canceled the call");
+        calls_end(worker, call, "E_CANCELED the caller canceled the call");
     return mine;
-}
-
-/* Why it ends now that its time is over. */
-static const char *overdue(const struct call *call, char words[SERVERS_WORDS_MAX])
-{
-    const struct wait *wait = call->wait;
-
-    if (wait != NULL && wait->subs != 0)
-        snprintf(words, SERVERS_WORDS_MAX,
-                 wait->subs == 1 ? "E_TIMEOUT nobody subscribed in time"
-                                 : "E_TIMEOUT fewer than %u subscribed in time",
-                 wait->subs);
-    else if (call->due_ns < call->deadline_ns)
-        servers_words(wait->crowded ? FOUND_BUSY : FOUND_NONE, wait_subject(wait),
-                      wait->subject_length, words);
-    else
-        snprintf(words, SERVERS_WORDS_MAX, "E_TIMEOUT no answer came in time");
-    return words;
-}
-
-/* Claims calls of the caller whose time is not after now_ns, at most max; the rest says when
- * the next one is due. */
-static int claim_due(struct peer *caller, uint64_t now_ns, struct call **due, int max)
-{
-    uint64_t next_ns = PPI_FOREVER;
-    size_t position = 0;
-    struct call *call;
-    int count = 0;
-
-    ppi_mutex_lock(&caller->calls_lock);
-    while ((call = ppi_map_next(&caller->calls, &position)) != NULL) {
-        if (call->due_ns <= now_ns && count < max && call_claim(call))
-            due[count++] = call;
-        else if (call->due_ns < next_ns)
-            next_ns = call->due_ns;
-    }
-    atomic_store(&caller->next_deadline_ns, next_ns);
-    ppi_mutex_unlock(&caller->calls_lock);
-    return count;
-}
-
-/* error NULL: that the time is over. */
-static void end_due(struct worker *worker, struct peer *caller, uint64_t now_ns, const char *error)
-{
-    char words[SERVERS_WORDS_MAX];
-    struct call *due[EXPIRED_AT_ONCE];
-    int count;
-
-    do {
-        count = claim_due(caller, now_ns, due, EXPIRED_AT_ONCE);
-        for (int i = 0; i < count; i++)
-            end_call(worker, due[i], error != NULL ? error : overdue(due[i], words));
-    } while (count == EXPIRED_AT_ONCE);
-}
-
-void calls_expire(struct worker *worker, struct peer *caller, uint64_t now_ns)
-{
-    if (atomic_load(&caller->next_deadline_ns) <= now_ns)
-        end_due(worker, caller, now_ns, NULL);
-}
-
-void calls_end_own(struct worker *worker, struct peer *caller, const char *error)
-{
-    end_due(worker, caller, PPI_FOREVER, error);
 }
 
 /* A request as it stood in the frame of its call: from the header of the subject on. */
@@ -473,6 +424,8 @@ void calls_peer_gone(struct worker *worker, struct peer *peer)
     while ((call = ppi_map_next(&peer->serving, &position)) != NULL) {
         ppi_check(call_claim(call)); /* nobody else is at work in the write section */
         call_forget_at_caller(call);
+        if (PPI_UNLIKELY(worker->broker->tapped))
+            tap_ended(worker, call, server_gone);
         if (call->caller != peer)
             reply_error(worker, call->caller, call->caller_id, "%s", server_gone);
         call_free(worker, call);

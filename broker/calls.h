@@ -40,6 +40,9 @@ void calls_answer(struct worker *worker, struct peer *server, const struct ppi_f
 /* The caller does not want the answer any more: it gets E_CANCELED at once. false: no such call. */
 bool calls_cancel(struct worker *worker, struct peer *caller, uint32_t id);
 
+/* Ends a call that was claimed (call.h): the caller gets error, "E_NAME text", for an answer. */
+void calls_end(struct worker *worker, struct call *call, const char *error);
+
 /* Ends the peer's own calls with an error ("E_NAME text"); its servers are told. */
 void calls_end_own(struct worker *worker, struct peer *caller, const char *error);
 

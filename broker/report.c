@@ -127,7 +127,7 @@ static void add_up(const struct broker *broker, struct sums *sums)
     *sums = (struct sums){ .clients = broker->peer_count,
                            .clients_ever = broker->next_peer_id - 1,
                            .subs = broker->sub_count,
-                           .cut = broker->gone_slow,
+                           .cut = broker->cut,
                            .kicked = broker->kicked,
                            .taps = broker->taps,
                            .bytes_in = broker->gone_bytes_in,

@@ -237,6 +237,22 @@ const struct command commands[] = {
                   "panpipe events -f --kind close,cut,denied\n",
       .exits = "6  --follow, --count and --for: fewer events came in that time\n",
       .run = events },
+    { .name = "doctor",
+      .summary = "find out why a broker cannot be reached",
+      .group = GROUP_LOOK,
+      .synopsis = "",
+      .fields = FIELDS_DOCTOR,
+      .details =
+          "Looks at the place, who listens there, whether you may open it, what else runs, "
+          "whether\n"
+          "a broker would be started and how the last start went, and at limits: ok, warn or "
+          "FAIL,\n"
+          "what was found, and what to do. It works without a broker, starts none, and sends\n"
+          "nothing to another user's program. --timeout: how long to wait for an answer (2s).\n"
+          "The exit code is that of the first failure; with warnings only it is 0.\n",
+      .examples = "panpipe doctor\n"
+                  "panpipe doctor -b mine --json\n",
+      .run = doctor },
     { .name = "ping",
       .summary = "measure round trips to the broker",
       .group = GROUP_MEASURE,

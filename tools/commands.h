@@ -38,6 +38,7 @@ int bench(const struct cli *cli);
 int check(const struct cli *cli);
 int describe(const struct cli *cli);
 int errors(const struct cli *cli);
+int doctor(const struct cli *cli);
 int events(const struct cli *cli);
 int help(const struct cli *cli);
 int kick(const struct cli *cli);

@@ -58,6 +58,7 @@ static struct {
     bool json;
     char *kept; /* not NULL: of so many bytes */
     size_t kept_size;
+    void (*ready)(void); /* NULL: nothing is to be readied */
 } error;
 
 void error_begin(const char *what, bool json)
@@ -79,11 +80,14 @@ const struct error_kind *error_kind_at(size_t i)
     return i < COUNT_OF(kinds) ? &kinds[i] : NULL;
 }
 
+void error_before(void (*ready)(void))
+{
+    error.ready = ready;
+}
+
 void error_clean(char *text)
 {
-    for (char *at = text; *at != '\0'; at++)
-        if ((unsigned char)*at < 0x20 || *at == 0x7F)
-            *at = ' ';
+    text_clean(text, strlen(text));
     if (!text_is_utf8(text, strlen(text)))
         for (char *at = text; *at != '\0'; at++)
             if ((unsigned char)*at >= 0x80)
@@ -94,6 +98,8 @@ int error_say(int code, const char *name, const char *why, const char *hint)
 {
     char clean[WHY_MAX];
 
+    if (error.ready != NULL)
+        error.ready();
     snprintf(clean, sizeof clean, "%s", why);
     error_clean(clean);
     if (error.kept != NULL) {

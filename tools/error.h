@@ -31,6 +31,9 @@ enum exit_code {
 /* what: the command. */
 void error_begin(const char *what, bool json);
 
+/* Has ready called in front of whatever is said next: the terminal may have to be readied. */
+void error_before(void (*ready)(void));
+
 /* Each says it and returns the exit code.
  * error_status: status is a panpipe one; words, if they are not "", say more than it does, and may
  * begin with the protocol's name of the error: "E_NORESP nobody serves a.b". */

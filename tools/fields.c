@@ -153,6 +153,13 @@ const struct field fields[] = {
     { "whole", RECORDS, "WHOLE", "is that all of the body?", false },
     { "time_us", RECORDS, "TIME", "answer: since its call was routed", false },
 
+    /* doctor */
+    { "check", FIELDS_DOCTOR, "CHECK", "what was looked at", false },
+    { "state", FIELDS_DOCTOR, "STATE", "ok, warn or FAIL", false },
+    { "found", FIELDS_DOCTOR, "FOUND", "what there was", false },
+    { "do", FIELDS_DOCTOR, "DO", "what to do about it", false },
+    { "lines", FIELDS_DOCTOR, "LINES", "log: its last lines", true },
+
     /* talk */
     { "params", FIELDS_MESSAGES | RECORDS, "PARAMS", "what the message says: an array", true },
     { "meta.from", FIELDS_MESSAGES, "FROM", "who sent it: the client's number", false },

@@ -27,7 +27,8 @@ enum fields {
     FIELDS_BROKER = 1 << 15,  /* of show broker, beside those of stats */
     FIELDS_KICKED = 1 << 16,
     FIELDS_CHECKS = 1 << 17,
-    FIELDS_ERRORS = 1 << 18
+    FIELDS_ERRORS = 1 << 18,
+    FIELDS_DOCTOR = 1 << 19
 };
 
 struct field {
