@@ -202,7 +202,7 @@ static bool set_cell(struct table *table, size_t row, size_t i)
     }
     const json_t *value = cell_follow(object, column->field);
     cell_value(&table->cell, value, fields_unit(column->field));
-    return json_is_number(value);
+    return json_is_number(value) && fields_unit(column->field) != UNIT_TIME;
 }
 
 static void measure(struct table *table)

@@ -55,7 +55,7 @@ def _():
     for command in COMMANDS:
         about = printed("help", command)
         assert about == printed(command, "--help")
-        assert f"Examples:\n  " in about and f"panpipe {command}" in about.split("Examples:")[1]
+        assert "Examples:\n  " in about and f"panpipe {command}" in about.split("Examples:")[1]
 
 
 @test("lines of --help fit into 100 columns")
@@ -197,7 +197,8 @@ def _():
         assert sorted(expanded.splitlines()) == [ODD, "plain"], bash
         assert in_bash(*where, *words[:-1], "pl") == ["plain"]
         assert sorted(in_fish(*where, *words)) == [ODD, "plain"], words
-    for words in (["sub", "c."], ["sub", "x", "c."], ["show", "subject", ""], ["ls", "subjects", ""]):
+    used = (["sub", "c."], ["sub", "x", "c."], ["show", "subject", ""], ["ls", "subjects", ""])
+    for words in used:
         assert in_bash(*where, *words) == ["c.used"], words
         assert in_fish(*where, *words) == ["c.used"], words
     assert not os.path.exists("pwned")
