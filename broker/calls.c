@@ -15,8 +15,11 @@
 #include "servers.h"
 #include "tapped.h"
 #include "ticker.h"
+#include "unsent.h"
 #include "waits.h"
 #include "wire/envelope.h"
+
+enum { EXPIRED_AT_ONCE = 64 };
 
 static const char server_gone[] = "E_GONE the server's connection ended before it answered";
 
@@ -199,7 +202,8 @@ static void leave_server(struct worker *worker, struct call *call)
     reply_cancel(worker, call->server, call->server_id);
 }
 
-void calls_end(struct worker *worker, struct call *call, const char *error)
+/* The caller gets error instead of the answer. */
+static void end_call(struct worker *worker, struct call *call, const char *error)
 {
     if (PPI_UNLIKELY(worker->broker->tapped))
         tap_ended(worker, call, error);
@@ -296,7 +300,7 @@ void calls_look(struct worker *worker, const struct sub *entered)
         if (wait->subs != 0)
             look_for_subs(worker, wait);
         else if (look_for_server(worker, wait) == FOUND_NONE && moved != NULL)
-            calls_end(worker, moved, server_gone);
+            end_call(worker, moved, server_gone);
     }
 }
 
@@ -348,38 +352,72 @@ bool calls_cancel(struct worker *worker, struct peer *caller, uint32_t id)
     bool mine = call != NULL && call_claim(call);
     ppi_mutex_unlock(&caller->calls_lock);
     if (mine)
-        calls_end(worker, call, "E_CANCELED the caller canceled the call");
+        end_call(worker, call, "E_CANCELED the caller canceled the call");
     return mine;
 }
 
-/* A request as it stood in the frame of its call: from the header of the subject on. */
-struct unsent {
-    struct ppi_list in_peer;
-    uint32_t server_id, subject_length;
-    size_t subject, size;
-    uint8_t rest[];
-};
-
-void calls_unsent(struct peer *peer, const struct sub *serve, const uint8_t *frame, size_t size)
+/* Why it ends now that its time is over. */
+static const char *overdue(const struct call *call, char words[SERVERS_WORDS_MAX])
 {
-    struct ppi_slice parts[4], inner[3], *message = &parts[2]; /* the subject; params follow */
+    const struct wait *wait = call->wait;
 
-    if (!serve->serve || ppi_slices(frame, size, parts, 4) != 4)
-        return;
-    if (serve->form == FORM_RICH && ppi_slices(parts[3].data, parts[3].size, inner, 3) >= 3)
-        message = &inner[1];
-    struct ppi_value id = ppi_value_at(parts[1].data, parts[1].size);
-    struct ppi_value subject = ppi_value_at(message->data, message->size);
-    size_t rest_size = message[0].size + message[1].size;
-    struct unsent *unsent = malloc(sizeof *unsent + rest_size);
-    if (unsent == NULL)
-        return;
-    *unsent = (struct unsent){ .server_id = (uint32_t)id.number,
-                               .subject_length = (uint32_t)subject.text_length,
-                               .subject = (size_t)((const uint8_t *)subject.text - message->data),
-                               .size = rest_size };
-    memcpy(unsent->rest, message->data, rest_size);
-    ppi_list_append(&peer->unsent, &unsent->in_peer);
+    if (wait != NULL && wait->subs != 0)
+        snprintf(words, SERVERS_WORDS_MAX,
+                 wait->subs == 1 ? "E_TIMEOUT nobody subscribed in time"
+                                 : "E_TIMEOUT fewer than %u subscribed in time",
+                 wait->subs);
+    else if (call->due_ns < call->deadline_ns)
+        servers_words(wait->crowded ? FOUND_BUSY : FOUND_NONE, wait_subject(wait),
+                      wait->subject_length, words);
+    else
+        snprintf(words, SERVERS_WORDS_MAX, "E_TIMEOUT no answer came in time");
+    return words;
+}
+
+/* Claims calls of the caller whose time is not after now_ns, at most max; the rest says when
+ * the next one is due. */
+static int claim_due(struct peer *caller, uint64_t now_ns, struct call **due, int max)
+{
+    uint64_t next_ns = PPI_FOREVER;
+    size_t position = 0;
+    struct call *call;
+    int count = 0;
+
+    ppi_mutex_lock(&caller->calls_lock);
+    while ((call = ppi_map_next(&caller->calls, &position)) != NULL) {
+        if (call->due_ns <= now_ns && count < max && call_claim(call))
+            due[count++] = call;
+        else if (call->due_ns < next_ns)
+            next_ns = call->due_ns;
+    }
+    atomic_store(&caller->next_deadline_ns, next_ns);
+    ppi_mutex_unlock(&caller->calls_lock);
+    return count;
+}
+
+/* error NULL: that the time is over. */
+static void end_due(struct worker *worker, struct peer *caller, uint64_t now_ns, const char *error)
+{
+    char words[SERVERS_WORDS_MAX];
+    struct call *due[EXPIRED_AT_ONCE];
+    int count;
+
+    do {
+        count = claim_due(caller, now_ns, due, EXPIRED_AT_ONCE);
+        for (int i = 0; i < count; i++)
+            end_call(worker, due[i], error != NULL ? error : overdue(due[i], words));
+    } while (count == EXPIRED_AT_ONCE);
+}
+
+void calls_expire(struct worker *worker, struct peer *caller, uint64_t now_ns)
+{
+    if (atomic_load(&caller->next_deadline_ns) <= now_ns)
+        end_due(worker, caller, now_ns, NULL);
+}
+
+void calls_end_own(struct worker *worker, struct peer *caller, const char *error)
+{
+    end_due(worker, caller, PPI_FOREVER, error);
 }
 
 /* Gives a call that its server was never sent to another one, or lets it wait for one that has

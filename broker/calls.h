@@ -40,18 +40,11 @@ void calls_answer(struct worker *worker, struct peer *server, const struct ppi_f
 /* The caller does not want the answer any more: it gets E_CANCELED at once. false: no such call. */
 bool calls_cancel(struct worker *worker, struct peer *caller, uint32_t id);
 
-/* Ends a call that was claimed (call.h): the caller gets error, "E_NAME text", for an answer. */
-void calls_end(struct worker *worker, struct call *call, const char *error);
-
 /* Ends the peer's own calls with an error ("E_NAME text"); its servers are told. */
 void calls_end_own(struct worker *worker, struct peer *caller, const char *error);
 
 /* Ends the peer's calls whose time is over. */
 void calls_expire(struct worker *worker, struct peer *caller, uint64_t now_ns);
-
-/* The peer's connection is over, and it was not sent a byte of this frame of a service's: keeps it
- * for calls_peer_gone. Without memory it does not. */
-void calls_unsent(struct peer *peer, const struct sub *serve, const uint8_t *frame, size_t size);
 
 /* The peer is gone (write section): its calls that it was not sent go to another server; who
  * waits for its other answers gets E_GONE; nobody need answer it. */

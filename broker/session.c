@@ -21,6 +21,7 @@
 #include "tap.h"
 #include "ticker.h"
 #include "told.h"
+#include "unsent.h"
 #include "users.h"
 
 enum {
@@ -248,7 +249,7 @@ static void on_timed(struct ppi_link *link, uint32_t count, uint64_t since_ns)
 
 static void on_unsent(struct ppi_link *link, void *tag, const uint8_t *frame, size_t size)
 {
-    calls_unsent(peer_of(link), tag, frame, size);
+    unsent_keep(peer_of(link), tag, frame, size);
 }
 
 /* --- its end --------------------------------------------------------------------------------- */
@@ -295,6 +296,7 @@ static void on_closed(struct ppi_link *link, int why)
     ppi_list_remove(&peer->in_broker);
     ppi_map_remove(&broker->peers_by_id, peer->id);
     broker->peer_count--;
+    broker->gone_slow += why == PP_ESLOW;
     broker->gone_bytes_in += atomic_load(&link->read_bytes);
     broker->gone_bytes_out += atomic_load(&link->taken_bytes);
     bool last = broker->stopping && broker->peer_count == 0;
@@ -435,7 +437,7 @@ void session_open(struct worker *worker, pp_handle *connection)
 {
     struct broker *broker = worker->broker;
     pp_peer who = { .size = sizeof who };
-    char account[USER_ACCOUNT_MAX], words[KICK_WORDS_MAX], exe[EXE_MAX] = "";
+    char words[KICK_WORDS_MAX], exe[EXE_MAX] = "", account[USER_ACCOUNT_MAX];
 
     pp_peer_get(connection, &who);
     pp_peer_exe(connection, exe, sizeof exe);

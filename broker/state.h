@@ -112,7 +112,7 @@ struct peer {
     uint32_t next_server_id;
     atomic_uint_fast64_t next_deadline_ns; /* no call of its own is over before that */
     size_t waiting_bytes;                  /* of its calls that wait for a server */
-    struct ppi_list unsent; /* when it is gone: calls that it was not sent (calls.c) */
+    struct ppi_list unsent; /* when it is gone: calls that it was not sent (unsent.h) */
 
     /* What it sent; by the worker that has the turn. */
     uint64_t frames_in, published;
@@ -161,6 +161,7 @@ struct broker {
     struct ppi_list users;
     uint64_t next_peer_id, peer_count, sub_count;
     uint64_t gone_bytes_in, gone_bytes_out, gone_lost; /* of connections that are gone */
+    uint64_t gone_slow; /* of these, those that were cut for reading too slowly */
     bool stopping;
     uint64_t stop_by_ns;
 
@@ -171,14 +172,14 @@ struct broker {
     struct ppi_list waits;       /* calls without a server, in the order they came */
     atomic_uint crowded;         /* of them: those that servers have no room for */
 
-    struct listener *listener;        /* owned */
-    struct ticker *ticker;            /* owned */
-    struct stopper *stopper;          /* owned */
-    struct idle *idle;                /* owned */
-    struct events *events;            /* owned */
-    struct tap_set *tap_set;          /* owned */
-    struct kicks *kicks;              /* owned */
-    atomic_uint_fast64_t cut, kicked; /* clients: for reading too slowly, by an operator; ever */
+    struct listener *listener;   /* owned */
+    struct ticker *ticker;       /* owned */
+    struct stopper *stopper;     /* owned */
+    struct idle *idle;           /* owned */
+    struct events *events;       /* owned */
+    struct tap_set *tap_set;     /* owned */
+    struct kicks *kicks;         /* owned */
+    atomic_uint_fast64_t kicked; /* clients, ever */
     struct log log;
     void (*on_stopped)(void *context, pp_broker *broker);
     void *context;

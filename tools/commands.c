@@ -200,6 +200,24 @@ const struct command commands[] = {
       .details = "",
       .examples = "panpipe stats --json\n",
       .run = stats },
+    { .name = "top",
+      .summary = "show who is there and what is going on, as it changes",
+      .group = GROUP_LOOK,
+      .synopsis = "",
+      .fields = FIELDS_TOP,
+      .options = top_options,
+      .details =
+          "A screen that is drawn anew each second; ? shows its keys. Without a terminal it "
+          "prints\n"
+          "one interval and ends; with --json an object for each, {interval_ms, stats, clients,\n"
+          "subjects}: the broker's fields, and in_per_s, out_per_s, p50_us, slow, blocked and so "
+          "on.\n"
+          "SLOW: its queue is too long, or others have to wait for it. BLOCKED by somebody: what "
+          "it\n"
+          "sends waited for more than a tenth of the time, or does now.\n",
+      .examples = "panpipe top --sort queue\n"
+                  "panpipe top -n 1 --json\n",
+      .run = top },
     { .name = "monitor",
       .summary = "print every message as it is routed",
       .group = GROUP_LOOK,
@@ -241,7 +259,7 @@ const struct command commands[] = {
       .summary = "find out why a broker cannot be reached",
       .group = GROUP_LOOK,
       .synopsis = "",
-      .fields = FIELDS_DOCTOR,
+      .fields = FIELDS_FINDINGS,
       .details =
           "Looks at the place, who listens there, whether you may open it, what else runs, "
           "whether\n"

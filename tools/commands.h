@@ -33,12 +33,13 @@ extern const struct option req_options[];
 extern const struct option serve_options[];
 extern const struct option stop_options[];
 extern const struct option sub_options[];
+extern const struct option top_options[];
 
 int bench(const struct cli *cli);
 int check(const struct cli *cli);
 int describe(const struct cli *cli);
-int errors(const struct cli *cli);
 int doctor(const struct cli *cli);
+int errors(const struct cli *cli);
 int events(const struct cli *cli);
 int help(const struct cli *cli);
 int kick(const struct cli *cli);
@@ -53,6 +54,7 @@ int stats(const struct cli *cli);
 int stop(const struct cli *cli);
 int stream(const struct cli *cli); /* stdio */
 int sub(const struct cli *cli);
+int top(const struct cli *cli);
 int where(const struct cli *cli);
 
 #endif

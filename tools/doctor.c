@@ -71,9 +71,11 @@ void doctor_fail(struct doctor *doctor, int code, const char *format, ...)
     va_start(arguments, format);
     set_words(line, "do", format, arguments);
     va_end(arguments);
-    if (doctor->code != EXIT_DONE)
+    if (doctor->code == EXIT_DONE)
+        doctor->code = code;
+    else if (!doctor->symptom)
         return;
-    doctor->code = code;
+    doctor->symptom = false;
     doctor->worst = line;
 }
 

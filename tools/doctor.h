@@ -29,8 +29,9 @@ struct doctor {
     int patience_ms;
 
     json_t *checks; /* an array of {check, state, found, do} */
-    json_t *worst;  /* of these the first that failed, else the first warning; NULL: all is well */
-    int code;       /* the exit code */
+    json_t *worst;  /* what matters most: a failure, else the first warning; NULL: all is well */
+    bool symptom;   /* the first failure is one: what fails next may be why, and matters more */
+    int code;       /* the exit code: of the first failure */
 
     struct ppi_place_report place;
     struct doctor_name names[PPI_EXAMINE_NAMES];

@@ -70,11 +70,11 @@ static void examine_folder(struct doctor *doctor)
     bool bad = place->client == PP_EUNTRUSTED;
 
     if (place->folder_exists) {
-        doctor_found(doctor, "folder", "%s%s %s", bad ? "not trusted: " : "",
-                     bad ? "" : place->folder, bad ? place->client_words : place->folder_words);
+        doctor_found(doctor, "folder", "%s%s%s", bad ? "not trusted: " : place->folder,
+                     bad ? "" : " ", bad ? place->client_words : place->folder_words);
         if (bad)
             doctor_fail(doctor, EXIT_DENIED,
-                        doctor->logical ? "make it its user's own: chmod go-w, chown; or remove it"
+                        doctor->logical ? "make it yours alone: chown, chmod go-w; or remove it"
                                         : "choose a folder where others cannot put a server");
         else if (place->server != PP_OK && doctor->connected != PP_OK)
             doctor_warn(doctor, "panpiped refuses to listen there: %s", place->server_words);
@@ -145,15 +145,16 @@ static bool suggest(const struct doctor *doctor, char *words, size_t size)
     return meant != NULL;
 }
 
-static void fail_nobody(struct doctor *doctor)
+/* which: more about the one that is to be started. */
+static void fail_nobody(struct doctor *doctor, const char *which)
 {
     char command[DOCTOR_COMMAND_MAX], other[PP_PATH_MAX + 200];
 
     doctor_command(doctor, command);
-    if (suggest(doctor, other, sizeof other))
-        doctor_fail(doctor, EXIT_NO_BROKER, "%s; or start one: %s", other, command);
-    else
-        doctor_fail(doctor, EXIT_NO_BROKER, "start one: %s", command);
+    bool meant = suggest(doctor, other, sizeof other);
+    doctor_fail(doctor, EXIT_NO_BROKER, "%s%sstart one%s: %s", meant ? other : "",
+                meant ? "; or " : "", which, command);
+    doctor->symptom = !meant;
 }
 
 static void examine_nobody(struct doctor *doctor)
@@ -175,10 +176,10 @@ static void examine_nobody(struct doctor *doctor)
         doctor_found(doctor, "listener",
                      "no broker is running: the socket is left from one that was killed, and %s",
                      place->there_words);
-        fail_nobody(doctor); /* which replaces it */
+        fail_nobody(doctor, ", which replaces it");
     } else {
         doctor_found(doctor, "listener", "no broker is running at %s", place->path);
-        fail_nobody(doctor);
+        fail_nobody(doctor, "");
     }
 }
 
@@ -282,6 +283,7 @@ static void examine_strange(struct doctor *doctor, enum talk_end end)
         doctor_found(doctor, "answer", "it did not answer within %d ms", doctor->patience_ms);
         doctor_fail(doctor, EXIT_TIMED_OUT,
                     "if it is a broker it hangs, or is stopped: look at its process and its log");
+        doctor->symptom = true;
     } else if (end == TALK_ENDED) {
         doctor_found(doctor, "answer", "it ended the connection without an answer");
         doctor_fail(doctor, EXIT_PROTOCOL,

@@ -155,11 +155,10 @@ const struct field fields[] = {
     { "time_us", RECORDS, "TIME", "answer: since its call was routed", false },
 
     /* doctor */
-    { "check", FIELDS_DOCTOR, "CHECK", "what was looked at", false },
-    { "state", FIELDS_DOCTOR, "STATE", "ok, warn or FAIL", false },
-    { "found", FIELDS_DOCTOR, "FOUND", "what there was", false },
-    { "do", FIELDS_DOCTOR, "DO", "what to do about it", false },
-    { "lines", FIELDS_DOCTOR, "LINES", "log: its last lines", true },
+    { "state", FIELDS_FINDINGS, "STATE", "ok, warn or FAIL", false },
+    { "found", FIELDS_FINDINGS, "FOUND", "what there was", false },
+    { "do", FIELDS_FINDINGS, "DO", "what to do about it", false },
+    { "lines", FIELDS_FINDINGS, "LINES", "log: its last lines", true },
 
     /* talk */
     { "params", FIELDS_MESSAGES | RECORDS, "PARAMS", "what the message says: an array", true },
@@ -178,7 +177,7 @@ const struct field fields[] = {
     { "doc", FIELDS_SERVICES, "DOC", "what it tells about itself", true },
 
     /* operate */
-    { "check", FIELDS_CHECKS, "CHECK", "what was looked at", false },
+    { "check", FIELDS_CHECKS | FIELDS_FINDINGS, "CHECK", "what was looked at", false },
     { "status", FIELDS_CHECKS, "STATUS", "ok, warn, critical or unknown", false },
     { "text", FIELDS_CHECKS, "TEXT", "the same in words", false },
     { "value", FIELDS_CHECKS, "VALUE", "alive: ms; memory, queues: bytes; slow: clients", false },
@@ -214,6 +213,12 @@ const struct field fields[] = {
     { "own_cpu_per_message_ns", BENCH, "OWN CPU", "processor time of this program, a message",
       false },
     { "broker_cpu_per_message_ns", BENCH, "BROKER CPU", "of the broker, a message", false },
+
+    /* top */
+    { "interval_ms", FIELDS_TOP, "INTERVAL", "between the two answers that rates are of", false },
+    { "stats", FIELDS_TOP, "STATS", "the broker's fields and in_per_s, p50_us, ...", true },
+    { "clients", FIELDS_TOP, "CLIENTS", "each client's, and in_per_s, slow, blocked, ...", true },
+    { "subjects", FIELDS_TOP, "SUBJECTS", "each subject's, and messages_per_s, ...", true },
     { NULL, 0, NULL, NULL, false },
 };
 

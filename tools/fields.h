@@ -28,7 +28,8 @@ enum fields {
     FIELDS_KICKED = 1 << 16,
     FIELDS_CHECKS = 1 << 17,
     FIELDS_ERRORS = 1 << 18,
-    FIELDS_DOCTOR = 1 << 19
+    FIELDS_FINDINGS = 1 << 19, /* of doctor */
+    FIELDS_TOP = 1 << 20
 };
 
 struct field {
