@@ -127,6 +127,7 @@ struct peer {
     uint64_t slow_since_ns, window_began_ns, window_taken, drain_read_bytes;
     uint64_t slow_told_ns;    /* 0: it was not told to be slow, or to be no more */
     atomic_bool cut;          /* the broker ends it, and has told so */
+    atomic_bool leaves_last;  /* it wants to see that all others have gone */
     uint64_t event_delivered; /* the number of its last event in plain form; events.c */
 };
 
