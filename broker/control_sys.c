@@ -9,8 +9,7 @@
 
 enum { SUBJECTS_MAX = 1000 }; /* in a report, unless it is asked for others */
 
-/* May the peer operate the broker? Its own user may, and root. */
-static bool may_operate(const struct request_in *in)
+bool control_may_operate(const struct request_in *in)
 {
     if (report_is_operator(in->peer))
         return true;
@@ -33,7 +32,7 @@ enum ppi_verdict control_sys_stats(const struct request_in *in)
 {
     struct reply reply;
 
-    if (!may_operate(in))
+    if (!control_may_operate(in))
         return PPI_NEXT;
     reply_begin(&reply, in->frame->id);
     report_stats(in->worker, &reply.packer);
@@ -50,7 +49,8 @@ static enum ppi_verdict report_of(const struct request_in *in, report_of_client 
     uint64_t client = 0;
     struct reply reply;
 
-    if (!may_operate(in) || (in->count > 0 && !in_number(in, 0, "the number of a client", &client)))
+    if (!control_may_operate(in) ||
+        (in->count > 0 && !in_number(in, 0, "the number of a client", &client)))
         return PPI_NEXT;
     reply_begin(&reply, in->frame->id);
     answer_report(in, &reply,
@@ -76,7 +76,7 @@ enum ppi_verdict control_sys_subjects(const struct request_in *in)
     struct reply reply;
     int options = 0;
 
-    if (!may_operate(in))
+    if (!control_may_operate(in))
         return PPI_NEXT;
     if (in->count > 0 &&
         ppi_value_at(in->params[0].data, in->params[0].size).kind == PPI_VALUE_TEXT) {
@@ -108,7 +108,7 @@ enum ppi_verdict control_sys_settings(const struct request_in *in)
     const struct settings *settings = &in->worker->broker->settings;
     struct reply reply;
 
-    if (!may_operate(in))
+    if (!control_may_operate(in))
         return PPI_NEXT;
     reply_begin(&reply, in->frame->id);
     msgpack_pack_map(&reply.packer, settings_each(settings, NULL, NULL));
@@ -119,9 +119,18 @@ enum ppi_verdict control_sys_settings(const struct request_in *in)
 
 enum ppi_verdict control_sys_stop(const struct request_in *in)
 {
-    if (!may_operate(in))
+    struct option known[] = { { .name = "drain_ms", .type = OPTION_NUMBER } };
+
+    if (!control_may_operate(in) || !in_options(in, 0, known, PPI_COUNT(known)))
         return PPI_NEXT;
+    if (known[0].number > STOP_DRAIN_MS_MAX) {
+        in_fail(in, "E_ARG", "option 'drain_ms' is at most 3,600,000 ms");
+        return PPI_NEXT;
+    }
     in_answer_nil(in);
-    stop_begin(in->worker->broker, 1);
+    if (known[0].given)
+        stop_begin_within(in->worker->broker, (uint32_t)known[0].number);
+    else
+        stop_begin(in->worker->broker, 1);
     return PPI_NEXT;
 }

@@ -128,7 +128,7 @@ static void add_up(const struct broker *broker, struct sums *sums)
                            .clients_ever = broker->next_peer_id - 1,
                            .subs = broker->sub_count,
                            .cut = broker->gone_slow,
-                           .kicked = broker->kicked,
+                           .kicked = atomic_load(&broker->kicked),
                            .taps = broker->taps,
                            .bytes_in = broker->gone_bytes_in,
                            .bytes_out = broker->gone_bytes_out,

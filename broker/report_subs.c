@@ -31,6 +31,8 @@ static void read_subs(struct peer *peer, struct row *rows, size_t *count)
 
 static const char *policy_of(const struct sub *sub)
 {
+    if (sub->drop)
+        return "drop";
     return sub->cut ? "cut" : "block";
 }
 

@@ -3,8 +3,11 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "events.h"
 #include "holds.h"
 #include "route.h"
+#include "subs.h"
+#include "tapped.h"
 #include "ticker.h"
 #include "wire/envelope.h"
 
@@ -47,16 +50,7 @@ int64_t router_subscribers(struct worker *worker, const char *subject, size_t le
 
 /* --- room ------------------------------------------------------------------------------------ */
 
-/* Writes what stands in front of a message's rest in the form that a receiver wants. */
-static size_t put_head(const struct sub *sub, uint8_t *head)
-{
-    if (sub->form == FORM_RICH)
-        return ppi_head_message(head, sub->sid, sub->meta);
-    memcpy(head, "\x93\x02", 2);
-    return 2;
-}
-
-/* And what stands behind it. */
+/* What stands behind a message's rest. */
 static size_t tail_size(const struct run *run, const struct sub *sub)
 {
     return sub->meta ? run->meta_size : 0;
@@ -69,7 +63,8 @@ static size_t bytes_for(const struct run *run, const struct sub *sub)
 
     if (sub->form == FORM_PLAIN && !run->loose)
         return run->bytes;
-    return run->bytes - run->rest_bytes + run->count * (put_head(sub, head) + tail_size(run, sub));
+    return run->bytes - run->rest_bytes +
+           run->count * (sub_put_head(sub, head) + tail_size(run, sub));
 }
 
 enum room { ROOM, ROOM_LATER, ROOM_NEVER };
@@ -81,6 +76,7 @@ static enum room reserve(struct peer *from, const struct sub *sub, size_t bytes)
 
     while (!ppi_link_reserve(link, bytes)) {
         if (sub->cut) {
+            events_tell_cut(sub->peer, "E_SLOW", "queue_high: it reads too slowly, policy cut");
             ppi_link_close(link, PP_ESLOW);
             return ROOM_NEVER;
         }
@@ -253,7 +249,7 @@ static void render_rich(struct worker *worker, const struct sub *sub, struct ren
 {
     const struct run *run = &worker->run;
     uint8_t head[PPI_HEAD_MAX];
-    size_t head_size = put_head(sub, head), tail = tail_size(run, sub);
+    size_t head_size = sub_put_head(sub, head), tail = tail_size(run, sub);
     const uint8_t *frame = run->data;
 
     form->length = bytes_for(run, sub);
@@ -292,7 +288,7 @@ static void collect(struct worker *worker, struct sub *sub, struct rendered *for
     list_if_over(worker, sub);
     if (run->loose || (sid != 0 && run->bytes > SMALL_FRAME_BYTES && run->count == 1)) {
         uint8_t head[PPI_HEAD_MAX];
-        const pp_piece parts[] = { { head, put_head(sub, head) },
+        const pp_piece parts[] = { { head, sub_put_head(sub, head) },
                                    { run->data + run->rests[0], run->bytes - run->rests[0] },
                                    { run->meta, tail_size(run, sub) } };
 
@@ -392,6 +388,8 @@ static bool deliver(struct worker *worker, struct receipt *receipt)
             collect(worker, group->chosen, forms);
     }
     receipt->matched = receipt->queued + receipt->refused;
+    if (PPI_UNLIKELY(worker->broker->tapped))
+        tap_run(worker, receipt);
     worker->handed += receipt->queued;
     if (PPI_FIGURES)
         count(worker, receipt);

@@ -9,18 +9,25 @@
 #include "broker.h"
 #include "calls.h"
 #include "control.h"
+#include "events.h"
 #include "holds.h"
 #include "idle.h"
 #include "io/timer.h"
+#include "kick.h"
 #include "log.h"
 #include "reply.h"
 #include "router.h"
 #include "subs.h"
+#include "tap.h"
 #include "ticker.h"
+#include "told.h"
+#include "unsent.h"
 #include "users.h"
 
-/* Receivers served for one connection before the others' turn. */
-enum { HANDED_MAX = 4096 };
+enum {
+    HANDED_MAX = 4096, /* receivers served for one connection before the others' turn */
+    EXE_MAX = 1024     /* bytes of a program's path */
+};
 
 static struct peer *peer_of(struct ppi_link *link)
 {
@@ -50,13 +57,12 @@ static bool identify(struct worker *worker, struct peer *peer)
     }
     peer->known = peer->user != NULL;
     worker_write_end(worker);
-    log_event(&worker->broker->log, peer->known ? LOG_INFO : LOG_WARN,
-              peer->known ? "identify" : "refuse", "client=%" PRIu64 " %s=\"%.*s\"", peer->id,
-              peer->known ? "user" : "why",
-              (int)strcspn(peer->known ? peer->user->name : why, "\n"),
-              peer->known ? peer->user->name : why);
-    if (peer->known)
+    if (peer->known) {
+        log_event(&worker->broker->log, LOG_INFO, "identify", "client=%" PRIu64 " user=\"%s\"",
+                  peer->id, peer->user->name);
         return true;
+    }
+    told_refused(peer, why);
     reply_text(worker, peer, why);
     worker_send(worker);
     ppi_link_finish(&peer->link, PP_EACCESS);
@@ -164,6 +170,7 @@ static bool on_urgent(struct ppi_link *link, const struct ppi_frame *frame)
 static void on_bad(struct ppi_link *link, enum ppi_scan what)
 {
     static const char *const words[] = {
+        [PPI_SCAN_ALIEN] = "this is another language",
         [PPI_SCAN_BAD] = "this is not a MessagePack-RPC message",
         [PPI_SCAN_DEEP] = "a message is nested deeper than 32",
         [PPI_SCAN_LARGE] = "a message is larger than frame_max",
@@ -171,8 +178,11 @@ static void on_bad(struct ppi_link *link, enum ppi_scan what)
     struct peer *peer = peer_of(link);
     struct worker *worker = worker_self(peer->broker);
 
+    const char *name = what == PPI_SCAN_LARGE ? "E_LIMIT" : "E_PROTO";
+
     router_flush(worker);
     ticker_wake(worker->broker); /* for who does not read its last words */
+    events_tell_cut(peer, name, words[what]);
     if (what == PPI_SCAN_ALIEN) {
         log_event(&worker->broker->log, LOG_WARN, "alien", "client=%" PRIu64, peer->id);
         if (peer->frames_in == 0)
@@ -183,7 +193,7 @@ static void on_bad(struct ppi_link *link, enum ppi_scan what)
     }
     log_event(&worker->broker->log, LOG_WARN, "malformed", "client=%" PRIu64 " why=\"%s\"",
               peer->id, words[what]);
-    reply_bye(worker, peer, what == PPI_SCAN_LARGE ? "E_LIMIT" : "E_PROTO", words[what]);
+    reply_bye(worker, peer, name, words[what], 0);
 }
 
 /* --- around a packet ------------------------------------------------------------------------- */
@@ -195,22 +205,6 @@ static void on_begin(struct ppi_link *link)
     worker_enter(worker);
     worker_sample(worker);
     worker->handed = 0;
-}
-
-/* Ends subscriptions that have had all the messages they wanted. Somebody else may have ended one
- * while this worker waited for the write section; then it was left to us to free. */
-static void end_the_over(struct worker *worker)
-{
-    if (worker->over == NULL)
-        return;
-    worker_write_begin(worker);
-    while (worker->over != NULL) {
-        struct sub *sub = worker->over;
-
-        worker->over = sub->next_over;
-        sub_unlist(sub);
-    }
-    worker_write_end(worker);
 }
 
 static void on_batch(struct ppi_link *link)
@@ -231,7 +225,7 @@ static void on_end(struct ppi_link *link)
 
     calls_look_freed(worker, false);
     worker_send(worker);
-    end_the_over(worker);
+    subs_end_over(worker);
     worker_leave(worker);
 }
 
@@ -255,7 +249,7 @@ static void on_timed(struct ppi_link *link, uint32_t count, uint64_t since_ns)
 
 static void on_unsent(struct ppi_link *link, void *tag, const uint8_t *frame, size_t size)
 {
-    calls_unsent(peer_of(link), tag, frame, size);
+    unsent_keep(peer_of(link), tag, frame, size);
 }
 
 /* --- its end --------------------------------------------------------------------------------- */
@@ -270,7 +264,8 @@ void session_end(struct worker *worker, struct peer *peer, int why, const char *
     log_event(&worker->broker->log, LOG_WARN, "cut",
               "client=%" PRIu64 " name=%s why=%s text=\"%s\"", peer->id,
               log_quote(quoted, peer->name, strlen(peer->name)), name, text);
-    reply_bye(worker, peer, name, text);
+    events_tell_cut(peer, name, text);
+    reply_bye(worker, peer, name, text, 0);
     worker_send(worker);
     ppi_link_close(&peer->link, why);
 }
@@ -292,11 +287,10 @@ static void on_closed(struct ppi_link *link, int why)
     struct broker *broker = peer->broker;
     struct worker *worker = worker_self(broker);
 
-    char quoted[LOG_QUOTED_MAX];
-
     worker_enter(worker);
     worker_write_begin(worker);
     subs_end_all(peer);
+    taps_peer_gone(peer);
     calls_peer_gone(worker, peer);
     ppi_list_remove(&link->waiting);
     ppi_list_remove(&peer->in_broker);
@@ -305,19 +299,17 @@ static void on_closed(struct ppi_link *link, int why)
     broker->gone_slow += why == PP_ESLOW;
     broker->gone_bytes_in += atomic_load(&link->read_bytes);
     broker->gone_bytes_out += atomic_load(&link->taken_bytes);
-    user_leave(peer);
     bool last = broker->stopping && broker->peer_count == 0;
     if (broker->peer_count == 0)
         idle_watch(broker);
     ppi_link_deinit(link);
+    told_closed(peer, why);
+    user_leave(peer);
     broker->gone_lost += peer->lost;
     worker_write_end(worker);
     calls_look_freed(worker, false);
     worker_send(worker);
     worker_leave(worker);
-    log_event(&broker->log, LOG_INFO, "disconnect", "client=%" PRIu64 " name=%s why=\"%s\"",
-              peer->id, log_quote(quoted, peer->name, strlen(peer->name)),
-              peer->bye ? "said goodbye" : pp_strerror(why));
     peer_free(peer);
     if (last)
         ticker_stop(broker); /* nothing is left to watch: the end need not wait for it */
@@ -340,7 +332,7 @@ static const struct ppi_link_events events = {
 
 /* --- its beginning --------------------------------------------------------------------------- */
 
-static struct peer *peer_new(struct broker *broker, const pp_peer *who)
+static struct peer *peer_new(struct broker *broker, const pp_peer *who, const char *exe)
 {
     struct peer *peer = calloc(1, sizeof *peer);
     char name[32];
@@ -352,6 +344,8 @@ static struct peer *peer_new(struct broker *broker, const pp_peer *who)
     peer->who = *who;
     peer->known = user_is_known(who);
     peer->name = sub_copy_text(name);
+    peer->exe = exe[0] != '\0' ? sub_copy_text(exe) : NULL;
+    peer->exe_read = true;
     peer->next_sid = 1;
     peer->next_server_id = 1;
     atomic_init(&peer->next_deadline_ns, PPI_FOREVER);
@@ -366,12 +360,14 @@ static struct peer *peer_new(struct broker *broker, const pp_peer *who)
     return peer;
 }
 
-/* In the write section. NULL: admitted; else what to say. */
+/* In the write section. NULL: admitted; else what to say, which may be in words. */
 static const char *admit(struct broker *broker, struct peer *peer, const char *account,
-                         pp_handle *connection)
+                         pp_handle *connection, char words[KICK_WORDS_MAX])
 {
     const char *no_memory = "E_LIMIT the broker is out of memory\n";
 
+    if (peer != NULL && kick_keeps_away(broker, &peer->who, words))
+        return words;
     if (broker->stopping)
         return "E_SHUTDOWN the broker is leaving\n";
     if (broker->peer_count >= broker->settings.connections)
@@ -403,6 +399,7 @@ struct refusal {
     pp_op op;
     struct broker *broker;
     pp_handle *connection;
+    char words[KICK_WORDS_MAX];
 };
 
 static void on_told(pp_op *op)
@@ -426,7 +423,8 @@ static void refuse(struct broker *broker, pp_handle *connection, const char *why
         refusal->connection = connection;
         refusal->op.priv_.handler = on_told;
         pp_port_attach(broker->port, connection, 0); /* it may be already */
-        result = pp_write(connection, &refusal->op, why, strlen(why));
+        snprintf(refusal->words, sizeof refusal->words, "%s", why);
+        result = pp_write(connection, &refusal->op, refusal->words, strlen(refusal->words));
     }
     if (result == PP_PENDING)
         return;
@@ -439,17 +437,19 @@ void session_open(struct worker *worker, pp_handle *connection)
 {
     struct broker *broker = worker->broker;
     pp_peer who = { .size = sizeof who };
-    char account[USER_ACCOUNT_MAX];
+    char words[KICK_WORDS_MAX], exe[EXE_MAX] = "", account[USER_ACCOUNT_MAX];
 
     pp_peer_get(connection, &who);
+    pp_peer_exe(connection, exe, sizeof exe);
     user_account(worker, &who, account);
-    struct peer *peer = peer_new(broker, &who);
+    struct peer *peer = peer_new(broker, &who, exe);
     worker_enter(worker);
     worker_write_begin(worker);
-    const char *refused = admit(broker, peer, account, connection);
+    const char *refused = admit(broker, peer, account, connection, words);
     if (refused == NULL)
-        log_event(&broker->log, LOG_INFO, "connect", "client=%" PRIu64 " pid=%" PRIu64 " user=%s",
-                  peer->id, who.pid, peer->user->name);
+        told_connected(peer);
+    else
+        told_denied(worker, &who, refused);
     worker_write_end(worker);
     worker_leave(worker);
     if (refused == NULL) {
@@ -457,8 +457,6 @@ void session_open(struct worker *worker, pp_handle *connection)
             ticker_wake(broker);
         return;
     }
-    log_event(&broker->log, LOG_WARN, "refuse", "pid=%" PRIu64 " why=\"%.*s\"", who.pid,
-              (int)strcspn(refused, "\n"), refused);
     refuse(broker, connection, refused);
     if (peer != NULL)
         peer_free(peer);

@@ -256,7 +256,7 @@ int session_refused(struct session *session, int status)
         }
         snprintf(why, sizeof why, "no broker is running at %s", path);
         return error_say(EXIT_NO_BROKER, "E_NOBROKER", why,
-                         "start one with panpiped, or name another with -b");
+                         "start one with panpiped, or name another with -b; see panpipe doctor");
     case PP_EACCESS: snprintf(why, sizeof why, "the system denies access to %s", path); break;
     case PP_EUNTRUSTED:
         if (session_starts(session->cli) && strcmp(session->words, path) != 0)

@@ -75,7 +75,7 @@ static struct {
     pp_answer answer;
     bool asked;
     char whom[80];
-} kick;
+} kicking;
 
 static uint64_t intervals; /* so many were shown */
 static bool color, changed, redraw;
@@ -226,31 +226,31 @@ static void begin_kick(void)
     for (size_t i = 0; i < model.client_count; i++)
         if (model.clients[i].id == ui.selected)
             name = model.clients[i].name;
-    if (kick.asked)
+    if (kicking.asked)
         return;
-    snprintf(kick.whom, sizeof kick.whom, "%.64s", name != NULL ? name : "the client");
+    snprintf(kicking.whom, sizeof kicking.whom, "%.64s", name != NULL ? name : "the client");
     int status = call("$sys.kick",
                       json_must(json_pack("[I,{s:s}]", (json_int_t)ui.selected, "text",
                                           "kicked with panpipe top")),
-                      &kick.task, &kick.answer);
-    kick.asked = status == PP_PENDING;
-    if (!kick.asked)
+                      &kicking.task, &kicking.answer);
+    kicking.asked = status == PP_PENDING;
+    if (!kicking.asked)
         snprintf(ui.message, sizeof ui.message, "%s", pp_strerror(status));
 }
 
 static void end_kick(void)
 {
     char words[SESSION_WORDS_MAX] = "";
-    int status = kick.task.op.status;
+    int status = kicking.task.op.status;
 
-    kick.asked = false;
-    pp_answer_free(&kick.answer);
+    kicking.asked = false;
+    pp_answer_free(&kicking.answer);
     if (status != PP_OK)
         pp_client_error(session.client, words, sizeof words);
     if (status == PP_OK)
-        snprintf(ui.message, sizeof ui.message, "%s was kicked", kick.whom);
+        snprintf(ui.message, sizeof ui.message, "%s was kicked", kicking.whom);
     else
-        snprintf(ui.message, sizeof ui.message, "%s was not kicked: %.100s", kick.whom,
+        snprintf(ui.message, sizeof ui.message, "%s was not kicked: %.100s", kicking.whom,
                  words[0] != '\0' ? words : pp_strerror(status));
     changed = true;
 }
@@ -301,7 +301,7 @@ static void advance(uint64_t now_ns)
         take_answer();
         changed = changed || asking.question == IDLE;
     }
-    if (kick.asked && kick.task.ended)
+    if (kicking.asked && kicking.task.ended)
         end_kick();
     if (asking.question == IDLE && connected && !ui.paused && now_ns >= asking.next_ns)
         begin_round(now_ns);

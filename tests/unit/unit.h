@@ -10,6 +10,7 @@ int subject_tests(void);
 int outq_tests(void);
 int reader_tests(void);
 int index_tests(void);
+int times_tests(void);
 int filter_tests(void);
 int record_tests(void);
 int top_tests(void);
