@@ -87,7 +87,8 @@ struct sums {
     struct traffic_sums traffic;
     struct times times;
     uint64_t uptime_ms, clients, clients_ever, subs, cut, kicked, taps;
-    uint64_t frames_in, bytes_in, bytes_out, queued_bytes, queued_max_bytes, lost, calls_open, slow, held;
+    uint64_t frames_in, bytes_in, bytes_out, queued_bytes, queued_max_bytes, lost, calls_open, slow,
+        held;
 };
 
 static void add_worker(struct sums *sums, const struct worker *worker)

@@ -28,8 +28,8 @@ enum {
 /* Counts of one worker; the sum is the broker's. */
 struct counts {
     uint64_t answers, late_answers, notes; /* what was published and called: traffic */
-    uint64_t denied; /* connections of those who may not */
-    uint64_t errors; /* control requests answered with one */
+    uint64_t denied;                       /* connections of those who may not */
+    uint64_t errors;                       /* control requests answered with one */
     uint64_t missed; /* records and events that their receivers had no room for */
 };
 
