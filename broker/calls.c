@@ -7,6 +7,7 @@
 #include "base/check.h"
 #include "call.h"
 #include "events.h"
+#include "holds.h"
 #include "io/timer.h"
 #include "meta.h"
 #include "reply.h"
@@ -14,6 +15,7 @@
 #include "servers.h"
 #include "tapped.h"
 #include "ticker.h"
+#include "unsent.h"
 #include "waits.h"
 #include "wire/envelope.h"
 
@@ -22,6 +24,14 @@ enum { EXPIRED_AT_ONCE = 64 };
 static const char server_gone[] = "E_GONE the server's connection ended before it answered";
 
 /* --- a request ------------------------------------------------------------------------------- */
+
+static void count(struct worker *worker, const struct peer *caller)
+{
+    struct traffic *traffic = route_traffic(worker, worker->called);
+
+    traffic->sums.calls++;
+    traffic_from(traffic, caller->id, 1);
+}
 
 /* Sends the request to the server chosen, which has room reserved. From then on the call may end
  * at any moment: its deadline, its caller, a stop; it is not looked at again. */
@@ -43,7 +53,8 @@ static void forward(struct worker *worker, struct call *call, struct sub *serve,
     ppi_link_unreserve(link, reserved - head_size - request->rest_size - tail_size);
     atomic_fetch_add_explicit(&serve->in_flight, 1, memory_order_relaxed);
     atomic_fetch_add_explicit(&serve->accepted, 1, memory_order_relaxed);
-    worker->counts.calls++;
+    if (PPI_FIGURES)
+        count(worker, call->caller);
     if (PPI_UNLIKELY(worker->broker->tapped))
         tap_call(worker, call, request);
     atomic_store(&call->open, true);
@@ -166,7 +177,7 @@ enum ppi_verdict calls_request(struct worker *worker, const struct request *requ
     }
     while ((found = servers_find(worker, request->subject, request->subject_length, bytes,
                                  &serve)) == FOUND_FULL)
-        if (ppi_link_wait_for_room(&serve->peer->link, &request->caller->link)) {
+        if (hold_for(serve->peer, request->caller)) {
             ticker_wake(worker->broker);
             return PPI_HOLD;
         }
@@ -407,36 +418,6 @@ void calls_expire(struct worker *worker, struct peer *caller, uint64_t now_ns)
 void calls_end_own(struct worker *worker, struct peer *caller, const char *error)
 {
     end_due(worker, caller, PPI_FOREVER, error);
-}
-
-/* A request as it stood in the frame of its call: from the header of the subject on. */
-struct unsent {
-    struct ppi_list in_peer;
-    uint32_t server_id, subject_length;
-    size_t subject, size;
-    uint8_t rest[];
-};
-
-void calls_unsent(struct peer *peer, const struct sub *serve, const uint8_t *frame, size_t size)
-{
-    struct ppi_slice parts[4], inner[3], *message = &parts[2]; /* the subject; params follow */
-
-    if (!serve->serve || ppi_slices(frame, size, parts, 4) != 4)
-        return;
-    if (serve->form == FORM_RICH && ppi_slices(parts[3].data, parts[3].size, inner, 3) >= 3)
-        message = &inner[1];
-    struct ppi_value id = ppi_value_at(parts[1].data, parts[1].size);
-    struct ppi_value subject = ppi_value_at(message->data, message->size);
-    size_t rest_size = message[0].size + message[1].size;
-    struct unsent *unsent = malloc(sizeof *unsent + rest_size);
-    if (unsent == NULL)
-        return;
-    *unsent = (struct unsent){ .server_id = (uint32_t)id.number,
-                               .subject_length = (uint32_t)subject.text_length,
-                               .subject = (size_t)((const uint8_t *)subject.text - message->data),
-                               .size = rest_size };
-    memcpy(unsent->rest, message->data, rest_size);
-    ppi_list_append(&peer->unsent, &unsent->in_peer);
 }
 
 /* Gives a call that its server was never sent to another one, or lets it wait for one that has

@@ -85,7 +85,7 @@ static void pack_peer(msgpack_packer *packer, const struct event *event)
     pack_words(packer, "name", peer != NULL ? peer->name : NULL);
     ppi_pack_text(packer, "pid");
     pid != 0 ? msgpack_pack_uint64(packer, pid) : msgpack_pack_nil(packer);
-    pack_words(packer, "user", peer != NULL && peer->known ? peer->user->name : NULL);
+    pack_words(packer, "user", peer != NULL && peer->known ? peer->user->account : NULL);
 }
 
 /* Its size; 0: it is too long. */
@@ -168,8 +168,6 @@ void events_tell_cut(struct peer *peer, const char *why, const char *text)
 
     if (atomic_exchange(&peer->cut, true))
         return;
-    if (strcmp(why, "E_SLOW") == 0)
-        atomic_fetch_add_explicit(&peer->broker->cut, 1, memory_order_relaxed);
     events_tell(peer->broker, &event);
 }
 

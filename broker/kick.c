@@ -39,22 +39,21 @@ void kick(struct worker *worker, struct peer *peer, const struct peer *by, const
           uint64_t for_ms)
 {
     struct broker *broker = worker->broker;
-    char words[KICK_WORDS_MAX + PPI_LABEL_MAX], quoted[LOG_QUOTED_MAX];
+    char who[PPI_LABEL_MAX + 24], words[sizeof who + KICK_TEXT_MAX + 16], quoted[LOG_QUOTED_MAX];
 
-    snprintf(words, sizeof words, "kicked by %s[%" PRIu64 "]%s%s", by->name, by->who.pid,
-             text[0] != '\0' ? ": " : "", text);
+    snprintf(who, sizeof who, "%s[%" PRIu64 "]", by->name, by->who.pid);
+    snprintf(words, sizeof words, "kicked by %s%s%s", who, text[0] != '\0' ? ": " : "", text);
     if (for_ms > 0)
         keep_away(broker, &peer->who, text, for_ms);
     atomic_fetch_add_explicit(&broker->kicked, 1, memory_order_relaxed);
     log_event(&broker->log, LOG_WARN, "kick", "client=%" PRIu64 " name=%s by=%" PRIu64 " text=%s",
               peer->id, log_quote(quoted, peer->name, strlen(peer->name)), by->id, words);
-    events_tell(broker, &(const struct event){ .kind = "kick",
-                                               .peer = peer,
-                                               .why = "E_PERM",
-                                               .text = text,
-                                               .more = { { "by", by->id, NULL },
-                                                         { "by_name", 0, by->name },
-                                                         { "for_ms", for_ms, NULL } } });
+    events_tell(broker,
+                &(const struct event){ .kind = "kick",
+                                       .peer = peer,
+                                       .why = "E_PERM",
+                                       .text = text,
+                                       .more = { { "by", 0, who }, { "for_ms", for_ms, NULL } } });
     atomic_store(&peer->cut, true); /* that was told */
     reply_bye(worker, peer, "E_PERM", words, for_ms);
     worker_send(worker);

@@ -4,6 +4,7 @@
 
 #include "base/check.h"
 #include "events.h"
+#include "holds.h"
 #include "route.h"
 #include "subs.h"
 #include "tapped.h"
@@ -30,6 +31,7 @@ int router_servers(struct worker *worker, const char *subject, size_t length, st
 
     if (route == NULL)
         return result == ROUTED_BAD ? -1 : -2;
+    worker->called = route;
     *servers = route->servers;
     *turn = &route->server_turn;
     return (int)route->server_count;
@@ -79,7 +81,7 @@ static enum room reserve(struct peer *from, const struct sub *sub, size_t bytes)
             return ROOM_NEVER;
         }
         ticker_wake(from->broker);
-        if (ppi_link_wait_for_room(link, &from->link))
+        if (hold_for(sub->peer, from))
             return ROOM_LATER;
         if (ppi_link_is_closing(link))
             return ROOM_NEVER;
@@ -339,6 +341,24 @@ static bool deliver_merged(struct worker *worker, const struct target *target,
     return first != NULL;
 }
 
+static void count(struct worker *worker, const struct receipt *receipt)
+{
+    const struct run *run = &worker->run;
+    struct traffic *traffic = route_traffic(worker, run->route);
+    struct traffic_sums *sums = &traffic->sums;
+
+    run->from->published += run->count;
+    traffic_from(traffic, run->from->id, run->count);
+    sums->published += run->count;
+    sums->published_bytes += run->bytes - run->rest_bytes + 2 * (size_t)run->count;
+    if (PPI_LIKELY(receipt->queued > 0))
+        sums->deliveries += (uint64_t)run->count * receipt->queued;
+    else if (receipt->refused == 0)
+        sums->no_receiver += run->count;
+    if (PPI_UNLIKELY(receipt->refused > 0))
+        sums->refused += (uint64_t)run->count * receipt->refused;
+}
+
 /* Routes the run; false: somebody has no room, and nothing was done. */
 static bool deliver(struct worker *worker, struct receipt *receipt)
 {
@@ -371,11 +391,8 @@ static bool deliver(struct worker *worker, struct receipt *receipt)
     if (PPI_UNLIKELY(worker->broker->tapped))
         tap_run(worker, receipt);
     worker->handed += receipt->queued;
-    run->from->published += run->count;
-    worker->counts.published += run->count;
-    worker->counts.delivered_messages += (uint64_t)run->count * receipt->queued;
-    worker->counts.refused += (uint64_t)run->count * receipt->refused;
-    worker->counts.no_receiver += receipt->matched == 0 ? run->count : 0;
+    if (PPI_FIGURES)
+        count(worker, receipt);
     run->route = NULL;
     return true;
 }

@@ -10,6 +10,7 @@
 #include "calls.h"
 #include "control.h"
 #include "events.h"
+#include "holds.h"
 #include "idle.h"
 #include "io/timer.h"
 #include "kick.h"
@@ -20,6 +21,8 @@
 #include "tap.h"
 #include "ticker.h"
 #include "told.h"
+#include "unsent.h"
+#include "users.h"
 
 enum {
     HANDED_MAX = 4096, /* receivers served for one connection before the others' turn */
@@ -33,70 +36,24 @@ static struct peer *peer_of(struct ppi_link *link)
 
 /* --- who it is ------------------------------------------------------------------------------- */
 
-/* Windows may tell a client's user only after something of the client was read. Until then it is
- * counted by its process; nothing that it says is handled before its user is known. */
-
-static bool is_known(const pp_peer *who)
-{
-    return (who->flags & (PP_PEER_SID | PP_PEER_UID)) != 0;
-}
-
-static void leave_user(struct peer *peer)
-{
-    if (peer->user != NULL && --peer->user->connections == 0) {
-        ppi_list_remove(&peer->user->in_broker);
-        free(peer->user);
-    }
-    peer->user = NULL;
-}
-
-static void name_user(const pp_peer *who, char *name, size_t size)
-{
-    if ((who->flags & PP_PEER_SID) != 0)
-        snprintf(name, size, "%s", who->sid);
-    else if ((who->flags & PP_PEER_UID) != 0)
-        snprintf(name, size, "%u", who->uid);
-    else
-        snprintf(name, size, "pid %" PRIu64, who->pid);
-}
-
-/* The user's record, counted; NULL: *why. */
-static struct user *enter_user(struct broker *broker, const pp_peer *who, const char **why)
-{
-    char name[sizeof((struct user *)NULL)->name];
-    struct user *user = NULL;
-
-    name_user(who, name, sizeof name);
-    for (struct ppi_list *at = broker->users.next; at != &broker->users && user == NULL;
-         at = at->next)
-        if (strcmp(PP_CONTAINER(at, struct user, in_broker)->name, name) == 0)
-            user = PP_CONTAINER(at, struct user, in_broker);
-    if (user != NULL && user->connections >= broker->settings.connections_user) {
-        *why = "E_QUOTA connections_user: too many connections of this user\n";
-        return NULL;
-    }
-    if (user == NULL && (user = calloc(1, sizeof *user)) != NULL) {
-        memcpy(user->name, name, sizeof name);
-        ppi_list_append(&broker->users, &user->in_broker);
-    }
-    *why = "E_LIMIT the broker is out of memory\n";
-    if (user != NULL)
-        user->connections++;
-    return user;
-}
-
-/* The first message is there. false: the client must go, and was told. */
+/* The first message is there: nothing that a client says is handled before its user is known.
+ * false: the client must go, and was told. */
 static bool identify(struct worker *worker, struct peer *peer)
 {
     const char *why = "E_PERM the system does not say whose connection this is\n";
     pp_peer who = { .size = sizeof who };
+    char account[USER_ACCOUNT_MAX];
 
     pp_peer_get(peer->link.pipe, &who);
+    worker_send(worker);
+    worker_leave(worker); /* the system may take its time */
+    user_account(worker, &who, account);
+    worker_enter(worker);
     worker_write_begin(worker);
-    leave_user(peer);
-    if (is_known(&who)) {
+    user_leave(peer);
+    if (user_is_known(&who)) {
         peer->who = who;
-        peer->user = enter_user(worker->broker, &who, &why);
+        why = user_enter(peer, account);
     }
     peer->known = peer->user != NULL;
     worker_write_end(worker);
@@ -246,6 +203,7 @@ static void on_begin(struct ppi_link *link)
     struct worker *worker = worker_self(peer_of(link)->broker);
 
     worker_enter(worker);
+    worker_sample(worker);
     worker->handed = 0;
 }
 
@@ -255,6 +213,8 @@ static void on_batch(struct ppi_link *link)
     struct worker *worker = worker_self(peer->broker);
 
     router_flush(worker);
+    if (PPI_UNLIKELY(peer->held_since_ns != 0) && !link->reader.holding)
+        hold_end(peer);
     if (peer->bye && peer->closes_ns == 0 && !link->reader.holding)
         control_goodbye(worker, peer);
 }
@@ -280,9 +240,16 @@ static void on_sent(struct ppi_link *link, void *tag, uint32_t count, bool lost)
     sub_sent(tag, count, lost);
 }
 
+static void on_timed(struct ppi_link *link, uint32_t count, uint64_t since_ns)
+{
+    struct broker *broker = peer_of(link)->broker;
+
+    times_add(&worker_self(broker)->times, ppi_timer_now_ns(broker->port) - since_ns, count);
+}
+
 static void on_unsent(struct ppi_link *link, void *tag, const uint8_t *frame, size_t size)
 {
-    calls_unsent(peer_of(link), tag, frame, size);
+    unsent_keep(peer_of(link), tag, frame, size);
 }
 
 /* --- its end --------------------------------------------------------------------------------- */
@@ -329,6 +296,7 @@ static void on_closed(struct ppi_link *link, int why)
     ppi_list_remove(&peer->in_broker);
     ppi_map_remove(&broker->peers_by_id, peer->id);
     broker->peer_count--;
+    broker->gone_slow += why == PP_ESLOW;
     broker->gone_bytes_in += atomic_load(&link->read_bytes);
     broker->gone_bytes_out += atomic_load(&link->taken_bytes);
     bool last = broker->stopping && broker->peer_count == 0;
@@ -336,7 +304,7 @@ static void on_closed(struct ppi_link *link, int why)
         idle_watch(broker);
     ppi_link_deinit(link);
     told_closed(peer, why);
-    leave_user(peer);
+    user_leave(peer);
     broker->gone_lost += peer->lost;
     worker_write_end(worker);
     calls_look_freed(worker, false);
@@ -357,6 +325,7 @@ static const struct ppi_link_events events = {
     .bad = on_bad,
     .half = on_half,
     .sent = on_sent,
+    .timed = on_timed,
     .unsent = on_unsent,
     .closed = on_closed,
 };
@@ -373,7 +342,7 @@ static struct peer *peer_new(struct broker *broker, const pp_peer *who, const ch
     snprintf(name, sizeof name, "pid-%" PRIu64, who->pid);
     peer->broker = broker;
     peer->who = *who;
-    peer->known = is_known(who);
+    peer->known = user_is_known(who);
     peer->name = sub_copy_text(name);
     peer->exe = exe[0] != '\0' ? sub_copy_text(exe) : NULL;
     peer->exe_read = true;
@@ -392,10 +361,10 @@ static struct peer *peer_new(struct broker *broker, const pp_peer *who, const ch
 }
 
 /* In the write section. NULL: admitted; else what to say, which may be in words. */
-static const char *admit(struct broker *broker, struct peer *peer, pp_handle *connection,
-                         char words[KICK_WORDS_MAX])
+static const char *admit(struct broker *broker, struct peer *peer, const char *account,
+                         pp_handle *connection, char words[KICK_WORDS_MAX])
 {
-    const char *why = "E_LIMIT the broker is out of memory\n";
+    const char *no_memory = "E_LIMIT the broker is out of memory\n";
 
     if (peer != NULL && kick_keeps_away(broker, &peer->who, words))
         return words;
@@ -403,13 +372,14 @@ static const char *admit(struct broker *broker, struct peer *peer, pp_handle *co
         return "E_SHUTDOWN the broker is leaving\n";
     if (broker->peer_count >= broker->settings.connections)
         return "E_QUOTA connections: too many connections\n";
-    if (peer == NULL || (peer->user = enter_user(broker, &peer->who, &why)) == NULL)
+    const char *why = peer != NULL ? user_enter(peer, account) : no_memory;
+    if (why != NULL)
         return why;
     peer->id = broker->next_peer_id++;
     peer->opened_ns = ppi_timer_now_ns(broker->port);
     if (ppi_map_add(&broker->peers_by_id, peer->id, peer) != PP_OK) {
-        leave_user(peer);
-        return why;
+        user_leave(peer);
+        return no_memory;
     }
     ppi_list_append(&broker->peers, &peer->in_broker);
     broker->peer_count++;
@@ -420,8 +390,8 @@ static const char *admit(struct broker *broker, struct peer *peer, pp_handle *co
     broker->peer_count--;
     ppi_list_remove(&peer->in_broker);
     ppi_map_remove(&broker->peers_by_id, peer->id);
-    leave_user(peer);
-    return why;
+    user_leave(peer);
+    return no_memory;
 }
 
 /* A connection that is not admitted is told why, and then closed. */
@@ -467,14 +437,15 @@ void session_open(struct worker *worker, pp_handle *connection)
 {
     struct broker *broker = worker->broker;
     pp_peer who = { .size = sizeof who };
-    char words[KICK_WORDS_MAX], exe[EXE_MAX] = "";
+    char words[KICK_WORDS_MAX], exe[EXE_MAX] = "", account[USER_ACCOUNT_MAX];
 
     pp_peer_get(connection, &who);
     pp_peer_exe(connection, exe, sizeof exe);
+    user_account(worker, &who, account);
     struct peer *peer = peer_new(broker, &who, exe);
     worker_enter(worker);
     worker_write_begin(worker);
-    const char *refused = admit(broker, peer, connection, words);
+    const char *refused = admit(broker, peer, account, connection, words);
     if (refused == NULL)
         told_connected(peer);
     else

@@ -112,10 +112,16 @@ struct peer {
     uint32_t next_server_id;
     atomic_uint_fast64_t next_deadline_ns; /* no call of its own is over before that */
     size_t waiting_bytes;                  /* of its calls that wait for a server */
-    struct ppi_list unsent; /* when it is gone: calls that it was not sent (calls.c) */
+    struct ppi_list unsent; /* when it is gone: calls that it was not sent (unsent.h) */
 
     /* What it sent; by the worker that has the turn. */
     uint64_t frames_in, published;
+
+    /* Holds (holds.h); but for holds by the worker that has the turn. */
+    uint64_t held_since_ns;     /* what it sent is held up since then; 0: it is not */
+    uint64_t held_ns;           /* before that */
+    uint64_t held_by;           /* the id of whom it waits for, or waited for last; 0: nobody */
+    atomic_uint_fast64_t holds; /* how often others had to wait for it */
 
     /* The watch over a slow reader, and over one that drains at the end; by the tick. */
     uint64_t slow_since_ns, window_began_ns, window_taken, drain_read_bytes;
@@ -125,9 +131,11 @@ struct peer {
 };
 
 /* Connections of one user. */
+enum { USER_NAME_MAX = 192, USER_ACCOUNT_MAX = 128 };
 struct user {
     struct ppi_list in_broker;
-    char name[192]; /* a uid or a SID; "pid N" of clients not known yet */
+    char name[USER_NAME_MAX];       /* a uid or a SID; "pid N" of clients not known yet */
+    char account[USER_ACCOUNT_MAX]; /* what the system calls it; "": not known */
     uint32_t connections;
 };
 
@@ -152,6 +160,7 @@ struct broker {
     struct ppi_list users;
     uint64_t next_peer_id, peer_count, sub_count;
     uint64_t gone_bytes_in, gone_bytes_out, gone_lost; /* of connections that are gone */
+    uint64_t gone_slow; /* of these, those that were cut for reading too slowly */
     bool stopping;
     uint64_t stop_by_ns;
 
@@ -162,14 +171,14 @@ struct broker {
     struct ppi_list waits;       /* calls without a server, in the order they came */
     atomic_uint crowded;         /* of them: those that servers have no room for */
 
-    struct listener *listener;        /* owned */
-    struct ticker *ticker;            /* owned */
-    struct stopper *stopper;          /* owned */
-    struct idle *idle;                /* owned */
-    struct events *events;            /* owned */
-    struct tap_set *tap_set;          /* owned */
-    struct kicks *kicks;              /* owned */
-    atomic_uint_fast64_t cut, kicked; /* clients: for reading too slowly, by an operator; ever */
+    struct listener *listener;   /* owned */
+    struct ticker *ticker;       /* owned */
+    struct stopper *stopper;     /* owned */
+    struct idle *idle;           /* owned */
+    struct events *events;       /* owned */
+    struct tap_set *tap_set;     /* owned */
+    struct kicks *kicks;         /* owned */
+    atomic_uint_fast64_t kicked; /* clients, ever */
     struct log log;
     void (*on_stopped)(void *context, pp_broker *broker);
     void *context;

@@ -163,9 +163,9 @@ void subs_end_over(struct worker *worker)
 void sub_sent(struct sub *sub, uint32_t count, bool lost)
 {
     *(lost ? &sub->lost : &sub->delivered) += count;
-    if (!lost)
+    if (PPI_FIGURES && !lost)
         sub->peer->delivered += count;
-    else if (!sub->drop)
+    else if (PPI_FIGURES && !sub->drop)
         sub->peer->lost += count;
     if (is_free_to_go(sub))
         sub_discard(sub);

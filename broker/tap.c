@@ -14,6 +14,7 @@
 enum {
     STAGED_BYTES_MAX = 128 * 1024,    /* then they are sent from where they are made */
     CHUNK_BYTES = 48 * 1024,          /* of frames reserved and sent together */
+    TAP_SUBJECT_MAX = 31,             /* of MessagePack's shortest texts */
     NUMBERS_BYTES = 1 + 2 + 9 + 7 + 9 /* of a record: its map's head, n and missed */
 };
 
@@ -52,7 +53,7 @@ struct chunk {
     const uint8_t *at;
     uint32_t count;
     size_t bytes; /* of the frames */
-    uint8_t head[PPI_HEAD_MAX + PPI_HEAD_MAX];
+    uint8_t head[PPI_HEAD_MAX + TAP_SUBJECT_MAX + 2];
     size_t head_size;
     uint8_t tail[META_MAX];
     size_t tail_size;
@@ -66,12 +67,16 @@ static struct staged staged_at(const uint8_t *at)
     return staged;
 }
 
-/* The head up to the record: the params are one. */
+/* The head up to the record: the subject, and params of one. */
 static void begin_chunk(struct chunk *chunk, const struct sub *sub)
 {
     size_t size = sub_put_head(sub, chunk->head);
 
-    size += ppi_head_params(chunk->head + size, 1, sub->pattern, sub->pattern_length);
+    ppi_check(sub->pattern_length <= TAP_SUBJECT_MAX);
+    chunk->head[size++] = 0xA0 | sub->pattern_length;
+    memcpy(chunk->head + size, sub->pattern, sub->pattern_length);
+    size += sub->pattern_length;
+    chunk->head[size++] = 0x91;
     chunk->head_size = size;
     chunk->tail_size = monitor_tail(sub, chunk->tail);
 }
@@ -240,6 +245,7 @@ void tap_record(struct worker *worker, struct tap *tap, const struct tap_view *v
 /* --- taps come and go ------------------------------------------------------------------------ */
 
 static const char tap_subject[] = "$sys.tap.";
+_Static_assert(sizeof tap_subject - 1 + 20 <= TAP_SUBJECT_MAX, "TAP_SUBJECT_MAX");
 
 uint64_t tap_new(struct peer *peer, const struct tap_filter *filter)
 {

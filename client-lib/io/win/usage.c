@@ -51,6 +51,11 @@ uint64_t ppi_process_handles(void)
     return count;
 }
 
+uint64_t ppi_process_handles_max(void)
+{
+    return 0; /* some 16 million: memory ends first */
+}
+
 uint64_t ppi_process_memory(void)
 {
     PROCESS_MEMORY_COUNTERS counters = { .cb = sizeof counters };
