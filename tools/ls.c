@@ -48,6 +48,17 @@ static void say_state(struct bytes *cell, const json_t *row)
     clients_state(cell, row, everybody);
 }
 
+/* The program's name without its folders. */
+static void say_exe(struct bytes *cell, const json_t *row)
+{
+    const char *exe = json_string_value(cell_follow(row, "who.exe")), *name = exe;
+
+    for (const char *at = exe; at != NULL && *at != '\0'; at++)
+        if (*at == '/' || *at == '\\')
+            name = at + 1;
+    cell_text(cell, name != NULL ? name : "-");
+}
+
 /* The names in a list of clients, "ui, cli, 3 more". */
 static void say_names(struct bytes *cell, const json_t *list, json_int_t all)
 {
@@ -84,14 +95,14 @@ static void say_to(struct bytes *cell, const json_t *row)
 }
 
 static const struct print_column clients[] = {
-    { "id", NULL },        { "name", NULL },
-    { "who.pid", NULL },   { "who.user|who.uid|who.sid", NULL },
-    { "age_ms", NULL },    { "subs", NULL },
-    { "published", NULL }, { "delivered", NULL },
-    { "bytes_in", NULL },  { "bytes_out", NULL },
-    { "lost", NULL },      { "queued_bytes", NULL },
-    { "oldest_ms", NULL }, { "state", say_state },
-    { "who.exe", NULL },
+    { "id", NULL },         { "name", NULL },
+    { "who.pid", NULL },    { "who.user|who.uid|who.sid", NULL },
+    { "age_ms", NULL },     { "subs", NULL },
+    { "published", NULL },  { "delivered", NULL },
+    { "bytes_in", NULL },   { "bytes_out", NULL },
+    { "lost", NULL },       { "queued_bytes", NULL },
+    { "oldest_ms", NULL },  { "state", say_state },
+    { "who.exe", say_exe },
 };
 
 static const struct print_column client_rates[] = {
@@ -253,7 +264,7 @@ static void print_others(const json_t *others)
 {
     json_int_t count = json_integer_value(json_object_get(others, "subjects"));
 
-    if (count > 0 && print_is_text())
+    if (count > 0 && print_is_text() && cli_operand(session.cli, 1) == NULL)
         out_format("and %lld other subjects, with %lld messages and %lld calls\n", (long long)count,
                    (long long)json_integer_value(json_object_get(others, "published")),
                    (long long)json_integer_value(json_object_get(others, "calls")));

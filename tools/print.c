@@ -172,7 +172,7 @@ struct table {
     size_t count;
     unsigned of;  /* whose fields */
     size_t first; /* row 0 is the titles */
-    int widths[COLUMNS_MAX];
+    int widths[COLUMNS_MAX], narrowest[COLUMNS_MAX];
     bool right[COLUMNS_MAX]; /* numbers */
     struct bytes cell;
 };
@@ -203,7 +203,7 @@ static bool set_cell(struct table *table, size_t row, size_t i)
     }
     const json_t *value = cell_follow(object, column->field);
     cell_value(&table->cell, value, fields_unit(column->field));
-    return json_is_number(value);
+    return json_is_number(value) && fields_unit(column->field) != UNIT_TIME;
 }
 
 static void measure(struct table *table)
@@ -215,6 +215,8 @@ static void measure(struct table *table)
 
             table->right[i] = table->right[i] || number;
             table->widths[i] = width > table->widths[i] ? width : table->widths[i];
+            if (row == 0)
+                table->narrowest[i] = width > NARROWEST ? width : NARROWEST;
         }
     }
 }
@@ -228,7 +230,7 @@ static void fit(struct table *table, int most)
 
         for (size_t i = 0; i < table->count; i++) {
             sum += table->widths[i] + BETWEEN;
-            if (!table->right[i] && table->widths[i] > NARROWEST &&
+            if (!table->right[i] && table->widths[i] > table->narrowest[i] &&
                 (widest == COLUMNS_MAX || table->widths[i] > table->widths[widest]))
                 widest = i;
         }
