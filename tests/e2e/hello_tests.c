@@ -141,8 +141,9 @@ static void some_methods_may_be_notifications(void **state)
  * counted, and closes nothing. */
 static void what_needs_an_answer_is_refused_as_a_notification(void **state)
 {
-    static const char *const methods[] = { "$sub",       "$serve",       "$call",    "$hello",
-                                           "$sys.stats", "$sys.clients", "$sys.subs" };
+    static const char *const methods[] = { "$sub",      "$serve",       "$call",
+                                           "$hello",    "$sys.stats",   "$sys.clients",
+                                           "$sys.subs", "$sys.settings" };
     struct raw raw;
 
     (void)state;
