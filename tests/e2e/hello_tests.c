@@ -162,7 +162,7 @@ static void what_needs_an_answer_is_refused_as_a_notification(void **state)
         hear(&raw, expected);
     }
     say(&raw, "[0, 2, '$sys.stats', []]");
-    hear(&raw, "[1, 2, null, {'notes': 8, 'subs': 0}]");
+    hear(&raw, "[1, 2, null, {'notes': 9, 'subs': 0}]");
     raw_close(&raw);
     bus_close(&bus);
 }
