@@ -160,7 +160,8 @@ struct broker {
     struct ppi_map peers_by_id;
     struct ppi_list users;
     uint64_t next_peer_id, peer_count, sub_count;
-    uint64_t gone_bytes_in, gone_bytes_out, gone_lost; /* of connections that are gone */
+    uint64_t gone_frames_in, gone_bytes_in, gone_bytes_out,
+        gone_lost;      /* of connections that are gone */
     uint64_t gone_slow; /* of these, those that were cut for reading too slowly */
     bool stopping;
     uint64_t stop_by_ns;

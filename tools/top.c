@@ -26,7 +26,8 @@
 enum {
     INTERVAL_MS = 1000,
     PATIENCE_MS = 2000, /* then it is said that there is no answer */
-    RETRY_MS = 250,     /* is a broker back? */
+    LOOK_MS = 250,      /* is a broker back? */
+    AGAIN_MS = 1000,    /* after a failure */
     EVENTS_SHOWN = 100,
     PLAIN_COLUMNS = 160,
     NS_PER_MS = 1000000
@@ -94,10 +95,17 @@ static int call(const char *method, json_t *params, struct task *task, pp_answer
     return status;
 }
 
+/* After a failure it tries again soon. */
 static void end_round(int status)
 {
+    uint64_t again_ns = pp_now_ns() + (uint64_t)AGAIN_MS * NS_PER_MS;
+
     asking.question = IDLE;
     asking.status = status;
+    if (status == PP_OK)
+        asking.gone_ns = 0;
+    else if (asking.next_ns > again_ns)
+        asking.next_ns = again_ns;
     for (int i = 0; i < QUESTIONS; i++) {
         json_decref(asking.answers[i]);
         asking.answers[i] = NULL;
@@ -202,8 +210,6 @@ static void watch_broker(uint64_t now_ns)
 
     if (bad && asking.gone_ns == 0)
         asking.gone_ns = late ? asking.begun_ns : now_ns;
-    if (!bad && asking.question == IDLE)
-        asking.gone_ns = 0;
     if (asking.gone_ns != 0)
         tell_gone(now_ns);
     changed = changed || asking.gone_ns != 0 || ui.gone[0] != '\0';
@@ -297,8 +303,7 @@ static void advance(uint64_t now_ns)
     }
     if (kicking.asked && kicking.task.ended)
         end_kick();
-    if (asking.question == IDLE && connected && !ui.paused &&
-        (now_ns >= asking.next_ns || asking.gone_ns != 0))
+    if (asking.question == IDLE && connected && !ui.paused && now_ns >= asking.next_ns)
         begin_round(now_ns);
     watch_broker(now_ns);
 }
@@ -306,7 +311,7 @@ static void advance(uint64_t now_ns)
 /* When to look again, if nothing comes. */
 static uint64_t wake_ns(uint64_t now_ns)
 {
-    uint64_t soon_ns = now_ns + (uint64_t)RETRY_MS * NS_PER_MS;
+    uint64_t soon_ns = now_ns + (uint64_t)LOOK_MS * NS_PER_MS;
 
     if (asking.gone_ns != 0 || asking.question != IDLE)
         return soon_ns;

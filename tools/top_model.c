@@ -151,9 +151,9 @@ static void take_broker(struct top_model *model, const json_t *now)
 
 /* --- clients --------------------------------------------------------------------------------- */
 
-static const char *key_of(const json_t *client, char key[24])
+const char *top_key(uint64_t client, char key[TOP_KEY_MAX])
 {
-    snprintf(key, 24, "%" JSON_INTEGER_FORMAT, json_integer_value(json_object_get(client, "id")));
+    snprintf(key, TOP_KEY_MAX, "%" PRIu64, client);
     return key;
 }
 
@@ -204,6 +204,13 @@ static void take_client(const struct top_model *model, struct top_client *client
     take_state(model, client, now, before);
 }
 
+static int by_id(const void *one, const void *other)
+{
+    const struct top_client *a = one, *b = other;
+
+    return a->id < b->id ? -1 : a->id > b->id;
+}
+
 static void name_holders(struct top_model *model)
 {
     for (size_t i = 0; i < model->client_count; i++)
@@ -216,7 +223,7 @@ static void take_clients(struct top_model *model, const json_t *clients)
 {
     json_t *index = json_must(json_object());
     size_t count = json_array_size(clients);
-    char key[24];
+    char key[TOP_KEY_MAX];
 
     free(model->clients);
     model->clients = bytes_must(calloc(count + 1, sizeof *model->clients));
@@ -224,10 +231,11 @@ static void take_clients(struct top_model *model, const json_t *clients)
     for (size_t i = 0; i < count; i++) {
         json_t *now = json_array_get(clients, i);
 
-        take_client(model, &model->clients[i], now,
-                    json_object_get(model->client_index, key_of(now, key)));
+        top_key((uint64_t)json_integer_value(json_object_get(now, "id")), key);
+        take_client(model, &model->clients[i], now, json_object_get(model->client_index, key));
         json_object_set(index, key, now);
     }
+    qsort(model->clients, count, sizeof *model->clients, by_id);
     name_holders(model);
     json_decref(model->client_index);
     model->client_index = index;

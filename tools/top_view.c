@@ -101,23 +101,27 @@ static void put_broker(struct canvas *canvas, int line, const struct top_broker 
     put_fields(canvas, line, &fields);
 }
 
+static void add_rate(struct fields *fields, const char *name, double messages, double bytes)
+{
+    char count[UNITS_MAX], size[UNITS_MAX], pair[FIELD_MAX];
+
+    units_count(count, messages);
+    units_bytes(size, bytes);
+    snprintf(pair, sizeof pair, isnan(messages) ? "-" : "%s msg/s %s/s", count, size);
+    add(fields, 0, name, pair);
+}
+
 static void put_rates(struct canvas *canvas, int line, const struct top_broker *broker)
 {
-    char count[UNITS_MAX], bytes[UNITS_MAX], pair[FIELD_MAX];
     struct fields fields = { 0 };
+    char text[UNITS_MAX];
 
-    units_count(count, broker->in);
-    units_bytes(bytes, broker->bytes_in);
-    snprintf(pair, sizeof pair, "%s msg/s %s/s", count, bytes);
-    add(&fields, 0, "in", pair);
-    units_count(count, broker->out);
-    units_bytes(bytes, broker->bytes_out);
-    snprintf(pair, sizeof pair, "%s msg/s %s/s", count, bytes);
-    add(&fields, 0, "out", pair);
-    units_time(count, broker->p50_ns);
-    add(&fields, 1, "p50", count);
-    units_time(count, broker->p99_ns);
-    add(&fields, 1, "p99", count);
+    add_rate(&fields, "in", broker->in, broker->bytes_in);
+    add_rate(&fields, "out", broker->out, broker->bytes_out);
+    units_time(text, broker->p50_ns);
+    add(&fields, 1, "p50", text);
+    units_time(text, broker->p99_ns);
+    add(&fields, 1, "p99", text);
     put_fields(canvas, line, &fields);
 }
 
