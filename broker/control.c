@@ -287,11 +287,11 @@ static const struct method {
     { "$sys.stats", control_sys_stats, REQUEST_ONLY },
     { "$sys.clients", control_sys_clients, REQUEST_ONLY },
     { "$sys.subs", control_sys_subs, REQUEST_ONLY },
+    { "$sys.subjects", control_sys_subjects, REQUEST_ONLY },
+    { "$sys.settings", control_sys_settings, REQUEST_ONLY },
     { "$sys.events", control_sys_events, REQUEST_ONLY },
     { "$sys.tap", control_sys_tap, REQUEST_ONLY },
     { "$sys.kick", control_sys_kick, REQUEST_ONLY },
-    { "$sys.subjects", control_sys_subjects, REQUEST_ONLY },
-    { "$sys.settings", control_sys_settings, REQUEST_ONLY },
     { "$sys.stop", control_sys_stop, 0 },
 };
 

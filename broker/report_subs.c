@@ -31,7 +31,9 @@ static void read_subs(struct peer *peer, struct row *rows, size_t *count)
 
 static const char *policy_of(const struct sub *sub)
 {
-    return sub->drop ? "drop" : sub->cut ? "cut" : "block";
+    if (sub->drop)
+        return "drop";
+    return sub->cut ? "cut" : "block";
 }
 
 static void pack(msgpack_packer *packer, const struct row *row)

@@ -30,8 +30,8 @@ struct counts {
     uint64_t frames_in; /* what was published and called is in its traffic */
     uint64_t answers, late_answers, notes;
     uint64_t denied; /* connections of those who may not */
-    uint64_t errors; /* control requests answered with one */
     uint64_t missed; /* records and events that their receivers had no room for */
+    uint64_t errors; /* control requests answered with one */
 };
 
 struct box {

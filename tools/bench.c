@@ -13,6 +13,7 @@
 #include "json.h"
 #include "out.h"
 #include "print.h"
+#include "progress.h"
 #include "value.h"
 
 enum { SIZE = 128, FOR_MS = 1000, CLIENTS = 4, CLIENTS_MAX = 1000, OUTSTANDING_MAX = 1000 };
@@ -82,6 +83,7 @@ int bench_end(struct session *at, struct bench_result *result)
 bool bench_goes_on(const struct bench_plan *plan, const struct bench_result *result,
                    uint64_t now_ns)
 {
+    progress_show(now_ns, result->sent);
     return plan->count > 0 ? result->sent < plan->count
                            : now_ns < result->begin_ns + (uint64_t)plan->for_ms * 1000000;
 }
@@ -251,8 +253,10 @@ int bench(const struct cli *cli)
     int code = settle(cli);
     if (code == GO_ON)
         code = session_open(&session, cli);
+    progress_begin(cli, given.count, given.count > 0 ? 0 : given.for_ms);
     if (code == GO_ON)
         code = kind->measure(&session, &given, &result);
+    progress_end();
     if (code == GO_ON) {
         report_on(&result);
         code = judge(&result);

@@ -42,7 +42,7 @@ int bench_watch(struct session *session, const struct bench_plan *plan,
 int bench_begin(struct session *session, struct bench_result *result);
 int bench_end(struct session *session, struct bench_result *result);
 
-/* Should one more be sent, after so many? */
+/* Should one more be sent, after so many? Shows the progress. */
 bool bench_goes_on(const struct bench_plan *plan, const struct bench_result *result,
                    uint64_t now_ns);
 

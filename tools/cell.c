@@ -26,7 +26,9 @@ static void print_duration(char text[NUMBER_MAX], double ns)
     const double second = 1e9;
     uint64_t seconds = (uint64_t)(ns / second);
 
-    if (ns < 1e3)
+    if (ns <= 0)
+        print_number(text, 0, "s");
+    else if (ns < 1e3)
         print_number(text, ns, "ns");
     else if (ns < 1e6)
         print_number(text, ns / 1e3, "us");

@@ -14,6 +14,27 @@ const char *const command_groups[GROUP_COUNT] = { "Talk", "Look", "Measure", "Op
 static const struct command_word list_words[] = {
     { "clients", "who is connected", FIELDS_CLIENTS, OPERAND_NONE },
     { "subs", "who subscribed to what, and serves it", FIELDS_SUBS, OPERAND_NONE },
+    { "subjects", "what is published and called; of those under a PATTERN", FIELDS_SUBJECTS,
+      OPERAND_SUBJECT },
+    { NULL, NULL, 0, OPERAND_NONE },
+};
+
+static const struct command_word show_words[] = {
+    { "client", "one client, by ID, NAME or pid:N; what it subscribed to, sends, its events",
+      FIELDS_CLIENTS | FIELDS_CLIENT, OPERAND_CLIENT },
+    { "subject", "who sends to a SUBJECT and who gets it; also if nobody used it yet",
+      FIELDS_SUBJECTS, OPERAND_SUBJECT },
+    { "broker", "its counters and its settings", FIELDS_STATS | FIELDS_BROKER, OPERAND_NONE },
+    { NULL, NULL, 0, OPERAND_NONE },
+};
+
+static const struct command_word check_words[] = {
+    { "alive", "does it answer, within 100ms (warn), 1s (crit)?", FIELDS_CHECKS, OPERAND_NONE },
+    { "memory", "its memory: 256M, 1G", FIELDS_CHECKS, OPERAND_NONE },
+    { "slow", "clients that read too slowly: 1, 10", FIELDS_CHECKS, OPERAND_NONE },
+    { "queues", "the longest queue: queue_high, half way from there to queue_hard", FIELDS_CHECKS,
+      OPERAND_NONE },
+    { "all", "each of them (the default)", FIELDS_CHECKS, OPERAND_NONE },
     { NULL, NULL, 0, OPERAND_NONE },
 };
 
@@ -129,15 +150,35 @@ const struct command commands[] = {
       .examples = "panpipe where -b default\n",
       .run = where },
     { .name = "ls",
-      .summary = "list clients or subscriptions",
+      .summary = "list clients, subscriptions or subjects",
       .group = GROUP_LOOK,
-      .synopsis = "clients|subs",
+      .synopsis = "clients|subs|subjects [PATTERN]",
       .operands_min = 1,
-      .operands_max = 1,
+      .operands_max = 2,
       .words = list_words,
-      .details = "",
-      .examples = "panpipe ls clients\n",
+      .options = ls_options,
+      .details =
+          "SLOW reads more slowly than is sent to it; BLOCKED is held up by the one it names.\n"
+          "Fields are as --format help lists them. A field that ends with _per_s asks for --rate "
+          "1s.\n",
+      .examples = "panpipe ls clients --sort -queued_bytes\n"
+                  "panpipe ls clients --where state=blocked --format '{name} {held_by}'\n"
+                  "panpipe ls subjects 'ui.>' --sort -published_per_s -n 10\n",
       .run = list },
+    { .name = "show",
+      .summary = "tell all about a client, a subject, or the broker",
+      .group = GROUP_LOOK,
+      .synopsis = "client ID|NAME|pid:N, subject SUBJECT, broker",
+      .operands_min = 1,
+      .operands_max = 2,
+      .words = show_words,
+      .details = "",
+      .examples = "panpipe show client ui\n"
+                  "panpipe show subject ui.tick\n"
+                  "panpipe show broker --format '{settings.queue_high}'\n",
+      .exits = "2  several clients have that NAME, or process\n"
+               "11 no client has it\n",
+      .run = show },
     { .name = "describe",
       .summary = "tell what is served, and how to call it",
       .group = GROUP_LOOK,
@@ -159,6 +200,24 @@ const struct command commands[] = {
       .details = "",
       .examples = "panpipe stats --json\n",
       .run = stats },
+    { .name = "top",
+      .summary = "show who is there and what is going on, as it changes",
+      .group = GROUP_LOOK,
+      .synopsis = "",
+      .fields = FIELDS_TOP,
+      .options = top_options,
+      .details =
+          "A screen that is drawn anew each second; ? shows its keys. Without a terminal it "
+          "prints\n"
+          "one interval and ends; with --json an object for each, {interval_ms, stats, clients,\n"
+          "subjects}: the broker's fields, and in_per_s, out_per_s, p50_us, slow, blocked and so "
+          "on.\n"
+          "SLOW: its queue is too long, or others have to wait for it. BLOCKED by somebody: what "
+          "it\n"
+          "sends waited for more than a tenth of the time, or does now.\n",
+      .examples = "panpipe top --sort queue\n"
+                  "panpipe top -n 1 --json\n",
+      .run = top },
     { .name = "monitor",
       .summary = "print every message as it is routed",
       .group = GROUP_LOOK,
@@ -196,6 +255,22 @@ const struct command commands[] = {
                   "panpipe events -f --kind close,cut,denied\n",
       .exits = "6  --follow, --count and --for: fewer events came in that time\n",
       .run = events },
+    { .name = "doctor",
+      .summary = "find out why a broker cannot be reached",
+      .group = GROUP_LOOK,
+      .synopsis = "",
+      .fields = FIELDS_FINDINGS,
+      .details =
+          "Looks at the place, who listens there, whether you may open it, what else runs, "
+          "whether\n"
+          "a broker would be started and how the last start went, and at limits: ok, warn or "
+          "FAIL,\n"
+          "what was found, and what to do. It works without a broker, starts none, and sends\n"
+          "nothing to another user's program. --timeout: how long to wait for an answer (2s).\n"
+          "The exit code is that of the first failure; with warnings only it is 0.\n",
+      .examples = "panpipe doctor\n"
+                  "panpipe doctor -b mine --json\n",
+      .run = doctor },
     { .name = "ping",
       .summary = "measure round trips to the broker",
       .group = GROUP_MEASURE,
@@ -226,9 +301,68 @@ const struct command commands[] = {
       .summary = "let the broker send what is queued and leave",
       .group = GROUP_OPERATE,
       .synopsis = "",
-      .details = "",
-      .examples = "panpipe stop\n",
+      .options = stop_options,
+      .details =
+          "Its clients are told. Of what is queued nothing is lost, if it goes out in time.\n",
+      .examples = "panpipe stop --drain 10s --wait\n",
       .run = stop },
+    { .name = "kick",
+      .summary = "cut a client's connection",
+      .group = GROUP_OPERATE,
+      .synopsis = "ID|NAME|pid:N",
+      .operands_min = 1,
+      .operands_max = 1,
+      .first = OPERAND_CLIENT,
+      .fields = FIELDS_KICKED,
+      .options = kick_options,
+      .details =
+          "The client gets the error E_PERM, with --text. Many connect again by themselves:\n"
+          "--for keeps their process out.\n",
+      .examples = "panpipe kick 7\n"
+                  "panpipe kick worker --all --text 'too old' --for 10m\n",
+      .exits = "2  several clients have that NAME, or process, and --all was not given\n"
+               "11 no client has it\n",
+      .run = kick },
+    { .name = "check",
+      .summary = "tell in an exit code whether the broker is well",
+      .group = GROUP_OPERATE,
+      .synopsis = "[alive|memory|slow|queues|all]",
+      .operands_max = 1,
+      .words = check_words,
+      .fields = FIELDS_CHECKS,
+      .options = check_options,
+      .details = "A line for each check, on standard output, also without a broker.\n",
+      .examples = "panpipe check\n"
+                  "panpipe check memory --warn 64M --crit 128M --json\n",
+      .exits = "0  all is well\n"
+               "1  something is above --warn\n"
+               "2  something is above --crit, or alive: no broker answers; or wrong use\n"
+               "3  something cannot be found out: no broker, or not permitted\n"
+               "   Of several the worst: 2, then 1, then 3.\n",
+      .run = check },
+    { .name = "errors",
+      .summary = "explain the names of errors",
+      .group = GROUP_OPERATE,
+      .synopsis = "[CODE]",
+      .operands_max = 1,
+      .first = OPERAND_TEXT,
+      .fields = FIELDS_ERRORS,
+      .details = "",
+      .examples = "panpipe errors E_SLOW\n",
+      .exits = "11 there is no such error\n",
+      .run = errors },
+    { .name = "help",
+      .summary = "explain a command, print manual pages and completions",
+      .group = GROUP_OPERATE,
+      .synopsis = "[COMMAND]",
+      .operands_max = 1,
+      .first = OPERAND_COMMAND,
+      .options = help_options,
+      .details = "What --man and --completion print comes with an installation.\n",
+      .examples = "panpipe help sub\n"
+                  "panpipe help --completion bash >~/.local/share/bash-completion/completions/"
+                  "panpipe\n",
+      .run = help },
     { .name = NULL },
 };
 
@@ -240,13 +374,16 @@ const struct command *command_find(const char *name)
     return NULL;
 }
 
-const char *command_meant(const char *name)
+int command_unknown(const char *name)
 {
     const char *names[NAMES_MAX + 1] = { NULL };
 
     for (size_t i = 0; i < NAMES_MAX && commands[i].name != NULL; i++)
         names[i] = commands[i].name;
-    return options_meant(name, names);
+    const char *meant = options_meant(name, names);
+    if (meant != NULL)
+        return error_use("unknown command %.60s; did you mean %s?", name, meant);
+    return error_use("unknown command %.60s", name);
 }
 
 int command_word(const struct command *command, const char *name)

@@ -1,9 +1,10 @@
-/* events.c: what happened at the broker, which keeps the last 1,000 events in a ring; with --follow
- * what happens from then on.
+/* events.c: what happened at the broker, which keeps the last 1,000 events; with --follow also what
+ * happens from then on.
  *
- * No hole, and nothing twice: it subscribes first and asks for the ring then, so what happens in
- * between comes both ways. Every event has the number behind the last one's: a smaller one was
- * printed; before a larger one the ring is asked for those between. */
+ * No hole, and nothing twice: it subscribes first and asks for what is kept then, so what happens
+ * in between comes both ways. Every event has the number behind the last one's: one that came
+ * before is dropped; before a larger one the broker is asked for those between, and what it has
+ * forgotten meanwhile is told. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -48,7 +49,8 @@ static struct session session;
 static struct task arrived;
 static bool posted;
 static json_t *queue;     /* events that came, not yet looked at */
-static uint64_t next;     /* the number of the event that comes next */
+static json_t *last;      /* without --follow: those to print, the last ones */
+static uint64_t next;     /* the number of the event that comes next; 0: the first there is */
 static uint64_t since_ms; /* older ones are not shown; 0: all are */
 static uint64_t printed;
 
@@ -117,7 +119,6 @@ static void print_line(const json_t *event)
 static void print(const json_t *event)
 {
     print_is_text() ? print_line(event) : print_event(event);
-    printed++;
 }
 
 static void print_gap(uint64_t missed)
@@ -176,19 +177,16 @@ static int check_kinds(void)
     return GO_ON;
 }
 
-/* --since is a time, or the number of an event. */
+/* --since is a time, to the second, or the number of an event. */
 static int take_since(void)
 {
     char *end;
-    struct timespec now;
 
     if (given.since == NULL)
         return GO_ON;
     int time_ms = options_time(given.since);
     if (time_ms > 0) {
-        timespec_get(&now, TIME_UTC);
-        since_ms =
-            (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000 - (uint64_t)time_ms;
+        since_ms = (uint64_t)time(NULL) * 1000 - (uint64_t)time_ms;
         return GO_ON;
     }
     next = strtoull(given.since, &end, 10);
@@ -198,10 +196,40 @@ static int take_since(void)
     return GO_ON;
 }
 
-/* --- the ring -------------------------------------------------------------------------------- */
+/* Have as many been printed as were asked for? */
+static bool enough(void)
+{
+    return given.follow && given.count > 0 && printed >= given.count;
+}
 
-/* Asks for the events from the next one on. GO_ON, or the exit code. */
-static int ask_ring(json_t **answer)
+static void keep_last(json_t *event)
+{
+    json_array_append(last, event);
+    if (given.count > 0 && json_array_size(last) > given.count)
+        json_array_remove(last, 0);
+}
+
+/* An event that is known, in the order of their numbers; one that was before is dropped. */
+static void take(json_t *event)
+{
+    uint64_t n = number(event, "n");
+
+    if (n < next || enough())
+        return;
+    if (n > next && next != 0)
+        print_gap(n - next);
+    next = n + 1;
+    if (!wanted(event))
+        return;
+    printed++;
+    given.follow ? print(event) : keep_last(event);
+}
+
+/* --- what is kept ---------------------------------------------------------------------------- */
+
+/* Asks for the events from the next one on: as many as fit into an answer. GO_ON, or the exit
+ * code. */
+static int ask_next(json_t **answer)
 {
     struct bytes params = { 0 };
     json_t *question = json_must(json_pack("[{s:I}]", "since", (json_int_t)next));
@@ -216,31 +244,24 @@ static int ask_ring(json_t **answer)
     return GO_ON;
 }
 
-/* Have as many been printed as were asked for? */
-static bool enough(void)
+/* Everything there is from the next one on. */
+static int catch_up(void)
 {
-    return given.follow && given.count > 0 && printed >= given.count;
-}
+    size_t count = 1;
+    json_t *answer = NULL;
 
-static void print_ring(const json_t *answer)
-{
-    const json_t *events = json_object_get(answer, "events");
-    size_t count = json_array_size(events), skip = 0, found = 0;
+    while (count > 0 && !enough()) {
+        int code = ask_next(&answer);
 
-    for (size_t i = 0; i < count; i++)
-        found += wanted(json_array_get(events, i));
-    if (!given.follow && given.count > 0 && found > given.count)
-        skip = found - (size_t)given.count;
-    for (size_t i = 0; i < count && !enough(); i++) {
-        if (!wanted(json_array_get(events, i)))
-            continue;
-        if (skip > 0)
-            skip--;
-        else
-            print(json_array_get(events, i));
+        if (code != GO_ON)
+            return code;
+        const json_t *events = json_object_get(answer, "events");
+        count = json_array_size(events);
+        for (size_t i = 0; i < count; i++)
+            take(json_array_get(events, i));
+        json_decref(answer);
     }
-    if (number(answer, "next") > next)
-        next = number(answer, "next");
+    return GO_ON;
 }
 
 /* --- what happens from now on ---------------------------------------------------------------- */
@@ -261,7 +282,6 @@ static int subscribe(void)
     pp_sub_config config = PP_SUB_CONFIG_INIT;
     pp_sub *sub;
 
-    queue = json_must(json_array());
     config.on_message = on_message;
     int status = session_await(
         &session,
@@ -270,40 +290,17 @@ static int subscribe(void)
     return status == PP_OK ? GO_ON : session_fail(&session, status);
 }
 
-/* What lies before an event that came too early: from the ring, or it is said that it is gone. */
-static int fill_gap(uint64_t until)
+/* Before one that comes too early lies what was missed: that is kept, most likely. */
+static int take_new(json_t *event)
 {
-    json_t *answer;
-    uint64_t expected = next;
-    int code = ask_ring(&answer);
+    int code = number(event, "n") > next ? catch_up() : GO_ON;
 
-    if (code != GO_ON)
-        return code;
-    uint64_t first = number(answer, "first");
-    if (first > expected)
-        print_gap((first < until ? first : until) - expected);
-    if (first <= until)
-        print_ring(answer);
-    else
-        next = until; /* that one is here, and forgotten there */
-    json_decref(answer);
-    return GO_ON;
+    if (code == GO_ON)
+        take(event);
+    return code;
 }
 
-static int take(const json_t *event)
-{
-    uint64_t n = number(event, "n");
-    int code = n > next ? fill_gap(n) : GO_ON;
-
-    if (code != GO_ON || n < next || enough())
-        return code; /* the ring had it */
-    next = n + 1;
-    if (wanted(event))
-        print(event);
-    return GO_ON;
-}
-
-/* Everything that has come, also while the ring is asked. */
+/* Everything that has come, also while the broker is asked. */
 static int take_all(void)
 {
     int code = GO_ON;
@@ -313,7 +310,7 @@ static int take_all(void)
 
         queue = json_must(json_array());
         for (size_t i = 0; i < json_array_size(events) && code == GO_ON; i++)
-            code = take(json_array_get(events, i));
+            code = take_new(json_array_get(events, i));
         json_decref(events);
     }
     return code;
@@ -324,6 +321,8 @@ static int follow(void)
     uint64_t deadline_ns = session_deadline_ns(given.for_ms > 0 ? given.for_ms : -1);
     int code = out_flush();
 
+    if (code == GO_ON)
+        code = session_ready(&session, given.ready);
     while (code == GO_ON && !enough()) {
         int status = session_wait(&session, &arrived, deadline_ns);
 
@@ -342,16 +341,10 @@ static int follow(void)
 
 /* --- the command ----------------------------------------------------------------------------- */
 
-static int print_past(void)
+static void print_last(void)
 {
-    json_t *answer;
-    int code = ask_ring(&answer);
-
-    if (code != GO_ON)
-        return code;
-    print_ring(answer);
-    json_decref(answer);
-    return GO_ON;
+    for (size_t i = 0; i < json_array_size(last); i++)
+        print(json_array_get(last, i));
 }
 
 int events(const struct cli *cli)
@@ -364,16 +357,19 @@ int events(const struct cli *cli)
         code = error_use("--for and --ready go with --follow");
     if (code != GO_ON)
         return code;
+    queue = json_must(json_array());
+    last = json_must(json_array());
     code = session_open(&session, cli);
     if (code == GO_ON && given.follow)
         code = subscribe();
     if (code == GO_ON)
-        code = print_past();
-    if (code == GO_ON && given.follow)
-        code = session_ready(&session, given.ready);
+        code = catch_up();
     if (code == GO_ON)
         code = given.follow ? follow() : EXIT_DONE;
+    if (code == EXIT_DONE)
+        print_last();
     code = session_close(&session, code);
     json_decref(queue);
+    json_decref(last);
     return code;
 }

@@ -29,15 +29,15 @@ const struct field fields[] = {
     { "pattern", SUBS | FIELDS_SERVICES, "PATTERN", "the subjects it gets", false },
     { "kind", SUBS, "KIND", "sub, or serve: a service", false },
     { "client", SUBS | FIELDS_SERVICES, "CLIENT", "whose: the client's number", false },
-    { "client", EVENTS, "CLIENT", "the client's number", false },
+    { "client", EVENTS | FIELDS_KICKED | FIELDS_SENDERS, "CLIENT", "the client's number", false },
     { "subject", SUBJECTS | RECORDS | FIELDS_MESSAGES, "SUBJECT", "the subject", false },
     { "from", RECORDS, "FROM", "who sent it: the client's number; of an answer the server's",
       false },
     { "broker", STATS, "BROKER", "a random number of this run of the broker", false },
     { "name", STATS, "NAME", "the broker's name", false },
-    { "name", CLIENTS | SUBS | EVENTS | RECORDS | FIELDS_SERVICES, "NAME", "the client's name",
-      false },
-    { "pid", EVENTS | RECORDS, "PID", "its process", false },
+    { "name", CLIENTS | SUBS | EVENTS | RECORDS | FIELDS_SERVICES | FIELDS_KICKED | FIELDS_SENDERS,
+      "NAME", "the client's name", false },
+    { "pid", EVENTS | RECORDS | FIELDS_KICKED, "PID", "its process", false },
     { "exe", EVENTS, "EXE", "its program", false },
     { "user", EVENTS, "USER", "its user's name", false },
     { "who", CLIENTS, "WHO", "the process, as the system knows it", false },
@@ -111,6 +111,19 @@ const struct field fields[] = {
     { "holds", CLIENTS, "HOLDS", "how often others had to wait for it", false },
     { "holding", CLIENTS, "HOLDING", "how many wait for it now", false },
 
+    { "published_per_s", CLIENTS | SUBJECTS, "PUBLISHED/S", "--rate: published, a second", false },
+    { "delivered_per_s", CLIENTS | SUBS, "DELIVERED/S", "--rate: handed to it, a second", false },
+    { "accepted_per_s", SUBS, "ACCEPTED/S", "--rate: taken in for it, a second", false },
+    { "calls_per_s", SUBJECTS, "CALLS/S", "--rate: calls, a second", false },
+    { "deliveries_per_s", SUBJECTS, "DELIVERED/S", "--rate: delivered, a second", false },
+    { "bytes_in_per_s", CLIENTS, "IN/S", "--rate: bytes that came, a second", false },
+    { "bytes_out_per_s", CLIENTS, "OUT/S", "--rate: bytes that went, a second", false },
+    { "subscriptions", FIELDS_CLIENT, "SUBSCRIPTIONS", "its own, as ls subs has them", true },
+    { "publishes", FIELDS_CLIENT, "PUBLISHES", "subjects it publishes or calls: subject, messages",
+      true },
+    { "events", FIELDS_CLIENT, "EVENTS", "its last events", true },
+    { "settings", FIELDS_BROKER, "SETTINGS", "what it runs with, see broker/README.md", true },
+
     /* subscriptions, subjects */
     { "sid", SUBS, "SID", "the subscription's number, of its client", false },
     { "form", SUBS, "FORM", "how its messages come", false },
@@ -120,6 +133,8 @@ const struct field fields[] = {
     { "from", SUBJECTS, "FROM", "who publishes or calls most: client, name, messages", true },
     { "from_others", SUBJECTS, "FROM OTHERS", "messages of all others", false },
     { "to", SUBJECTS, "TO", "who gets it now: client, name, kind, group, lost", true },
+
+    { "messages", FIELDS_SENDERS, "MESSAGES", "how many it published there, or called", false },
 
     /* events, records */
     { "why", EVENTS, "WHY", "the reason: goodbye, gone, or an error's name", false },
@@ -138,6 +153,12 @@ const struct field fields[] = {
     { "whole", RECORDS, "WHOLE", "is that all of the body?", false },
     { "time_us", RECORDS, "TIME", "answer: since its call was routed", false },
 
+    /* doctor */
+    { "state", FIELDS_FINDINGS, "STATE", "ok, warn or FAIL", false },
+    { "found", FIELDS_FINDINGS, "FOUND", "what there was", false },
+    { "do", FIELDS_FINDINGS, "DO", "what to do about it", false },
+    { "lines", FIELDS_FINDINGS, "LINES", "log: its last lines", true },
+
     /* talk */
     { "params", FIELDS_MESSAGES | RECORDS, "PARAMS", "what the message says: an array", true },
     { "meta.from", FIELDS_MESSAGES, "FROM", "who sent it: the client's number", false },
@@ -153,6 +174,18 @@ const struct field fields[] = {
     { "exclusive", FIELDS_SERVICES, "EXCLUSIVE", "may nobody else serve it?", false },
     { "max_inflight", FIELDS_SERVICES, "AT ONCE", "how many calls it takes at once", false },
     { "doc", FIELDS_SERVICES, "DOC", "what it tells about itself", true },
+
+    /* operate */
+    { "check", FIELDS_CHECKS | FIELDS_FINDINGS, "CHECK", "what was looked at", false },
+    { "status", FIELDS_CHECKS, "STATUS", "ok, warn, critical or unknown", false },
+    { "text", FIELDS_CHECKS, "TEXT", "the same in words", false },
+    { "value", FIELDS_CHECKS, "VALUE", "alive: ms; memory, queues: bytes; slow: clients", false },
+    { "warn", FIELDS_CHECKS, "WARN", "a warning from there on", false },
+    { "crit", FIELDS_CHECKS, "CRIT", "critical from there on", false },
+    { "code", FIELDS_ERRORS, "CODE", "the error's name", false },
+    { "exit", FIELDS_ERRORS, "EXIT", "the exit code of a command that it ends", false },
+    { "text", FIELDS_ERRORS, "TEXT", "what it means", false },
+    { "hint", FIELDS_ERRORS, "HINT", "what to do", false },
 
     /* measure */
     { "trip", FIELDS_TRIPS, "TRIP", "the round trip's number", false },
@@ -179,6 +212,12 @@ const struct field fields[] = {
     { "own_cpu_per_message_ns", BENCH, "OWN CPU", "processor time of this program, a message",
       false },
     { "broker_cpu_per_message_ns", BENCH, "BROKER CPU", "of the broker, a message", false },
+
+    /* top */
+    { "interval_ms", FIELDS_TOP, "INTERVAL", "between the two answers that rates are of", false },
+    { "stats", FIELDS_TOP, "STATS", "the broker's fields and in_per_s, p50_us, ...", true },
+    { "clients", FIELDS_TOP, "CLIENTS", "each client's, and in_per_s, slow, blocked, ...", true },
+    { "subjects", FIELDS_TOP, "SUBJECTS", "each subject's, and messages_per_s, ...", true },
     { NULL, 0, NULL, NULL, false },
 };
 

@@ -21,7 +21,15 @@ enum fields {
     FIELDS_RESULTS = 1 << 9,
     FIELDS_TRIPS = 1 << 10,
     FIELDS_BENCH = 1 << 11,
-    FIELDS_PLACE = 1 << 12
+    FIELDS_PLACE = 1 << 12,
+    FIELDS_CLIENT = 1 << 13,  /* of show client, beside those of clients */
+    FIELDS_SENDERS = 1 << 14, /* in from, of a subject */
+    FIELDS_BROKER = 1 << 15,  /* of show broker, beside those of stats */
+    FIELDS_KICKED = 1 << 16,
+    FIELDS_CHECKS = 1 << 17,
+    FIELDS_ERRORS = 1 << 18,
+    FIELDS_FINDINGS = 1 << 19, /* of doctor */
+    FIELDS_TOP = 1 << 20
 };
 
 struct field {

@@ -23,21 +23,12 @@ static void add(struct bytes *out, const char *text)
 
 /* --- letters --------------------------------------------------------------------------------- */
 
-/* Control characters become spaces: those of ASCII, and those that UTF-8 writes as C2 80 to C2 9F,
- * which terminals obey too. */
 void glimpse_text(const char *text, size_t size, struct bytes *out)
 {
-    char *copy = bytes_room(out, size);
-
-    for (size_t i = 0; i < size; i++) {
-        uint8_t byte = (uint8_t)text[i], next = i + 1 < size ? (uint8_t)text[i + 1] : 0;
-
-        if (byte == 0xC2 && next >= 0x80 && next < 0xA0)
-            copy[i] = copy[i + 1] = ' ', i++;
-        else
-            copy[i] = byte < 0x20 || byte == 0x7F ? ' ' : text[i];
-    }
-    out->size += size;
+    if (size == 0)
+        return;
+    bytes_add(out, text, size);
+    text_clean(out->data + out->size - size, size);
 }
 
 static void add_hex(struct bytes *out, const uint8_t *data, size_t size)

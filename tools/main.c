@@ -10,6 +10,7 @@
 #include "commands.h"
 #include "error.h"
 #include "fields.h"
+#include "help.h"
 #include "interrupt.h"
 #include "out.h"
 #include "panpipe_version.h"
@@ -17,7 +18,7 @@
 
 static struct cli cli = { .word = -1 };
 
-static const struct option global_options[] = {
+const struct option global_options[] = {
     { 'b', "broker", "NAME", "a name, or a path (default: $PANPIPE, or \"default\")", OPTION_TEXT,
       &cli.broker, NULL },
     { 0, "system", NULL, "a broker for all users of this machine", OPTION_FLAG, &cli.system, NULL },
@@ -40,82 +41,15 @@ static const struct option global_options[] = {
     { 0 },
 };
 
-/* --- help ------------------------------------------------------------------------------------ */
-
-/* Lines, each behind so much room. */
-static void print_indented(const char *lines, const char *indent)
-{
-    while (*lines != '\0') {
-        size_t length = strcspn(lines, "\n") + 1;
-
-        out_text(indent);
-        out_bytes(lines, length);
-        lines += length;
-    }
-}
-
-static void help_group(enum command_group group)
-{
-    out_format("\n%s\n", command_groups[group]);
-    for (const struct command *at = commands; at->name != NULL; at++)
-        if (at->group == group)
-            out_format("  %-8s %s\n", at->name, at->summary);
-}
-
-static void help(void)
-{
-    out_text("usage: panpipe COMMAND [options]\n\n"
-             "Talks to a Panpipe broker: messages between the processes of this machine.\n");
-    for (int group = 0; group < GROUP_COUNT; group++)
-        help_group((enum command_group)group);
-    out_text("\nOptions of every command:\n");
-    options_help(global_options);
-    out_text(
-        "\npub, sub, req, serve, stdio and bench start this user's broker if none is running.\n"
-        "Exit codes: 0 done, 1 failed, 2 wrong use, 3 no broker, 4 access denied, 5 nobody "
-        "there,\n6 timed out, 7 the other side's error, 8 a limit, 9 protocol, 11 not found,\n"
-        "130 interrupted.\n"
-        "panpipe COMMAND --help tells more.\n");
-}
-
-static void help_about(const struct command *command)
-{
-    out_format("usage: panpipe %s%s%s [options]\n\n", command->name,
-               command->synopsis[0] != '\0' ? " " : "", command->synopsis);
-    out_format("%s: %s.\n", command->name, command->summary);
-    if (command->words != NULL)
-        out_text("\n");
-    for (const struct command_word *at = command->words; at != NULL && at->name != NULL; at++)
-        out_format("  %-10s %s\n", at->name, at->summary);
-    if (command->details[0] != '\0') {
-        out_text("\n");
-        out_text(command->details);
-    }
-    if (command->options != NULL) {
-        out_text("\n");
-        options_help(command->options);
-    }
-    if (command->exits != NULL) {
-        out_text("\nExit codes:\n");
-        print_indented(command->exits, "  ");
-    }
-    out_text("\nOptions of every command: see panpipe --help\nExamples:\n");
-    print_indented(command->examples, "  ");
-}
-
 /* --- the command line ------------------------------------------------------------------------ */
 
 static int choose(const char *name)
 {
     cli.command = command_find(name);
-    if (cli.command != NULL) {
-        error_begin(name, cli.json);
-        return GO_ON;
-    }
-    const char *meant = command_meant(name);
-    if (meant != NULL)
-        return error_use("unknown command %.60s; did you mean %s?", name, meant);
-    return error_use("unknown command %.60s", name);
+    if (cli.command == NULL)
+        return command_unknown(name);
+    error_begin(name, cli.json);
+    return GO_ON;
 }
 
 /* The first operand is the command; the others are its own. */
@@ -161,7 +95,7 @@ static int help_about_fields(const struct command *command)
     return EXIT_DONE;
 }
 
-static int check(void)
+static int check_operands(void)
 {
     const struct command *command = cli.command;
 
@@ -181,7 +115,7 @@ static int check(void)
                                                                              : EXIT_WRONG_USE;
 }
 
-static int command(void)
+static int run_command(void)
 {
     unsigned of = cli.word >= 0 ? cli.command->words[cli.word].fields : cli.command->fields;
     int code = print_begin(&cli, of);
@@ -203,14 +137,14 @@ static int run(int argc, char **argv)
         return EXIT_DONE;
     }
     if (cli.help) {
-        cli.command != NULL ? help_about(cli.command) : help();
+        cli.command != NULL ? help_command(cli.command) : help_all();
         return EXIT_DONE;
     }
-    code = check();
+    code = check_operands();
     if (code != GO_ON)
         return code;
     out_begin(cli.quiet);
-    return command();
+    return run_command();
 }
 
 int main(int argc, char **argv)

@@ -42,6 +42,7 @@ static struct task written; /* its packet comes behind the batch */
 static bool posted, over;
 static uint64_t shown;
 static int output_code = GO_ON;
+static int width; /* of the terminal; 0: there is none */
 
 static void flush(void)
 {
@@ -94,8 +95,8 @@ static void print_as_text(const struct record *record)
 
     line.size = 0;
     record_show(record, &line);
-    if (out_width() > 0)
-        glimpse_cut(&line, (size_t)out_width());
+    if (width > 0)
+        glimpse_cut(&line, (size_t)width);
     bytes_add(&line, "\n", 1);
     out_bytes(line.data, line.size);
 }
@@ -205,12 +206,15 @@ static int watch(void)
     uint64_t deadline_ns = session_deadline_ns(given.for_ms > 0 ? given.for_ms : -1);
     int status = PP_OK;
 
+    width = out_width();
     flush(); /* the echo */
     while (!over && status == PP_OK) {
         status = session_wait(&session, &written, deadline_ns);
         if (written.ended)
             posted = written.ended = false;
         flush();
+        if (width > 0)
+            width = out_width(); /* it may have been resized */
     }
     if (output_code != GO_ON)
         return output_code;

@@ -9,6 +9,7 @@
 #include "bytes.h"
 #include "cli.h"
 #include "error.h"
+#include "io/console.h"
 
 static struct {
     struct bytes bytes;
@@ -44,7 +45,9 @@ void out_format(const char *format, ...)
 
 int out_width(void)
 {
-    return 0;
+    int columns, lines;
+
+    return ppi_console_size(PPI_STREAM_OUTPUT, &columns, &lines) ? columns : 0;
 }
 
 size_t out_size(void)

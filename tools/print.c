@@ -13,7 +13,7 @@
 #include "out.h"
 #include "text.h"
 
-enum { COLUMNS_MAX = 20, BETWEEN = 2, NARROWEST = 8 };
+enum { COLUMNS_MAX = 20, BETWEEN = 2, NARROWEST = 8, PATH_MAX_BYTES = 128 };
 
 enum form { FORM_TEXT, FORM_JSON, FORM_FORMAT };
 
@@ -77,21 +77,43 @@ static bool print_object(const json_t *object)
     return form != FORM_TEXT;
 }
 
-void print_record(const json_t *record)
+static bool is_list(const json_t *value)
+{
+    const json_t *first = json_array_get(value, 0);
+
+    return json_is_array(value) && (first == NULL || json_is_array(first) || json_is_object(first));
+}
+
+/* Adds what can stand on a line of its own: "pid" of "who" is "who.pid". */
+static void flatten(json_t *flat, const char *before, const json_t *record)
 {
     json_t *object = (json_t *)(uintptr_t)record, *value;
+    char path[PATH_MAX_BYTES];
+    const char *name;
+
+    json_object_foreach(object, name, value)
+    {
+        snprintf(path, sizeof path, "%s%s%s", before, before[0] != '\0' ? "." : "", name);
+        if (json_is_object(value))
+            flatten(flat, path, value);
+        else if (!is_list(value))
+            json_object_set(flat, path, value);
+    }
+}
+
+static void print_lines(json_t *flat)
+{
     struct bytes cell = { 0 };
     const char *name;
+    json_t *value;
     int width = 0;
 
-    if (print_object(record))
-        return;
-    json_object_foreach(object, name, value)
+    json_object_foreach(flat, name, value)
     {
         if (fields_label(name) > width)
             width = fields_label(name);
     }
-    json_object_foreach(object, name, value)
+    json_object_foreach(flat, name, value)
     {
         cell_value(&cell, value, fields_unit(name));
         out_format("%-*.*s", width + BETWEEN, fields_label(name), name);
@@ -99,6 +121,18 @@ void print_record(const json_t *record)
         out_text("\n");
     }
     bytes_free(&cell);
+}
+
+void print_record(const json_t *record)
+{
+    json_t *flat;
+
+    if (print_object(record))
+        return;
+    flat = json_must(json_object());
+    flatten(flat, "", record);
+    print_lines(flat);
+    json_decref(flat);
 }
 
 void print_event(const json_t *event)
@@ -126,18 +160,20 @@ struct table {
     const json_t *rows;
     const struct print_column *columns;
     size_t count;
+    unsigned of;  /* whose fields */
+    size_t first; /* row 0 is the titles */
     int widths[COLUMNS_MAX];
     bool right[COLUMNS_MAX]; /* numbers */
     struct bytes cell;
 };
 
 /* The dictionary's word for the first field of a column. */
-static const char *title_of(const struct print_column *column)
+static const char *title_of(unsigned of, const struct print_column *column)
 {
     char path[64];
 
     snprintf(path, sizeof path, "%.*s", (int)strcspn(column->field, "|"), column->field);
-    const struct field *field = fields_find(fields_of, path);
+    const struct field *field = fields_find(of, path);
     return field != NULL ? field->title : column->field;
 }
 
@@ -147,7 +183,7 @@ static bool set_cell(struct table *table, size_t row, size_t i)
     const struct print_column *column = &table->columns[i];
 
     if (row == 0) {
-        cell_text(&table->cell, title_of(column));
+        cell_text(&table->cell, title_of(table->of, column));
         return false;
     }
     const json_t *object = json_array_get(table->rows, row - 1);
@@ -162,7 +198,7 @@ static bool set_cell(struct table *table, size_t row, size_t i)
 
 static void measure(struct table *table)
 {
-    for (size_t row = 0; row <= json_array_size(table->rows); row++) {
+    for (size_t row = table->first; row <= json_array_size(table->rows); row++) {
         for (size_t i = 0; i < table->count; i++) {
             bool number = set_cell(table, row, i);
             int width = text_width(table->cell.data);
@@ -206,12 +242,12 @@ static void print_cell(const struct table *table, size_t i)
     out_text(last ? "\n" : "  ");
 }
 
-static void print_rows(struct table *table)
+static void print_cells(struct table *table)
 {
     measure(table);
     if (out_width() > 0)
         fit(table, out_width());
-    for (size_t row = 0; row <= json_array_size(table->rows); row++) {
+    for (size_t row = table->first; row <= json_array_size(table->rows); row++) {
         for (size_t i = 0; i < table->count; i++) {
             set_cell(table, row, i);
             print_cell(table, i);
@@ -220,15 +256,41 @@ static void print_rows(struct table *table)
     bytes_free(&table->cell);
 }
 
+/* In whatever form. */
+static void print_list(struct table *table)
+{
+    if (form == FORM_JSON)
+        print_json(table->rows);
+    else if (form == FORM_TEXT)
+        print_cells(table);
+    else
+        for (size_t row = 0; row < json_array_size(table->rows); row++)
+            format_print(json_array_get(table->rows, row));
+}
+
 void print_table(const json_t *rows, const struct print_column *columns, size_t count)
 {
-    struct table table = { .rows = rows, .columns = columns, .count = count };
+    struct table table = { .rows = rows, .columns = columns, .count = count, .of = fields_of };
 
-    if (form == FORM_JSON)
-        print_json(rows);
-    else if (form == FORM_TEXT)
-        print_rows(&table);
-    else
-        for (size_t row = 0; row < json_array_size(rows); row++)
-            format_print(json_array_get(rows, row));
+    print_list(&table);
+}
+
+void print_rows(const json_t *rows, const struct print_column *columns, size_t count)
+{
+    struct table table = {
+        .rows = rows, .columns = columns, .count = count, .of = fields_of, .first = 1
+    };
+
+    print_list(&table);
+}
+
+void print_section(const char *title, unsigned of, const json_t *rows,
+                   const struct print_column *columns, size_t count)
+{
+    struct table table = { .rows = rows, .columns = columns, .count = count, .of = of };
+
+    if (form != FORM_TEXT || json_array_size(rows) == 0)
+        return;
+    out_format("\n%s\n", title);
+    print_cells(&table);
 }

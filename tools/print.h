@@ -25,7 +25,8 @@ bool print_is_text(void);
 /* Does --format use a field whose path begins so? */
 bool print_uses(const char *path);
 
-/* One object: a line for each field, the values below each other. JSON: on one line. */
+/* One object: a line for each field, the values below each other; those of an object in it as
+ * "who.pid", a list of lists or objects is left out. JSON: all of it, on one line. */
 void print_record(const json_t *record);
 
 /* One of many objects: all on one line. */
@@ -41,5 +42,13 @@ struct print_column {
 /* A list of objects, as a table with these columns. On a terminal long cells are cut, with a ~, so
  * that a row fits its width. JSON: one array, on one line, with all their fields. */
 void print_table(const json_t *rows, const struct print_column *columns, size_t count);
+
+/* The same without titles. */
+void print_rows(const json_t *rows, const struct print_column *columns, size_t count);
+
+/* A part of a record that is a list, only as text: an empty line, a title, a table. of: whose
+ * fields its rows have. Nothing if there are no rows. */
+void print_section(const char *title, unsigned of, const json_t *rows,
+                   const struct print_column *columns, size_t count);
 
 #endif

@@ -67,6 +67,19 @@ int text_cut(char *text, int columns)
     return columns;
 }
 
+void text_clean(char *text, size_t size)
+{
+    for (size_t i = 0; i < size; i++) {
+        unsigned char byte = (unsigned char)text[i];
+        unsigned char next = i + 1 < size ? (unsigned char)text[i + 1] : 0;
+
+        if (byte < 0x20 || byte == 0x7F)
+            text[i] = ' ';
+        if (byte == 0xC2 && next >= 0x80 && next < 0xA0)
+            text[i] = text[i + 1] = ' ';
+    }
+}
+
 /* --- base64 ---------------------------------------------------------------------------------- */
 
 static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";

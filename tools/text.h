@@ -15,6 +15,10 @@ int text_width(const char *text);
 /* Cuts it to at most so many columns, the last of which is a ~ then. How many it has now. */
 int text_cut(char *text, int columns);
 
+/* What a terminal would obey becomes spaces: control characters, also those of C1, which UTF-8
+ * writes as C2 80 to C2 9F. */
+void text_clean(char *text, size_t size);
+
 /* Base64, with padding; adds it to out, without a zero at the end. */
 void text_to_base64(struct bytes *out, const void *data, size_t size);
 /* false: it is none. */

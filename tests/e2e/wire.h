@@ -4,6 +4,8 @@
 
 int hello_tests(void);
 int who_tests(void);
+int figures_tests(void);
+int holds_tests(void);
 int publish_tests(void);
 int call_tests(void);
 int wait_tests(void);

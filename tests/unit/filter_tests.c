@@ -2,6 +2,7 @@
 #include "support/support.h"
 #include "unit/unit.h"
 
+#include "error.h"
 #include "filter.h"
 #include "glimpse.h"
 #include "json.h"
@@ -174,6 +175,16 @@ static void a_body_does_nothing_to_the_terminal(void **state)
     assert_string_equal(SHOWN("\x92\xA2\xC2\x9B\xA1\x7F", true), "[\"  \",\" \"]");
 }
 
+/* Names of clients and subjects come from others, too; tables and errors show them. */
+static void a_name_does_nothing_to_the_terminal(void **state)
+{
+    char name[] = "a\x1B[2J\xC2\x9Bz\xC3\xA9";
+
+    (void)state;
+    error_clean(name);
+    assert_string_equal(name, "a [2J  z\xC3\xA9");
+}
+
 /* Whatever was cut where: it ends, and reads nothing behind it. */
 static void every_cut_of_a_body_can_be_shown(void **state)
 {
@@ -215,6 +226,7 @@ int filter_tests(void)
         TEST(a_whole_body_is_shown_as_sub_prints_it),
         TEST(a_cut_body_is_shown_as_far_as_it_goes),
         TEST(a_body_does_nothing_to_the_terminal),
+        TEST(a_name_does_nothing_to_the_terminal),
         TEST(every_cut_of_a_body_can_be_shown),
         TEST(a_line_is_cut_at_letters),
     };
