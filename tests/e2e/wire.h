@@ -12,6 +12,8 @@ int wait_tests(void);
 int describe_tests(void);
 int flow_tests(void);
 int bad_input_tests(void);
+int watch_tests(void);
+int tap_tests(void);
 int storm_tests(void);   /* real brokers only */
 int process_tests(void); /* these too */
 

@@ -5,7 +5,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -26,11 +25,11 @@
 
 static void user_words(uint32_t uid, char words[PPI_EXAMINE_USER])
 {
-    char memory[4096];
-    struct passwd entry, *found = NULL;
+    const pp_peer who = { .flags = PP_PEER_UID, .uid = uid };
+    char name[200];
 
-    if (getpwuid_r(uid, &entry, memory, sizeof memory, &found) == 0 && found != NULL)
-        snprintf(words, PPI_EXAMINE_USER, "%.200s (uid %u)", found->pw_name, (unsigned)uid);
+    if (ppi_user_name(&who, name, sizeof name))
+        snprintf(words, PPI_EXAMINE_USER, "%s (uid %u)", name, (unsigned)uid);
     else
         snprintf(words, PPI_EXAMINE_USER, "uid %u", (unsigned)uid);
 }

@@ -13,37 +13,23 @@
 #include "io/sys.h"
 #include "io/win/win.h"
 
-#include <sddl.h>
-
 /* --- words ----------------------------------------------------------------------------------- */
-
-static void sid_words(const char *text, char words[PPI_EXAMINE_USER])
-{
-    wchar_t name[128], domain[128];
-    DWORD name_size = PPI_COUNT(name), domain_size = PPI_COUNT(domain);
-    SID_NAME_USE use;
-    char narrow[200];
-    PSID sid = NULL;
-
-    snprintf(words, PPI_EXAMINE_USER, "%.180s", text);
-    if (!ConvertStringSidToSidA(text, &sid))
-        return;
-    if (LookupAccountSidW(NULL, sid, name, &name_size, domain, &domain_size, &use) &&
-        ppi_narrow(name, narrow, sizeof narrow))
-        snprintf(words, PPI_EXAMINE_USER, "%.80s (%.180s)", narrow, text);
-    LocalFree(sid);
-}
 
 void ppi_examine_user(const pp_peer *who, char words[PPI_EXAMINE_USER])
 {
-    const char *sid = who == NULL                       ? ppi_own_sid()
-                      : (who->flags & PP_PEER_SID) != 0 ? who->sid
-                                                        : NULL;
+    pp_peer own = { .flags = PP_PEER_SID };
+    const char *sid = ppi_own_sid();
+    char name[80];
 
-    if (sid != NULL)
-        sid_words(sid, words);
-    else
+    snprintf(own.sid, sizeof own.sid, "%s", sid != NULL ? sid : "");
+    if (who == NULL)
+        who = &own;
+    if ((who->flags & PP_PEER_SID) == 0)
         snprintf(words, PPI_EXAMINE_USER, "a user whom the system does not name");
+    else if (ppi_user_name(who, name, sizeof name))
+        snprintf(words, PPI_EXAMINE_USER, "%s (%s)", name, who->sid);
+    else
+        snprintf(words, PPI_EXAMINE_USER, "%s", who->sid);
 }
 
 /* --- the place ------------------------------------------------------------------------------- */
