@@ -17,7 +17,14 @@
 #include "print.h"
 #include "select.h"
 
-enum { RATE_MS = 1000, RATES_MAX = 4, FIELD_MAX = 64, NS_PER_MS = 1000000, NAMES_SHOWN = 4 };
+enum {
+    RATE_MS = 1000,
+    RATES_MAX = 4,
+    FIELD_MAX = 64,
+    NS_PER_MS = 1000000,
+    NAMES_SHOWN = 4,
+    GONE_MAX = 32
+};
 
 static struct {
     struct select select;
@@ -61,13 +68,12 @@ static void say_names(struct bytes *cell, const json_t *list, json_int_t all)
     for (size_t i = 0; i < json_array_size(list) && i < NAMES_SHOWN; i++) {
         const json_t *one = json_array_get(list, i);
         const char *name = json_string_value(json_object_get(one, "name"));
+        char gone[GONE_MAX];
 
-        length += snprintf(text + length, sizeof text - (size_t)length, "%s", i > 0 ? ", " : "");
-        if (name != NULL)
-            length += snprintf(text + length, sizeof text - (size_t)length, "%.64s", name);
-        else /* it has gone */
-            length += snprintf(text + length, sizeof text - (size_t)length, "client %lld",
-                               (long long)json_integer_value(json_object_get(one, "client")));
+        snprintf(gone, sizeof gone, "%lld (gone)",
+                 (long long)json_integer_value(json_object_get(one, "client")));
+        length += snprintf(text + length, sizeof text - (size_t)length, "%s%.64s",
+                           i > 0 ? ", " : "", name != NULL ? name : gone);
         all--;
     }
     if (length > 0 && all > 0)
@@ -259,8 +265,7 @@ static void print_others(const json_t *others)
     json_int_t count = json_integer_value(json_object_get(others, "subjects"));
 
     if (count > 0 && print_is_text() && cli_operand(session.cli, 1) == NULL)
-        out_format("and %lld quieter subjects, with %lld messages and %lld calls\n",
-                   (long long)count,
+        out_format("and %lld other subjects, with %lld messages and %lld calls\n", (long long)count,
                    (long long)json_integer_value(json_object_get(others, "published")),
                    (long long)json_integer_value(json_object_get(others, "calls")));
 }

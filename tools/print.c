@@ -101,13 +101,14 @@ static void flatten(json_t *flat, const char *before, const json_t *record)
     }
 }
 
-/* How much of a field's name is printed: not its unit, unless another has that name. */
+/* How much of a field's name stands in front of its value: not its unit, which stands behind it,
+ * unless another field has the name without: published, published_bytes. */
 static int label_of(const json_t *flat, const char *name)
 {
     char label[PATH_MAX_BYTES];
 
     snprintf(label, sizeof label, "%.*s", fields_label(name), name);
-    return json_object_get(flat, label) != NULL ? (int)strlen(name) : fields_label(name);
+    return (int)strlen(json_object_get(flat, label) == NULL ? label : name);
 }
 
 static void print_lines(json_t *flat)

@@ -190,6 +190,9 @@ CHECK = {
     "crit": maybe(number),
     "value?": number,
 }
+STATE = one_of("ok", "warn", "FAIL")
+FOUND = {"check": str, "state": STATE, "found": str, "do": str, "lines?": [str]}
+DOCTOR = {"state": STATE, "found": str, "do": str, "exit_code": count, "checks": [FOUND]}
 ERROR = {"code": str, "exit": count, "text": str, "hint": str}
 BENCH = {"bench": str, "received": count}
 BENCH.update((name, count) for name in "size_bytes? sent? lost? reordered?".split())
