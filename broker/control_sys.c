@@ -119,7 +119,8 @@ enum ppi_verdict control_sys_settings(const struct request_in *in)
 
 enum ppi_verdict control_sys_stop(const struct request_in *in)
 {
-    struct option known[] = { { .name = "drain_ms", .type = OPTION_NUMBER } };
+    struct option known[] = { { .name = "drain_ms", .type = OPTION_NUMBER },
+                              { .name = "wait", .type = OPTION_BOOL } };
 
     if (!control_may_operate(in) || !in_options(in, 0, known, PPI_COUNT(known)))
         return PPI_NEXT;
@@ -128,6 +129,8 @@ enum ppi_verdict control_sys_stop(const struct request_in *in)
         return PPI_NEXT;
     }
     in_answer_nil(in);
+    if (known[1].truth)
+        atomic_store(&in->peer->leaves_last, true);
     if (known[0].given)
         stop_begin_within(in->worker->broker, (uint32_t)known[0].number);
     else

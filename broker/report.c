@@ -87,14 +87,14 @@ struct sums {
     struct traffic_sums traffic;
     struct times times;
     uint64_t uptime_ms, clients, clients_ever, subs, cut, kicked, taps;
-    uint64_t bytes_in, bytes_out, queued_bytes, queued_max_bytes, lost, calls_open, slow, held;
+    uint64_t frames_in, bytes_in, bytes_out, queued_bytes, queued_max_bytes, lost, calls_open, slow,
+        held;
 };
 
 static void add_worker(struct sums *sums, const struct worker *worker)
 {
     const struct counts *counts = &worker->counts;
 
-    sums->counts.frames_in += counts->frames_in;
     sums->counts.answers += counts->answers;
     sums->counts.late_answers += counts->late_answers;
     sums->counts.notes += counts->notes;
@@ -110,6 +110,7 @@ static void add_peer(struct sums *sums, const struct peer *peer)
     const struct ppi_link *link = &peer->link;
     uint64_t queued_bytes = atomic_load_explicit(&link->load, memory_order_relaxed);
 
+    sums->frames_in += peer->frames_in;
     sums->bytes_in += atomic_load_explicit(&link->read_bytes, memory_order_relaxed);
     sums->bytes_out += atomic_load_explicit(&link->taken_bytes, memory_order_relaxed);
     sums->queued_bytes += queued_bytes;
@@ -130,6 +131,7 @@ static void add_up(const struct broker *broker, struct sums *sums)
                            .cut = broker->gone_slow,
                            .kicked = atomic_load(&broker->kicked),
                            .taps = broker->taps,
+                           .frames_in = broker->gone_frames_in,
                            .bytes_in = broker->gone_bytes_in,
                            .bytes_out = broker->gone_bytes_out,
                            .lost = broker->gone_lost };
@@ -215,7 +217,7 @@ void report_stats(struct worker *worker, msgpack_packer *packer)
         { "held", sums.held },
         { "cut", sums.cut },
         { "kicked", sums.kicked },
-        { "frames_in", sums.counts.frames_in },
+        { "frames_in", sums.frames_in },
         { "bytes_in", sums.bytes_in },
         { "bytes_out", sums.bytes_out },
         { "queued_bytes", sums.queued_bytes },

@@ -408,7 +408,6 @@ bool router_flush(struct worker *worker)
         return true;
     run->route = NULL;
     run->from->frames_in -= run->count; /* they come again */
-    worker->counts.frames_in -= run->count;
     if (ppi_reader_unread(&run->from->link.reader, run->data, run->bytes) != PP_OK)
         ppi_link_close(&run->from->link, PP_ENOMEM);
     return false;

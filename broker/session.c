@@ -129,13 +129,6 @@ static enum ppi_verdict handle(struct worker *worker, struct peer *peer,
     return is_control(frame) ? control(worker, peer, frame) : request(worker, peer, frame);
 }
 
-/* One more, or one that comes again after all (-1). */
-static void count_frame(struct worker *worker, struct peer *peer, int count)
-{
-    peer->frames_in += (uint64_t)count;
-    worker->counts.frames_in += (uint64_t)count;
-}
-
 static enum ppi_verdict on_frame(struct ppi_link *link, const struct ppi_frame *frame)
 {
     struct peer *peer = peer_of(link);
@@ -145,10 +138,10 @@ static enum ppi_verdict on_frame(struct ppi_link *link, const struct ppi_frame *
         return PPI_NEXT; /* it promised to say no more */
     if (PPI_UNLIKELY(!peer->known) && !identify(worker, peer))
         return PPI_STOP;
-    count_frame(worker, peer, 1);
+    peer->frames_in++;
     enum ppi_verdict verdict = handle(worker, peer, frame);
     if (verdict == PPI_HOLD)
-        count_frame(worker, peer, -1);
+        peer->frames_in--; /* it comes again */
     return verdict;
 }
 
@@ -163,7 +156,7 @@ static bool on_urgent(struct ppi_link *link, const struct ppi_frame *frame)
         calls_answer(worker, peer, frame);
     else if (!is_control(frame) || !control_urgent(worker, peer, frame))
         return false;
-    count_frame(worker, peer, 1);
+    peer->frames_in++;
     return true;
 }
 
@@ -203,7 +196,8 @@ static void on_begin(struct ppi_link *link)
     struct worker *worker = worker_self(peer_of(link)->broker);
 
     worker_enter(worker);
-    worker_sample(worker);
+    if (PPI_FIGURES && PPI_UNLIKELY(worker->packets++ % TIMES_EVERY == 0))
+        worker->since = ppi_since_sampled(ppi_timer_now_ns(worker->broker->port));
     worker->handed = 0;
 }
 
@@ -297,6 +291,7 @@ static void on_closed(struct ppi_link *link, int why)
     ppi_map_remove(&broker->peers_by_id, peer->id);
     broker->peer_count--;
     broker->gone_slow += why == PP_ESLOW;
+    broker->gone_frames_in += peer->frames_in;
     broker->gone_bytes_in += atomic_load(&link->read_bytes);
     broker->gone_bytes_out += atomic_load(&link->taken_bytes);
     bool last = broker->stopping && broker->peer_count == 0;

@@ -127,6 +127,7 @@ struct peer {
     uint64_t slow_since_ns, window_began_ns, window_taken, drain_read_bytes;
     uint64_t slow_told_ns;    /* 0: it was not told to be slow, or to be no more */
     atomic_bool cut;          /* the broker ends it, and has told so */
+    atomic_bool leaves_last;  /* it wants to see that all others have gone */
     uint64_t event_delivered; /* the number of its last event in plain form; events.c */
 };
 
@@ -159,7 +160,8 @@ struct broker {
     struct ppi_map peers_by_id;
     struct ppi_list users;
     uint64_t next_peer_id, peer_count, sub_count;
-    uint64_t gone_bytes_in, gone_bytes_out, gone_lost; /* of connections that are gone */
+    uint64_t gone_frames_in, gone_bytes_in, gone_bytes_out,
+        gone_lost;      /* of connections that are gone */
     uint64_t gone_slow; /* of these, those that were cut for reading too slowly */
     bool stopping;
     uint64_t stop_by_ns;

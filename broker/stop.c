@@ -114,18 +114,29 @@ void stop_begin_within(struct broker *broker, uint32_t drain_ms)
     wish(broker, 1, &drain_ms);
 }
 
+/* Is anybody there but those who want to see the others gone? */
+static bool others_left(struct broker *broker)
+{
+    for (struct ppi_list *at = broker->peers.next; at != &broker->peers; at = at->next)
+        if (!atomic_load(&peer_at(at)->leaves_last))
+            return true;
+    return false;
+}
+
 bool stop_watch(struct worker *worker, uint64_t now_ns)
 {
     struct broker *broker = worker->broker;
+    bool others = others_left(broker);
 
     for (struct ppi_list *at = broker->peers.next; at != &broker->peers; at = at->next) {
         struct peer *peer = peer_at(at);
+        bool stays = others && atomic_load(&peer->leaves_last);
         uint64_t read = atomic_load(&peer->link.read_bytes);
         bool quiet = read == peer->drain_read_bytes && atomic_load(&peer->link.load) == 0 &&
                      !atomic_load(&peer->link.holding);
 
         peer->drain_read_bytes = read;
-        if (quiet)
+        if (quiet && !stays)
             ppi_link_finish(&peer->link, PP_ESHUTDOWN);
         else if (now_ns >= broker->stop_by_ns)
             ppi_link_close(&peer->link, PP_ESHUTDOWN);

@@ -164,10 +164,12 @@ static void send_records(struct worker *worker, struct tap *tap, const struct pp
     begin_chunk(&chunk, sub);
     while (at < end && (left = monitor_left(sub)) > 0) {
         measure_chunk(&chunk, at, end, left);
-        if (monitor_reserve(worker, sub, chunk.bytes, chunk.count))
+        if (monitor_reserve(worker, sub, chunk.bytes, chunk.count)) {
             at = put_chunk(worker, tap, &chunk);
-        else
+        } else {
             at = skip_chunk(&chunk);
+            atomic_store(&tap->full, true);
+        }
         worker_send(worker); /* so that the next chunk has the room that is there */
     }
     monitor_list_if_over(worker, sub);
@@ -175,7 +177,7 @@ static void send_records(struct worker *worker, struct tap *tap, const struct pp
 
 static void post(struct tap_set *set)
 {
-    if (atomic_exchange(&set->posted, true))
+    if (atomic_load(&set->posted) || atomic_exchange(&set->posted, true))
         return;
     broker_hold(set->broker);
     if (pp_port_post(set->broker->port, 0, 0, &set->op) == PP_OK)
@@ -224,6 +226,27 @@ static void on_staged(pp_op *op)
     broker_release(broker);
 }
 
+bool tap_is_full(struct tap *tap)
+{
+    if (!atomic_load(&tap->full))
+        return false;
+    if (atomic_load(&tap->sub->peer->link.load) > MONITOR_QUEUE_BYTES / 2)
+        return true;
+    atomic_store(&tap->full, false);
+    return false;
+}
+
+void tap_miss(struct tap *tap, uint64_t count)
+{
+    if (count == 0)
+        return;
+    ppi_mutex_lock(&tap->lock);
+    tap->matched += count;
+    tap->missed += count;
+    ppi_mutex_unlock(&tap->lock);
+    post(tap->owner->broker->tap_set);
+}
+
 void tap_record(struct worker *worker, struct tap *tap, const struct tap_view *view,
                 const uint8_t *body, size_t size)
 {
@@ -234,6 +257,8 @@ void tap_record(struct worker *worker, struct tap *tap, const struct tap_view *v
     bool room = queued + ppi_buf_size(&tap->staged) + tap->filter.cut < MONITOR_QUEUE_BYTES &&
                 stage(tap, view, body, size);
     tap->missed += !room;
+    if (!room)
+        atomic_store(&tap->full, true);
     bool many = ppi_buf_size(&tap->staged) > STAGED_BYTES_MAX;
     ppi_mutex_unlock(&tap->lock);
     if (many && view->may_send)

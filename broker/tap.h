@@ -22,6 +22,7 @@ struct tap {
     uint64_t matched;      /* messages; the number of the last one */
     uint64_t missed;       /* of them, not accounted for yet */
 
+    atomic_bool full;    /* there was no room; until half of it is free again */
     atomic_bool sending; /* somebody does, and has what follows for himself */
     uint64_t shown;      /* the number of the last record that was sent */
 };
@@ -51,6 +52,13 @@ struct tap *tap_find(const struct peer *peer, const char *pattern, size_t length
 /* In the write section: the subscription sub->tap is of comes, or goes and the tap with it. */
 void tap_enter(struct sub *sub);
 void tap_leave(struct sub *sub);
+
+/* Is there no room? Then there is none until half of it is free: so a tap whose client does not
+ * read costs little more than a count, and the gaps of a slow one are few and long. */
+bool tap_is_full(struct tap *tap);
+
+/* So many messages that it should have shown are missed. */
+void tap_miss(struct tap *tap, uint64_t count);
 
 /* A message of which the tap's filter lets the size and all else by: its record is staged; or
  * missed where there is no room. */

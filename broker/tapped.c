@@ -19,18 +19,55 @@ static struct tap *tap_at(struct ppi_list *at)
     return PP_CONTAINER(at, struct tap, in_set);
 }
 
-/* Fills in the times. false: it is about the broker itself, which no tap shows. */
-static bool begin_view(const struct worker *worker, struct tap_view *view)
+/* What is about the broker itself no tap shows. */
+static bool is_shown(const struct tap_view *view)
 {
+    return view->subject_length > 0 && view->subject[0] != '$';
+}
+
+/* Fills in the times, if they are not there: most messages need none. */
+static void set_times(const struct worker *worker, struct tap_view *view)
+{
+    if (view->ts != 0)
+        return;
     view->ts = ppi_wall_ms();
     if (view->routed_ns != 0)
         view->time_us = (ppi_timer_now_ns(worker->broker->port) - view->routed_ns) / 1000;
-    return view->subject_length > 0 && view->subject[0] != '$';
 }
 
 static bool is_size(const struct tap_filter *filter, size_t size)
 {
     return size >= filter->size_min && size <= filter->size_max;
+}
+
+static bool is_any_size(const struct tap_filter *filter)
+{
+    return filter->size_min == 0 && filter->size_max == UINT64_MAX;
+}
+
+/* Has each message of the run that the tap shows recorded; or counts those that it misses. */
+static void show_run(struct worker *worker, struct tap *tap, struct tap_view *view)
+{
+    const struct run *run = &worker->run;
+    const uint8_t *frame = run->data;
+    uint64_t missed = 0;
+
+    for (uint32_t i = 0; i < run->count; frame += run->sizes[i++]) {
+        const uint8_t *rest = frame + run->rests[i];
+        size_t size = run->sizes[i] - run->rests[i], subject = ppi_value_at(rest, size).size;
+
+        if (!is_size(&tap->filter, size - subject))
+            continue;
+        if (tap_is_full(tap)) {
+            missed++;
+            continue;
+        }
+        tap_miss(tap, missed);
+        missed = 0;
+        set_times(worker, view);
+        tap_record(worker, tap, view, rest + subject, size - subject);
+    }
+    tap_miss(tap, missed);
 }
 
 void tap_run(struct worker *worker, const struct receipt *receipt)
@@ -45,21 +82,17 @@ void tap_run(struct worker *worker, const struct receipt *receipt)
                              .receipt = *receipt,
                              .may_send = true };
 
-    if (!begin_view(worker, &view))
+    if (!is_shown(&view))
         return;
     for (struct ppi_list *at = taps->next; at != taps; at = at->next) {
         struct tap *tap = tap_at(at);
-        const uint8_t *frame = run->data;
 
         if (tap->sub == NULL || !tap_view_passes(&view, &tap->filter))
             continue;
-        for (uint32_t i = 0; i < run->count; frame += run->sizes[i++]) {
-            const uint8_t *rest = frame + run->rests[i];
-            size_t size = run->sizes[i] - run->rests[i], subject = ppi_value_at(rest, size).size;
-
-            if (is_size(&tap->filter, size - subject))
-                tap_record(worker, tap, &view, rest + subject, size - subject);
-        }
+        if (is_any_size(&tap->filter) && tap_is_full(tap))
+            tap_miss(tap, run->count);
+        else
+            show_run(worker, tap, &view);
     }
 }
 
@@ -67,13 +100,20 @@ static void show(struct worker *worker, struct tap_view *view, const uint8_t *bo
 {
     struct ppi_list *taps = &worker->broker->tap_set->taps;
 
-    if (!begin_view(worker, view))
+    if (!is_shown(view))
         return;
     for (struct ppi_list *at = taps->next; at != taps; at = at->next) {
         struct tap *tap = tap_at(at);
 
-        if (tap->sub != NULL && is_size(&tap->filter, size) && tap_view_passes(view, &tap->filter))
-            tap_record(worker, tap, view, body, size);
+        if (tap->sub == NULL || !is_size(&tap->filter, size) ||
+            !tap_view_passes(view, &tap->filter))
+            continue;
+        if (tap_is_full(tap)) {
+            tap_miss(tap, 1);
+            continue;
+        }
+        set_times(worker, view);
+        tap_record(worker, tap, view, body, size);
     }
 }
 

@@ -1,12 +1,12 @@
 /* times.h: how long messages are in the broker, from when they were read until they are handed to
- * the system: as counts of classes that are an eighth as wide as their values. Every 16th packet is
+ * the system: as counts of classes that are an eighth as wide as their values. Every 32nd packet is
  * sampled, with all that it brings. */
 #ifndef TIMES_H
 #define TIMES_H
 
 #include <stdint.h>
 
-enum { TIMES_EVERY = 16, TIMES_CLASSES = 8 * 38 }; /* the last class begins after some 17 minutes */
+enum { TIMES_EVERY = 32, TIMES_CLASSES = 8 * 38 }; /* the last class begins after some 17 minutes */
 
 struct times {
     uint64_t counts[TIMES_CLASSES];

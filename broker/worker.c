@@ -126,12 +126,6 @@ void worker_enter(struct worker *worker)
     ppi_mutex_lock(&worker->view);
 }
 
-void worker_sample(struct worker *worker)
-{
-    if (PPI_FIGURES && PPI_UNLIKELY(worker->packets++ % TIMES_EVERY == 0))
-        worker->since = ppi_since_sampled(ppi_timer_now_ns(worker->broker->port));
-}
-
 void worker_leave(struct worker *worker)
 {
     ppi_check(worker->box_count == 0 && worker->run.route == NULL && worker->corked == NULL);

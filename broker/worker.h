@@ -27,9 +27,8 @@ enum {
 
 /* Counts of one worker; the sum is the broker's. */
 struct counts {
-    uint64_t frames_in; /* what was published and called is in its traffic */
-    uint64_t answers, late_answers, notes;
-    uint64_t denied; /* connections of those who may not */
+    uint64_t answers, late_answers, notes; /* what was published and called: traffic */
+    uint64_t denied;                       /* connections of those who may not */
     uint64_t missed; /* records and events that their receivers had no room for */
     uint64_t errors; /* control requests answered with one */
 };
@@ -94,8 +93,6 @@ struct worker {
 struct worker *worker_self(struct broker *broker);
 
 void worker_enter(struct worker *worker);
-/* After it: a packet begins, and may be one that is sampled. */
-void worker_sample(struct worker *worker);
 /* Everything collected must have been sent. */
 void worker_leave(struct worker *worker);
 

@@ -360,8 +360,7 @@ const struct command commands[] = {
       .options = help_options,
       .details = "What --man and --completion print comes with an installation.\n",
       .examples = "panpipe help sub\n"
-                  "panpipe help --completion bash >~/.local/share/bash-completion/completions/"
-                  "panpipe\n",
+                  "eval \"$(panpipe help --completion bash)\"\n",
       .run = help },
     { .name = NULL },
 };

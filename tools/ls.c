@@ -17,7 +17,14 @@
 #include "print.h"
 #include "select.h"
 
-enum { RATE_MS = 1000, RATES_MAX = 4, FIELD_MAX = 64, NS_PER_MS = 1000000, NAMES_SHOWN = 4 };
+enum {
+    RATE_MS = 1000,
+    RATES_MAX = 4,
+    FIELD_MAX = 64,
+    NS_PER_MS = 1000000,
+    NAMES_SHOWN = 4,
+    GONE_MAX = 32
+};
 
 static struct {
     struct select select;
@@ -41,6 +48,17 @@ static void say_state(struct bytes *cell, const json_t *row)
     clients_state(cell, row, everybody);
 }
 
+/* The program's name without its folders. */
+static void say_exe(struct bytes *cell, const json_t *row)
+{
+    const char *exe = json_string_value(cell_follow(row, "who.exe")), *name = exe;
+
+    for (const char *at = exe; at != NULL && *at != '\0'; at++)
+        if (*at == '/' || *at == '\\')
+            name = at + 1;
+    cell_text(cell, name != NULL ? name : "-");
+}
+
 /* The names in a list of clients, "ui, cli, 3 more". */
 static void say_names(struct bytes *cell, const json_t *list, json_int_t all)
 {
@@ -48,10 +66,14 @@ static void say_names(struct bytes *cell, const json_t *list, json_int_t all)
     int length = 0;
 
     for (size_t i = 0; i < json_array_size(list) && i < NAMES_SHOWN; i++) {
-        const char *name = json_string_value(json_object_get(json_array_get(list, i), "name"));
+        const json_t *one = json_array_get(list, i);
+        const char *name = json_string_value(json_object_get(one, "name"));
+        char gone[GONE_MAX];
 
+        snprintf(gone, sizeof gone, "%lld (gone)",
+                 (long long)json_integer_value(json_object_get(one, "client")));
         length += snprintf(text + length, sizeof text - (size_t)length, "%s%.64s",
-                           i > 0 ? ", " : "", name != NULL ? name : "?");
+                           i > 0 ? ", " : "", name != NULL ? name : gone);
         all--;
     }
     if (length > 0 && all > 0)
@@ -73,14 +95,14 @@ static void say_to(struct bytes *cell, const json_t *row)
 }
 
 static const struct print_column clients[] = {
-    { "id", NULL },        { "name", NULL },
-    { "who.pid", NULL },   { "who.user|who.uid|who.sid", NULL },
-    { "age_ms", NULL },    { "subs", NULL },
-    { "published", NULL }, { "delivered", NULL },
-    { "bytes_in", NULL },  { "bytes_out", NULL },
-    { "lost", NULL },      { "queued_bytes", NULL },
-    { "oldest_ms", NULL }, { "state", say_state },
-    { "who.exe", NULL },
+    { "id", NULL },         { "name", NULL },
+    { "who.pid", NULL },    { "who.user|who.uid|who.sid", NULL },
+    { "age_ms", NULL },     { "subs", NULL },
+    { "published", NULL },  { "delivered", NULL },
+    { "bytes_in", NULL },   { "bytes_out", NULL },
+    { "lost", NULL },       { "queued_bytes", NULL },
+    { "oldest_ms", NULL },  { "state", say_state },
+    { "who.exe", say_exe },
 };
 
 static const struct print_column client_rates[] = {
@@ -243,8 +265,7 @@ static void print_others(const json_t *others)
     json_int_t count = json_integer_value(json_object_get(others, "subjects"));
 
     if (count > 0 && print_is_text())
-        out_format("and %lld quieter subjects, with %lld messages and %lld calls\n",
-                   (long long)count,
+        out_format("and %lld other subjects, with %lld messages and %lld calls\n", (long long)count,
                    (long long)json_integer_value(json_object_get(others, "published")),
                    (long long)json_integer_value(json_object_get(others, "calls")));
 }

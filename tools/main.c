@@ -27,9 +27,7 @@ const struct option global_options[] = {
     { 0, "format", "TEXT", "print this text of each object, with {fields} in it; help: lists them",
       OPTION_TEXT, &cli.format, NULL },
     { 'q', "quiet", NULL, "print nothing to standard output", OPTION_FLAG, &cli.quiet, NULL },
-    { 'v', "verbose", NULL,
-      "tell on standard error of a broker that was started; sub, serve: when ready, and of each "
-      "call",
+    { 'v', "verbose", NULL, "tell of a broker that was started; sub, serve: when ready; each call",
       OPTION_FLAG, &cli.verbose, NULL },
     { 0, "no-start", NULL, "start no broker, wait for one (so does PANPIPE_NO_START=1)",
       OPTION_FLAG, &cli.no_start, NULL },

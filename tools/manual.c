@@ -190,7 +190,7 @@ static void print_words(const struct command *command)
         out_format(".TP\n.B %s\n", at->name);
         print_line(at->summary);
     }
-    if (command->words != NULL)
+    if (command->words != NULL && command->details[0] != '\0')
         out_text(".PP\n");
 }
 

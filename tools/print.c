@@ -59,12 +59,12 @@ bool print_uses(const char *path)
 
 static void print_json(const json_t *json)
 {
-    struct bytes line = { 0 };
+    static struct bytes line; /* kept: streams print many */
 
+    line.size = 0;
     json_print(json, &line);
     bytes_add(&line, "\n", 1);
     out_bytes(line.data, line.size);
-    bytes_free(&line);
 }
 
 /* As JSON or by --format, if that is wanted. */
@@ -101,6 +101,16 @@ static void flatten(json_t *flat, const char *before, const json_t *record)
     }
 }
 
+/* How much of a field's name stands in front of its value: not its unit, which stands behind it,
+ * unless another field has the name without: published, published_bytes. */
+static int label_of(const json_t *flat, const char *name)
+{
+    char label[PATH_MAX_BYTES];
+
+    snprintf(label, sizeof label, "%.*s", fields_label(name), name);
+    return (int)strlen(json_object_get(flat, label) == NULL ? label : name);
+}
+
 static void print_lines(json_t *flat)
 {
     struct bytes cell = { 0 };
@@ -110,13 +120,13 @@ static void print_lines(json_t *flat)
 
     json_object_foreach(flat, name, value)
     {
-        if (fields_label(name) > width)
-            width = fields_label(name);
+        if (label_of(flat, name) > width)
+            width = label_of(flat, name);
     }
     json_object_foreach(flat, name, value)
     {
         cell_value(&cell, value, fields_unit(name));
-        out_format("%-*.*s", width + BETWEEN, fields_label(name), name);
+        out_format("%-*.*s", width + BETWEEN, label_of(flat, name), name);
         out_text(cell.data);
         out_text("\n");
     }
@@ -162,7 +172,7 @@ struct table {
     size_t count;
     unsigned of;  /* whose fields */
     size_t first; /* row 0 is the titles */
-    int widths[COLUMNS_MAX];
+    int widths[COLUMNS_MAX], narrowest[COLUMNS_MAX];
     bool right[COLUMNS_MAX]; /* numbers */
     struct bytes cell;
 };
@@ -193,7 +203,7 @@ static bool set_cell(struct table *table, size_t row, size_t i)
     }
     const json_t *value = cell_follow(object, column->field);
     cell_value(&table->cell, value, fields_unit(column->field));
-    return json_is_number(value);
+    return json_is_number(value) && fields_unit(column->field) != UNIT_TIME;
 }
 
 static void measure(struct table *table)
@@ -205,6 +215,8 @@ static void measure(struct table *table)
 
             table->right[i] = table->right[i] || number;
             table->widths[i] = width > table->widths[i] ? width : table->widths[i];
+            if (row == 0)
+                table->narrowest[i] = width > NARROWEST ? width : NARROWEST;
         }
     }
 }
@@ -218,7 +230,7 @@ static void fit(struct table *table, int most)
 
         for (size_t i = 0; i < table->count; i++) {
             sum += table->widths[i] + BETWEEN;
-            if (!table->right[i] && table->widths[i] > NARROWEST &&
+            if (!table->right[i] && table->widths[i] > table->narrowest[i] &&
                 (widest == COLUMNS_MAX || table->widths[i] > table->widths[widest]))
                 widest = i;
         }

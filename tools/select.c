@@ -88,7 +88,8 @@ static bool take_test(struct test *test, const char *text)
 {
     size_t length = strcspn(text, "!=<>"), size = relation_at(text + length, &test->relation);
 
-    if (size == 0 || length == 0 || length >= sizeof test->path)
+    if (size == 0 || length == 0 || strspn(text + length + size, "!=<>") > 0 ||
+        length >= sizeof test->path)
         return false;
     snprintf(test->path, sizeof test->path, "%.*s", (int)length, text);
     test->value = text + length + size;

@@ -19,7 +19,7 @@ const struct option stop_options[] = {
 static struct session session;
 static struct task never;
 
-/* Until the connection ends, which is what is wanted. */
+/* Until the connection ends, which the broker lets live longest. */
 static int wait_for_end(void)
 {
     session_task(&never);
@@ -29,15 +29,16 @@ static int wait_for_end(void)
 
 int stop(const struct cli *cli)
 {
-    json_t *params =
-        given.drain_ms > 0 ? json_must(json_pack("[{s:i}]", "drain_ms", given.drain_ms)) : NULL;
     int code = session_open(&session, cli);
 
-    if (code != GO_ON) {
-        json_decref(params);
+    if (code != GO_ON)
         return session_close(&session, code);
-    }
-    json_t *answer = ask_here(&session, "$sys.stop", params, &code);
+    json_t *options = json_must(json_object());
+    if (given.drain_ms > 0)
+        json_object_set_new(options, "drain_ms", json_must(json_integer(given.drain_ms)));
+    if (given.wait)
+        json_object_set_new(options, "wait", json_true());
+    json_t *answer = ask_here(&session, "$sys.stop", json_pack("[o]", options), &code);
     if (answer != NULL)
         code = given.wait ? wait_for_end() : EXIT_DONE;
     json_decref(answer);

@@ -25,8 +25,10 @@
 
 enum {
     INTERVAL_MS = 1000,
+    INTERVAL_LEAST_MS = 50,
     PATIENCE_MS = 2000, /* then it is said that there is no answer */
-    RETRY_MS = 250,     /* is a broker back? */
+    LOOK_MS = 250,      /* is a broker back? */
+    AGAIN_MS = 1000,    /* after a failure */
     EVENTS_SHOWN = 100,
     PLAIN_COLUMNS = 160,
     NS_PER_MS = 1000000
@@ -42,8 +44,8 @@ static struct {
 } given;
 
 const struct option top_options[] = {
-    { 0, "interval", "D", "look so often: 500ms, 2s (default: 1s)", OPTION_TIME, &given.interval_ms,
-      NULL },
+    { 0, "interval", "D", "look so often: 500ms, 2s (default: 1s, at least: 50ms)", OPTION_TIME,
+      &given.interval_ms, NULL },
     { 0, "sort", "KEY", "state, id, name, pid, in, out, queue, oldest or drop", OPTION_WORD,
       &given.sort, top_sorts },
     { 0, "filter", "TEXT", "only what has TEXT in its name, subject, program, user or pid",
@@ -94,10 +96,17 @@ static int call(const char *method, json_t *params, struct task *task, pp_answer
     return status;
 }
 
+/* After a failure it tries again soon. */
 static void end_round(int status)
 {
+    uint64_t again_ns = pp_now_ns() + (uint64_t)AGAIN_MS * NS_PER_MS;
+
     asking.question = IDLE;
     asking.status = status;
+    if (status == PP_OK)
+        asking.gone_ns = 0;
+    else if (asking.next_ns > again_ns)
+        asking.next_ns = again_ns;
     for (int i = 0; i < QUESTIONS; i++) {
         json_decref(asking.answers[i]);
         asking.answers[i] = NULL;
@@ -138,14 +147,18 @@ static void finish_round(void)
 {
     json_t **answers = asking.answers;
 
+    if (answers[EVENTS] != NULL)
+        take_events(answers[EVENTS]);
+    if (answers[STATS] == NULL) {
+        end_round(asking.status);
+        return;
+    }
     if (!json_is_object(answers[STATS]) || !json_is_array(answers[CLIENTS])) {
         end_round(PP_EPROTO);
         return;
     }
     top_model_take(&model, answers[STATS], answers[CLIENTS], answers[SUBJECTS], pp_now_ns());
     answers[STATS] = answers[CLIENTS] = answers[SUBJECTS] = NULL;
-    if (answers[EVENTS] != NULL)
-        take_events(answers[EVENTS]);
     end_round(PP_OK);
     intervals += model.compared;
 }
@@ -202,8 +215,6 @@ static void watch_broker(uint64_t now_ns)
 
     if (bad && asking.gone_ns == 0)
         asking.gone_ns = late ? asking.begun_ns : now_ns;
-    if (!bad && asking.question == IDLE)
-        asking.gone_ns = 0;
     if (asking.gone_ns != 0)
         tell_gone(now_ns);
     changed = changed || asking.gone_ns != 0 || ui.gone[0] != '\0';
@@ -271,7 +282,7 @@ static int draw(void)
 }
 
 /* GO_ON, or the exit code. */
-static int take_key(uint64_t now_ns)
+static int take_key(void)
 {
     enum top_wish wish = top_input(&ui, &model, &keys->press);
 
@@ -281,7 +292,11 @@ static int take_key(uint64_t now_ns)
     case TOP_QUIT: return EXIT_DONE;
     case TOP_KICK: begin_kick(); break;
     case TOP_REDRAW: redraw = true; break;
-    case TOP_LOOK: asking.next_ns = now_ns; break;
+    case TOP_LOOK: asking.next_ns = asking.begun_ns + (uint64_t)ui.interval_ms * NS_PER_MS; break;
+    case TOP_EVENTS:
+        if (asking.question == IDLE && pp_client_state(session.client) == PP_CLIENT_CONNECTED)
+            ask(EVENTS); /* a round of its own */
+        break;
     case TOP_DRAW: break;
     }
     return GO_ON;
@@ -297,8 +312,7 @@ static void advance(uint64_t now_ns)
     }
     if (kicking.asked && kicking.task.ended)
         end_kick();
-    if (asking.question == IDLE && connected && !ui.paused &&
-        (now_ns >= asking.next_ns || asking.gone_ns != 0))
+    if (asking.question == IDLE && connected && !ui.paused && now_ns >= asking.next_ns)
         begin_round(now_ns);
     watch_broker(now_ns);
 }
@@ -306,7 +320,7 @@ static void advance(uint64_t now_ns)
 /* When to look again, if nothing comes. */
 static uint64_t wake_ns(uint64_t now_ns)
 {
-    uint64_t soon_ns = now_ns + (uint64_t)RETRY_MS * NS_PER_MS;
+    uint64_t soon_ns = now_ns + (uint64_t)LOOK_MS * NS_PER_MS;
 
     if (asking.gone_ns != 0 || asking.question != IDLE)
         return soon_ns;
@@ -330,7 +344,7 @@ static int loop(void)
         if (status != PP_OK && status != PP_ETIMEDOUT)
             return GO_ON; /* the session says why */
         if (code == GO_ON && keys->task.ended)
-            code = take_key(pp_now_ns());
+            code = take_key();
     }
     return code;
 }
@@ -416,7 +430,9 @@ int top(const struct cli *cli)
     bool screen = print_is_text() && !cli->quiet && ppi_console_is(PPI_STREAM_INPUT) &&
                   ppi_console_is(PPI_STREAM_OUTPUT);
 
-    ui.interval_ms = given.interval_ms > 0 ? given.interval_ms : INTERVAL_MS;
+    ui.interval_ms = given.interval_ms == 0                  ? INTERVAL_MS
+                     : given.interval_ms < INTERVAL_LEAST_MS ? INTERVAL_LEAST_MS
+                                                             : given.interval_ms;
     ui.sort = (enum top_sort)given.sort;
     snprintf(ui.filter, sizeof ui.filter, "%s", given.filter != NULL ? given.filter : "");
     session.reconnects = screen;

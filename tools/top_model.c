@@ -151,9 +151,9 @@ static void take_broker(struct top_model *model, const json_t *now)
 
 /* --- clients --------------------------------------------------------------------------------- */
 
-static const char *key_of(const json_t *client, char key[24])
+const char *top_key(uint64_t client, char key[TOP_KEY_MAX])
 {
-    snprintf(key, 24, "%" JSON_INTEGER_FORMAT, json_integer_value(json_object_get(client, "id")));
+    snprintf(key, TOP_KEY_MAX, "%" PRIu64, client);
     return key;
 }
 
@@ -204,6 +204,13 @@ static void take_client(const struct top_model *model, struct top_client *client
     take_state(model, client, now, before);
 }
 
+static int by_id(const void *one, const void *other)
+{
+    const struct top_client *a = one, *b = other;
+
+    return a->id < b->id ? -1 : a->id > b->id;
+}
+
 static void name_holders(struct top_model *model)
 {
     for (size_t i = 0; i < model->client_count; i++)
@@ -216,7 +223,7 @@ static void take_clients(struct top_model *model, const json_t *clients)
 {
     json_t *index = json_must(json_object());
     size_t count = json_array_size(clients);
-    char key[24];
+    char key[TOP_KEY_MAX];
 
     free(model->clients);
     model->clients = bytes_must(calloc(count + 1, sizeof *model->clients));
@@ -224,10 +231,11 @@ static void take_clients(struct top_model *model, const json_t *clients)
     for (size_t i = 0; i < count; i++) {
         json_t *now = json_array_get(clients, i);
 
-        take_client(model, &model->clients[i], now,
-                    json_object_get(model->client_index, key_of(now, key)));
+        top_key((uint64_t)json_integer_value(json_object_get(now, "id")), key);
+        take_client(model, &model->clients[i], now, json_object_get(model->client_index, key));
         json_object_set(index, key, now);
     }
+    qsort(model->clients, count, sizeof *model->clients, by_id);
     name_holders(model);
     json_decref(model->client_index);
     model->client_index = index;
@@ -244,23 +252,25 @@ static double lost_by(const json_t *receivers)
     return sum;
 }
 
-/* "ui, cli +3": the first few names; all of who there are, or more than that. */
+/* "ui, cli +3": the first few names of who is still there; then how many more there are, or were.
+ */
 static void list_names(char list[TOP_LIST_MAX], const json_t *who, double all)
 {
     size_t count = json_array_size(who), shown = 0, length = 0;
-    double rest = all > (double)count ? all - (double)count : 0;
 
     list[0] = '\0';
-    for (; shown < count && shown < NAMES_SHOWN && length < TOP_LIST_MAX - 8; shown++) {
-        const char *name = text(json_array_get(who, shown), "name");
+    for (size_t i = 0; i < count && shown < NAMES_SHOWN && length < TOP_LIST_MAX - 8; i++) {
+        const char *name = text(json_array_get(who, i), "name");
 
-        snprintf(list + length, TOP_LIST_MAX - length, "%s%.40s", shown > 0 ? ", " : "",
-                 name != NULL ? name : "?");
+        if (name == NULL)
+            continue;
+        snprintf(list + length, TOP_LIST_MAX - length, "%s%.40s", shown > 0 ? ", " : "", name);
         length = strlen(list);
+        shown++;
     }
-    rest += (double)(count - shown);
+    double rest = (all > (double)count ? all : (double)count) - (double)shown;
     if (rest > 0 && length < TOP_LIST_MAX - 1)
-        snprintf(list + length, TOP_LIST_MAX - length, " +%.0f", rest);
+        snprintf(list + length, TOP_LIST_MAX - length, "%s+%.0f", shown > 0 ? " " : "", rest);
 }
 
 static void take_subject(const struct top_model *model, struct top_subject *subject,
@@ -274,7 +284,7 @@ static void take_subject(const struct top_model *model, struct top_subject *subj
     subject->subject = text(now, "subject");
     subject->calls = number(now, "calls") > 0 && !(number(now, "published") > 0);
     subject->messages = more_of(now, before, messages) / s;
-    subject->bytes = more(now, before, "published_bytes") / s;
+    subject->bytes = subject->calls ? (double)NAN : more(now, before, "published_bytes") / s;
     subject->drops = (more(now, before, "refused") + (lost > 0 ? lost : 0)) / s;
     list_names(subject->from, from,
                (double)json_array_size(from) + (number(now, "from_others") > 0 ? 1 : 0));

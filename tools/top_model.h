@@ -10,7 +10,7 @@
 
 #include <jansson.h>
 
-enum { TOP_HISTORY = 60, TOP_LIST_MAX = 96 };
+enum { TOP_HISTORY = 60, TOP_LIST_MAX = 96, TOP_KEY_MAX = 24 };
 
 struct top_broker {
     const char *name, *scope, *version;
@@ -47,7 +47,7 @@ struct top_model {
     bool known, compared; /* there is an answer; there are two of one broker */
     double interval_s;
     struct top_broker broker;
-    struct top_client *clients; /* as the broker lists them */
+    struct top_client *clients; /* the oldest first */
     size_t client_count;
     struct top_subject *subjects; /* the busiest of this interval first */
     size_t subject_count;
@@ -64,6 +64,9 @@ struct top_model {
 void top_model_take(struct top_model *model, json_t *stats, json_t *clients, json_t *subjects,
                     uint64_t now_ns);
 void top_model_free(struct top_model *model);
+
+/* The name of a client in client_index; returns key. */
+const char *top_key(uint64_t client, char key[TOP_KEY_MAX]);
 
 /* The time that a share of what lies between two answers' times did not exceed; NAN: nothing does.
  * before may be NULL. */

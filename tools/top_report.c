@@ -26,10 +26,11 @@ static json_t *stats_of(const struct top_model *model)
     return stats;
 }
 
-static json_t *client_of(const struct top_model *model, size_t i)
+static json_t *client_of(const struct top_model *model, const struct top_client *client)
 {
-    const struct top_client *client = &model->clients[i];
-    json_t *object = json_must(json_copy(json_array_get(json_array_get(model->answers, 0), i)));
+    char key[TOP_KEY_MAX];
+    json_t *object =
+        json_must(json_copy(json_object_get(model->client_index, top_key(client->id, key))));
 
     set(object, "in_per_s", client->in);
     set(object, "out_per_s", client->out);
@@ -57,7 +58,7 @@ json_t *top_report(const struct top_model *model)
     json_t *clients = json_must(json_array()), *subjects = json_must(json_array());
 
     for (size_t i = 0; i < model->client_count; i++)
-        json_array_append_new(clients, client_of(model, i));
+        json_array_append_new(clients, client_of(model, &model->clients[i]));
     for (size_t i = 0; i < model->subject_count; i++)
         json_array_append_new(subjects, subject_of(model, &model->subjects[i]));
     return json_must(json_pack("{s:f,s:o,s:o,s:o}", "interval_ms", model->interval_s * 1e3, "stats",

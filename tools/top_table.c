@@ -142,8 +142,8 @@ enum {
 
 static const struct top_column client_columns[] = {
     [C_ID] = { "ID", 4, 8, 3, true, TOP_BY_ID },
-    [C_NAME] = { "NAME", 10, 32, 0, false, TOP_BY_NAME },
-    [C_PID] = { "PID", 6, 10, 2, true, TOP_BY_PID },
+    [C_NAME] = { "NAME", 12, 32, 0, false, TOP_BY_NAME },
+    [C_PID] = { "PID", 7, 10, 2, true, TOP_BY_PID },
     [C_EXE] = { "EXE", 8, 20, 6, false, -1 },
     [C_USER] = { "USER", 6, 16, 7, false, -1 },
     [C_SUBS] = { "SUBS", 4, 6, 5, true, -1 },

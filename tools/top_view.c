@@ -101,23 +101,27 @@ static void put_broker(struct canvas *canvas, int line, const struct top_broker 
     put_fields(canvas, line, &fields);
 }
 
+static void add_rate(struct fields *fields, const char *name, double messages, double bytes)
+{
+    char count[UNITS_MAX], size[UNITS_MAX], pair[FIELD_MAX];
+
+    units_count(count, messages);
+    units_bytes(size, bytes);
+    snprintf(pair, sizeof pair, isnan(messages) ? "-" : "%s msg/s %s/s", count, size);
+    add(fields, 0, name, pair);
+}
+
 static void put_rates(struct canvas *canvas, int line, const struct top_broker *broker)
 {
-    char count[UNITS_MAX], bytes[UNITS_MAX], pair[FIELD_MAX];
     struct fields fields = { 0 };
+    char text[UNITS_MAX];
 
-    units_count(count, broker->in);
-    units_bytes(bytes, broker->bytes_in);
-    snprintf(pair, sizeof pair, "%s msg/s %s/s", count, bytes);
-    add(&fields, 0, "in", pair);
-    units_count(count, broker->out);
-    units_bytes(bytes, broker->bytes_out);
-    snprintf(pair, sizeof pair, "%s msg/s %s/s", count, bytes);
-    add(&fields, 0, "out", pair);
-    units_time(count, broker->p50_ns);
-    add(&fields, 1, "p50", count);
-    units_time(count, broker->p99_ns);
-    add(&fields, 1, "p99", count);
+    add_rate(&fields, "in", broker->in, broker->bytes_in);
+    add_rate(&fields, "out", broker->out, broker->bytes_out);
+    units_time(text, broker->p50_ns);
+    add(&fields, 1, "p50", text);
+    units_time(text, broker->p99_ns);
+    add(&fields, 1, "p99", text);
     put_fields(canvas, line, &fields);
 }
 
@@ -266,10 +270,10 @@ static void tell_event(char *text, size_t size, const json_t *event)
     const char *why = word(event, "why"), *words = word(event, "text");
 
     pp_time_text((uint64_t)json_integer_value(json_object_get(event, "ts")), time);
-    snprintf(text, size, "%.8s %-8.16s %.64s (pid %" JSON_INTEGER_FORMAT ")%s%.64s%s%.160s",
-             time + 11, word(event, "event"), word(event, "name"),
-             json_integer_value(json_object_get(event, "pid")), why[0] != '\0' ? " " : "", why,
-             words[0] != '\0' ? ": " : "", words);
+    snprintf(text, size, "%.8s %-8.16s %.64s (pid %" PRId64 ")%s%.64s%s%.160s", time + 11,
+             word(event, "event"), word(event, "name"),
+             (int64_t)json_integer_value(json_object_get(event, "pid")), why[0] != '\0' ? " " : "",
+             why, words[0] != '\0' ? ": " : "", words);
 }
 
 /* The latest, of those the last at the bottom. */

@@ -17,6 +17,7 @@ from schemas import (
     BENCH,
     CHECK,
     CLIENT,
+    DOCTOR,
     ERROR,
     EVENT,
     RECORD,
@@ -123,6 +124,8 @@ class Row:
         self.given = more.pop("given", None)  # what must be done before, or beside; with a Broker
         self.own = more.pop("own", False)  # it needs a broker of its own
         self.verdict = more.pop("verdict", False)  # it says on standard output what is wrong
+        # the objects that --format is used on, of the JSON's value
+        self.parts = more.pop("parts", lambda told: told if isinstance(told, list) else [told])
         assert not more, more
         self.text = None  # a function: is the text right that people get?
 
@@ -344,8 +347,8 @@ def busiest(name):
 @row("ls subjects", ["ls", "subjects", "w.a"], {**PLAIN, 2: None}, json="array", schema=[SUBJECT],
      good=busiest("w.a"), format=("{subject}:{published}", r"w\.a:3\n"), operators=True)
 def _(text):
-    found, *others = table_of(text)
-    assert not others, text
+    (found,) = table_of("\n".join(text.splitlines()[:2]))
+    assert re.fullmatch(r"and \d+ other subjects, .*", text.splitlines()[2]), text
     assert (found["SUBJECT"], found["PUBLISHED"], found["TO"]) == ("w.a", "3", "reader"), text
 
 
@@ -421,7 +424,8 @@ def tire(broker):
 HELP = {3: ASKS_NOBODY, 4: ASKS_NOBODY, 6: ASKS_NOBODY, 9: ASKS_NOBODY, 130: ASKS_NOBODY, **PLAIN}
 
 
-@row("help", ["help", "sub"], {1: "a full disk is tried below", **HELP, 11: None}, connects=False)
+@row("help", ["help", "sub"], {1: "a full disk is tried below", **HELP,
+     11: "an unknown command is wrong use"}, connects=False)
 def _(text):
     assert text == help_of("sub"), text
 
@@ -446,6 +450,13 @@ def check_row(name, words):
 check_row("check", ["check"])
 for what in ("alive", "memory", "slow", "queues", "all"):
     check_row(f"check {what}", ["check", what])
+
+
+@row("doctor", ["doctor"], {}, json="object", schema=DOCTOR, verdict=True,
+     good=lambda told: told["exit_code"] == 0 and told["checks"][0]["check"] == "place",
+     parts=lambda told: told["checks"], format=("{check} {state}", r"(\w+ (ok|warn)\n)+"))
+def _(text):
+    assert re.search(r"^ok +answer ", text, flags=re.M), text
 
 
 @row("errors", ["errors"], {**HELP, 11: ["errors", "E_NONE"]}, json="array", schema=[ERROR],
@@ -598,10 +609,10 @@ def _():
 @test("each lists with --format help the fields that JSON has")
 def _():
     def check(row):
-        help_text = use(row, "--format", "help").out.decode()
-        names = {line.split()[0].split(".")[0] for line in help_text.splitlines() if line[:2] == "  "}
+        lines = use(row, "--format", "help").out.decode().splitlines()
+        names = {line.split()[0].split(".")[0] for line in lines if line[:2] == "  "}
         value = told(use(row, "--json").out, row.json)
-        for one in value if row.json in ("stream", "array") else [value]:
+        for one in row.parts(value):
             assert set(one) <= names, (set(one) - names, names)
 
     each(check, lambda row: row.format)
@@ -817,6 +828,24 @@ def _():
         check_schema(told, [CHECK])
 
 
+@test("doctor: the exit code of what is wrong, and what to do", linux_only=SOCKETS)
+def _():
+    for code, where in (
+        (0, world.broker.name),
+        (3, "e2e-nobody"),
+        (6, Impostor().path),
+        (9, Impostor(b"HTTP/1.1 400 Bad Request\r\n\r\n").path),
+    ):
+        words = PANPIPE + ["-b", where, "--timeout", "300ms", "doctor"]
+        done = end_of(start(words + ["--json"]))
+        told = json.loads(done.out)
+        check_schema(told, DOCTOR)
+        assert done.code == told["exit_code"] == code and not done.err, done
+        assert code == 0 or (told["state"], bool(told["do"])) == ("FAIL", True), told
+        done = end_of(start(words))
+        assert done.code == code and (code == 0) == (b"What is wrong" not in done.out), done
+
+
 # --- what else goes wrong -------------------------------------------------------------------------
 
 
@@ -929,10 +958,11 @@ def _():
 
 def examples():
     """{command: [example]}"""
-    return {
-        command: re.findall(r"^  (.*panpipe.*)$", help_of(command).split("\nExamples:\n")[1], flags=re.M)
-        for command in commands()
-    }
+    found = {}
+    for command in commands():
+        behind = help_of(command).split("\nExamples:\n")[1]
+        found[command] = re.findall(r"^  (.*panpipe.*)$", behind, flags=re.M)
+    return found
 
 
 @test("each has a help with examples, which run as they are", linux_only="a shell")
@@ -955,6 +985,7 @@ def run_example(line, tools):
     """In a shell, with a broker of its own and who the examples speak of. One that does not end by
     itself must be connected."""
     broker = Broker()
+    others = [Broker(name=name) for name in re.findall(r"-b (\w+)", line) if name != "default"]
     people = [
         broker.ready("sub", "ui.>", "--as", "ui"),
         broker.ready("serve", "svc.sum", "--echo", "--as", "updater"),
@@ -988,9 +1019,9 @@ def run_example(line, tools):
     said = process.stderr.read().decode()
     assert process.returncode in (0, 130, -2, -9) and "panpipe:" not in said, (
         process.returncode, said)
-    for one in people:
+    for one in people + [broker.process] + [other.process for other in others]:
         one.kill()
-    broker.process.kill()
+        one.wait()
 
 
 @test("the broker is well after all this, and ends well")
