@@ -6,14 +6,14 @@ support.py for where the programs come from."""
 import base64
 import json
 import os
-import select
+import queue
 import signal
 import struct
 import subprocess
+import threading
 
 import msgpack
 from support import (
-    ON_WINE,
     PANPIPE,
     Broker,
     Stranger,
@@ -165,7 +165,7 @@ def _():
     run("pub", "r.form", "--in", "json", "[1, 2]", "--as", "ui")
     done = end_of(monitor)
     assert done.out.decode().splitlines() == ["pub|ui      |   7|plain", "pub|ui      |   3|[1,2]"]
-    assert done.err == "# subj:r.form\n", done
+    assert done.err.splitlines() == ["# subj:r.form"], done
 
 
 # --- filters -------------------------------------------------------------------------------------
@@ -255,10 +255,11 @@ def _():
 @test("size: is above or below so many bytes")
 def _():
     small, large = "x", "x" * 2000
-    expect_only(["size:>1k", "--body", "5000"], [publishes("f.s", small)], publishes("f.s", "wanted" + large))
-    expect_only(["size:<1k"], [publishes("f.s", large)], publishes("f.s", "wanted"))
-    exact = publishes("f.s", "wanted")  # 8 bytes of params
-    expect_only(["size:>=8", "size:<=8"], [publishes("f.s", "x" * 7)], exact)
+    wanted = publishes("f.s", "wanted")  # 8 bytes of params
+    wanted_large = publishes("f.s", "wanted" + large)
+    expect_only(["size:>1k", "--body", "5000"], [publishes("f.s", small)], wanted_large)
+    expect_only(["size:<1k"], [publishes("f.s", large)], wanted)
+    expect_only(["size:>=8", "size:<=8"], [publishes("f.s", "x" * 7)], wanted)
 
 
 @test("drop:yes is what nobody got")
@@ -302,20 +303,23 @@ MANY = 60000  # messages: far more than there is room for
 
 
 def lines_until(mark, process, poke):
-    """The lines that a program prints up to one with mark in it. poke() is called whenever none
-    came for a while: what has no room now may have it then."""
-    lines, rest = [], b""
-    os.set_blocking(process.stdout.fileno(), False)
-    while not any(mark in line for line in lines[-1000:]):
-        block = process.stdout.read1(1 << 20) if ready_to_read(process.stdout) else poke()
-        assert block != b"", end_of(process)
-        *new, rest = (rest + (block or b"")).split(b"\n")
-        lines += [line.decode() for line in new]
-    return lines
+    """The lines that a program prints from now on, up to one with mark in it. poke() is called
+    whenever none came for a while: what has no room now may have it then."""
+    found, lines = queue.Queue(), [""]
 
+    def read():
+        for line in process.stdout:
+            found.put(line.decode().rstrip())
+        found.put(None)
 
-def ready_to_read(file):
-    return select.select([file], [], [], 0.1)[0]
+    threading.Thread(target=read, daemon=True).start()
+    while mark not in lines[-1]:
+        try:
+            lines.append(found.get(timeout=0.1))
+        except queue.Empty:
+            poke()
+        assert lines[-1] is not None, end_of(process)
+    return lines[1:]
 
 
 def account(monitor, resume=lambda: None):
@@ -342,8 +346,7 @@ def account(monitor, resume=lambda: None):
     return records, missed, total
 
 
-@test("who does not read the output misses messages, told by number: none is unaccounted for",
-      linux_only="a file that does not block")
+@test("who does not read the output misses messages, told by number: none is unaccounted for")
 def _():
     monitor = broker.ready("monitor", "gap.>", "--json", stderr=subprocess.DEVNULL)
     records, missed, total = account(monitor)
@@ -372,9 +375,10 @@ def _():
     monitor.send_signal(signal.SIGSTOP)
     run("pub", "gap.x", "x" * 100, "-n", str(MANY))
     monitor.send_signal(signal.SIGCONT)
-    lines = lines_until("gap.last", monitor, lambda: run("pub", "gap.last", "last") and None)
+    lines = lines_until("gap.last", monitor, lambda: run("pub", "gap.last", "last"))
     gaps = [line for line in lines if line.startswith("... ")]
     assert gaps and all(g.endswith(" messages not shown: this output is too slow") for g in gaps)
+    assert len(gaps) <= 3, "without room it stays without until half of that is free"
     missed = sum(int(gap.split()[1].replace(",", "")) for gap in gaps)
     shown = len(lines) - len(gaps) - 1  # the first is the filter
     assert missed + shown > MANY and any("," in gap.split()[1] for gap in gaps), gaps
@@ -518,13 +522,16 @@ def _():
     other.stop()
 
 
-@test("who breaks the protocol is cut, and who is kicked too; each has its reason",
-      linux_only="sockets")
+@test("who breaks the protocol is cut, with the reason", linux_only="sockets")
 def _():
     end = connect(broker)
     end.sendall(b"\xc1\xc1\xc1")
     eventually(lambda: [e for e in events("--kind", "cut") if e["why"] == "E_PROTO"], "it is cut")
     end.close()
+
+
+@test("who is kicked is told of: by whom, and the words")
+def _():
     name = unique("kicked")
     sub = broker.ready("sub", "e.kick", "--as", name)
     (row,) = clients(name)
