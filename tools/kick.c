@@ -43,34 +43,38 @@ static void tell(const json_t *client)
     json_decref(event);
 }
 
-static int kick_one(const json_t *client)
+/* Who has gone meanwhile is not kicked, and that is no failure. */
+static int kick_one(const json_t *client, size_t *kicked)
 {
-    json_t *options = json_must(json_object());
-    int code = GO_ON;
+    json_t *options = json_must(json_object()), *answer;
 
     if (given.text != NULL)
         json_object_set_new(options, "text", json_must(json_string(given.text)));
     if (given.for_ms > 0)
         json_object_set_new(options, "for_ms", json_must(json_integer(given.for_ms)));
-    json_t *answer = ask_here(&session, "$sys.kick",
-                              json_pack("[O, o]", json_object_get(client, "id"), options), &code);
-    if (answer == NULL)
-        return code;
+    int status = ask_quietly(&session, "$sys.kick",
+                             json_pack("[O, o]", json_object_get(client, "id"), options), &answer);
+    if (status == PP_ENOTFOUND)
+        return GO_ON;
+    if (status != PP_OK)
+        return session_fail(&session, status);
     json_decref(answer);
+    ++*kicked;
     tell(client);
     return out_flush();
 }
 
 static int kick_those(const json_t *meant, const char *word)
 {
+    size_t kicked = 0;
     int code = GO_ON;
 
-    if (json_array_size(meant) == 0)
-        return clients_nobody(word);
     if (json_array_size(meant) > 1 && !given.all)
         return clients_several(word, meant);
     for (size_t i = 0; i < json_array_size(meant) && code == GO_ON; i++)
-        code = kick_one(json_array_get(meant, i));
+        code = kick_one(json_array_get(meant, i), &kicked);
+    if (code == GO_ON && kicked == 0)
+        return clients_nobody(word);
     return code == GO_ON ? EXIT_DONE : code;
 }
 

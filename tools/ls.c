@@ -264,7 +264,7 @@ static void print_others(const json_t *others)
 {
     json_int_t count = json_integer_value(json_object_get(others, "subjects"));
 
-    if (count > 0 && print_is_text() && cli_operand(session.cli, 1) == NULL)
+    if (count > 0 && print_is_text())
         out_format("and %lld other subjects, with %lld messages and %lld calls\n", (long long)count,
                    (long long)json_integer_value(json_object_get(others, "published")),
                    (long long)json_integer_value(json_object_get(others, "calls")));

@@ -59,12 +59,12 @@ bool print_uses(const char *path)
 
 static void print_json(const json_t *json)
 {
-    struct bytes line = { 0 };
+    static struct bytes line; /* kept: streams print many */
 
+    line.size = 0;
     json_print(json, &line);
     bytes_add(&line, "\n", 1);
     out_bytes(line.data, line.size);
-    bytes_free(&line);
 }
 
 /* As JSON or by --format, if that is wanted. */

@@ -64,12 +64,23 @@ static json_t *events_of(const json_t *events, json_int_t id)
     return rows;
 }
 
+/* NULL: *code is the exit code; it may have gone meanwhile. */
+static json_t *subs_of(struct session *at, json_int_t id, const char *word, int *code)
+{
+    json_t *subs;
+    int status = ask_quietly(at, "$sys.subs", json_pack("[I]", id), &subs);
+
+    if (status != PP_OK)
+        *code = status == PP_ENOTFOUND ? clients_nobody(word) : session_fail(at, status);
+    return subs;
+}
+
 /* Asks for the rest, and puts it into the record. */
-static int add_details(struct session *at, json_t *record)
+static int add_details(struct session *at, const char *word, json_t *record)
 {
     json_int_t id = json_integer_value(json_object_get(record, "id"));
     int code = EXIT_DONE;
-    json_t *subs = ask_here(at, "$sys.subs", json_pack("[I]", id), &code);
+    json_t *subs = subs_of(at, id, word, &code);
     json_t *subjects = subs != NULL ? ask_here(at, "$sys.subjects", NULL, &code) : NULL;
     json_t *events = subjects != NULL ? ask_here(at, "$sys.events", NULL, &code) : NULL;
 
@@ -111,7 +122,7 @@ int show_client(struct session *at, const char *word)
     json_t *record = client != NULL ? json_must(json_copy((json_t *)(uintptr_t)client)) : NULL;
 
     if (record != NULL)
-        code = add_details(at, record);
+        code = add_details(at, word, record);
     if (record != NULL && code == EXIT_DONE)
         print_client(record, clients);
     json_decref(record);

@@ -25,6 +25,7 @@
 
 enum {
     INTERVAL_MS = 1000,
+    INTERVAL_LEAST_MS = 50,
     PATIENCE_MS = 2000, /* then it is said that there is no answer */
     LOOK_MS = 250,      /* is a broker back? */
     AGAIN_MS = 1000,    /* after a failure */
@@ -43,8 +44,8 @@ static struct {
 } given;
 
 const struct option top_options[] = {
-    { 0, "interval", "D", "look so often: 500ms, 2s (default: 1s)", OPTION_TIME, &given.interval_ms,
-      NULL },
+    { 0, "interval", "D", "look so often: 500ms, 2s (default: 1s, at least: 50ms)", OPTION_TIME,
+      &given.interval_ms, NULL },
     { 0, "sort", "KEY", "state, id, name, pid, in, out, queue, oldest or drop", OPTION_WORD,
       &given.sort, top_sorts },
     { 0, "filter", "TEXT", "only what has TEXT in its name, subject, program, user or pid",
@@ -146,14 +147,18 @@ static void finish_round(void)
 {
     json_t **answers = asking.answers;
 
+    if (answers[EVENTS] != NULL)
+        take_events(answers[EVENTS]);
+    if (answers[STATS] == NULL) {
+        end_round(asking.status);
+        return;
+    }
     if (!json_is_object(answers[STATS]) || !json_is_array(answers[CLIENTS])) {
         end_round(PP_EPROTO);
         return;
     }
     top_model_take(&model, answers[STATS], answers[CLIENTS], answers[SUBJECTS], pp_now_ns());
     answers[STATS] = answers[CLIENTS] = answers[SUBJECTS] = NULL;
-    if (answers[EVENTS] != NULL)
-        take_events(answers[EVENTS]);
     end_round(PP_OK);
     intervals += model.compared;
 }
@@ -277,7 +282,7 @@ static int draw(void)
 }
 
 /* GO_ON, or the exit code. */
-static int take_key(uint64_t now_ns)
+static int take_key(void)
 {
     enum top_wish wish = top_input(&ui, &model, &keys->press);
 
@@ -287,7 +292,11 @@ static int take_key(uint64_t now_ns)
     case TOP_QUIT: return EXIT_DONE;
     case TOP_KICK: begin_kick(); break;
     case TOP_REDRAW: redraw = true; break;
-    case TOP_LOOK: asking.next_ns = now_ns; break;
+    case TOP_LOOK: asking.next_ns = asking.begun_ns + (uint64_t)ui.interval_ms * NS_PER_MS; break;
+    case TOP_EVENTS:
+        if (asking.question == IDLE && pp_client_state(session.client) == PP_CLIENT_CONNECTED)
+            ask(EVENTS); /* a round of its own */
+        break;
     case TOP_DRAW: break;
     }
     return GO_ON;
@@ -335,7 +344,7 @@ static int loop(void)
         if (status != PP_OK && status != PP_ETIMEDOUT)
             return GO_ON; /* the session says why */
         if (code == GO_ON && keys->task.ended)
-            code = take_key(pp_now_ns());
+            code = take_key();
     }
     return code;
 }
@@ -421,7 +430,9 @@ int top(const struct cli *cli)
     bool screen = print_is_text() && !cli->quiet && ppi_console_is(PPI_STREAM_INPUT) &&
                   ppi_console_is(PPI_STREAM_OUTPUT);
 
-    ui.interval_ms = given.interval_ms > 0 ? given.interval_ms : INTERVAL_MS;
+    ui.interval_ms = given.interval_ms == 0                  ? INTERVAL_MS
+                     : given.interval_ms < INTERVAL_LEAST_MS ? INTERVAL_LEAST_MS
+                                                             : given.interval_ms;
     ui.sort = (enum top_sort)given.sort;
     snprintf(ui.filter, sizeof ui.filter, "%s", given.filter != NULL ? given.filter : "");
     session.reconnects = screen;

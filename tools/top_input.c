@@ -97,7 +97,7 @@ static enum top_wish letter(struct top_ui *ui, const struct top_model *model, ch
         if (!ui->asks_kick)
             say(ui, "select a client first: up, down");
         break;
-    case 'e': ui->shows_events = !ui->shows_events; return TOP_LOOK;
+    case 'e': ui->shows_events = !ui->shows_events; return ui->shows_events ? TOP_EVENTS : TOP_DRAW;
     case '+': change_interval(ui, false); return TOP_LOOK;
     case '-': change_interval(ui, true); break;
     case '?':

@@ -252,23 +252,25 @@ static double lost_by(const json_t *receivers)
     return sum;
 }
 
-/* "ui, cli +3": the first few names; all of who there are, or more than that. */
+/* "ui, cli +3": the first few names of who is still there; then how many more there are, or were.
+ */
 static void list_names(char list[TOP_LIST_MAX], const json_t *who, double all)
 {
     size_t count = json_array_size(who), shown = 0, length = 0;
-    double rest = all > (double)count ? all - (double)count : 0;
 
     list[0] = '\0';
-    for (; shown < count && shown < NAMES_SHOWN && length < TOP_LIST_MAX - 8; shown++) {
-        const char *name = text(json_array_get(who, shown), "name");
+    for (size_t i = 0; i < count && shown < NAMES_SHOWN && length < TOP_LIST_MAX - 8; i++) {
+        const char *name = text(json_array_get(who, i), "name");
 
-        snprintf(list + length, TOP_LIST_MAX - length, "%s%.40s", shown > 0 ? ", " : "",
-                 name != NULL ? name : "?");
+        if (name == NULL)
+            continue;
+        snprintf(list + length, TOP_LIST_MAX - length, "%s%.40s", shown > 0 ? ", " : "", name);
         length = strlen(list);
+        shown++;
     }
-    rest += (double)(count - shown);
+    double rest = (all > (double)count ? all : (double)count) - (double)shown;
     if (rest > 0 && length < TOP_LIST_MAX - 1)
-        snprintf(list + length, TOP_LIST_MAX - length, " +%.0f", rest);
+        snprintf(list + length, TOP_LIST_MAX - length, "%s+%.0f", shown > 0 ? " " : "", rest);
 }
 
 static void take_subject(const struct top_model *model, struct top_subject *subject,
@@ -282,7 +284,7 @@ static void take_subject(const struct top_model *model, struct top_subject *subj
     subject->subject = text(now, "subject");
     subject->calls = number(now, "calls") > 0 && !(number(now, "published") > 0);
     subject->messages = more_of(now, before, messages) / s;
-    subject->bytes = more(now, before, "published_bytes") / s;
+    subject->bytes = subject->calls ? (double)NAN : more(now, before, "published_bytes") / s;
     subject->drops = (more(now, before, "refused") + (lost > 0 ? lost : 0)) / s;
     list_names(subject->from, from,
                (double)json_array_size(from) + (number(now, "from_others") > 0 ? 1 : 0));

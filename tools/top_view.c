@@ -270,10 +270,10 @@ static void tell_event(char *text, size_t size, const json_t *event)
     const char *why = word(event, "why"), *words = word(event, "text");
 
     pp_time_text((uint64_t)json_integer_value(json_object_get(event, "ts")), time);
-    snprintf(text, size, "%.8s %-8.16s %.64s (pid %lld)%s%.64s%s%.160s", time + 11,
+    snprintf(text, size, "%.8s %-8.16s %.64s (pid %" PRId64 ")%s%.64s%s%.160s", time + 11,
              word(event, "event"), word(event, "name"),
-             (long long)json_integer_value(json_object_get(event, "pid")),
-             why[0] != '\0' ? " " : "", why, words[0] != '\0' ? ": " : "", words);
+             (int64_t)json_integer_value(json_object_get(event, "pid")), why[0] != '\0' ? " " : "",
+             why, words[0] != '\0' ? ": " : "", words);
 }
 
 /* The latest, of those the last at the bottom. */

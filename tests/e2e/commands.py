@@ -609,8 +609,8 @@ def _():
 @test("each lists with --format help the fields that JSON has")
 def _():
     def check(row):
-        help_text = use(row, "--format", "help").out.decode()
-        names = {line.split()[0].split(".")[0] for line in help_text.splitlines() if line[:2] == "  "}
+        lines = use(row, "--format", "help").out.decode().splitlines()
+        names = {line.split()[0].split(".")[0] for line in lines if line[:2] == "  "}
         value = told(use(row, "--json").out, row.json)
         for one in row.parts(value):
             assert set(one) <= names, (set(one) - names, names)
@@ -958,10 +958,11 @@ def _():
 
 def examples():
     """{command: [example]}"""
-    return {
-        command: re.findall(r"^  (.*panpipe.*)$", help_of(command).split("\nExamples:\n")[1], flags=re.M)
-        for command in commands()
-    }
+    found = {}
+    for command in commands():
+        behind = help_of(command).split("\nExamples:\n")[1]
+        found[command] = re.findall(r"^  (.*panpipe.*)$", behind, flags=re.M)
+    return found
 
 
 @test("each has a help with examples, which run as they are", linux_only="a shell")

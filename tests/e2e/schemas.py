@@ -128,10 +128,10 @@ STATS = {
 }
 STATS.update(
     (name, count)
-    for name in "uptime_ms cpu_ns memory_bytes handles workers clients clients_ever clients_max denied"
-    " subs slow held cut kicked frames_in bytes_in bytes_out queued_bytes queued_max_bytes published"
-    " deliveries no_receiver refused lost calls answers late_answers calls_open notes errors taps"
-    " missed".split()
+    for name in "uptime_ms cpu_ns memory_bytes handles workers clients clients_ever clients_max"
+    " denied subs slow held cut kicked frames_in bytes_in bytes_out queued_bytes queued_max_bytes"
+    " published deliveries no_receiver refused lost calls answers late_answers calls_open notes"
+    " errors taps missed".split()
 )
 EVENT = {
     "n": count,
@@ -198,14 +198,15 @@ BENCH = {"bench": str, "received": count}
 BENCH.update((name, count) for name in "size_bytes? sent? lost? reordered?".split())
 BENCH.update(
     (name, number)
-    for name in "outstanding? clients? time_ms messages_per_s mb_per_s min_us? avg_us? p50_us? p90_us?"
-    " p99_us? p999_us? max_us? own_cpu_per_message_ns broker_cpu_per_message_ns".split()
+    for name in "outstanding? clients? time_ms messages_per_s mb_per_s min_us? avg_us? p50_us?"
+    " p90_us? p99_us? p999_us? max_us? own_cpu_per_message_ns broker_cpu_per_message_ns".split()
 )
 
 
 def check_schema(value, schema):
     wrong = fits(value, schema, "it")
     assert wrong is None, wrong
+
 
 RATES = dict.fromkeys("in_per_s out_per_s bytes_in_per_s bytes_out_per_s".split(), number)
 TOP = {

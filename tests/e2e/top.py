@@ -354,6 +354,29 @@ def _():
     terminal.press("q")
 
 
+@test("arrows and their like select a client, Escape none", TMUX)
+def _():
+    terminal = known(Terminal().run(scene.broker, "--sort", "name"))
+
+    def selected():
+        rows = re.findall(r"(?m)^\x1b\[7m *\d+ (\S+)", terminal.screen("-e"))
+        return rows[0] if rows else None
+
+    for key, name in (
+        ("Down", "logger"),
+        ("Down", "panpipe-top"),
+        ("Up", "logger"),
+        ("End", "worker-1"),
+        ("PageUp", "logger"),
+        ("NPage", "worker-1"),
+        ("Home", "logger"),
+        ("Escape", None),
+    ):
+        terminal.press(key)
+        eventually(lambda name=name: selected() == name, f"{key} selects {name}")
+    terminal.press("q")
+
+
 # --- without a broker ----------------------------------------------------------------------------
 
 
@@ -523,7 +546,7 @@ def _():
     assert done.code == 3 and not done.out and "no broker" in done.err, done
 
 
-@test("a broker that ends ends a top without a screen", "a test of the end, not of the system")
+@test("a broker that ends ends a top without a screen")
 def _():
     own = Broker()
     top = own.start("top", "--interval", "100ms", "-n", "100000")

@@ -13,7 +13,9 @@ int describe_tests(void);
 int flow_tests(void);
 int bad_input_tests(void);
 int watch_tests(void);
+int kick_tests(void);
 int tap_tests(void);
+int tap_filter_tests(void);
 int storm_tests(void);   /* real brokers only */
 int process_tests(void); /* these too */
 
