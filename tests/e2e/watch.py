@@ -207,7 +207,8 @@ def cut_it(story):
     desk.types("ls clients")
     story.logger.tell("r")
     eventually(lambda: desk.events("denied"), "it tried to come back")
-    desk.types("events --kind slow,kick,denied -n 3")
+    desk.types("events --kind slow,kick -n 2")
+    desk.types("events --kind denied -n 1")
     (kick,), (close,) = desk.events("kick"), [
         event for event in desk.events("close") if event["client"] == before["id"]
     ]
