@@ -39,7 +39,8 @@ void kick(struct worker *worker, struct peer *peer, const struct peer *by, const
           uint64_t for_ms)
 {
     struct broker *broker = worker->broker;
-    char who[PPI_LABEL_MAX + 24], words[sizeof who + KICK_TEXT_MAX + 16], quoted[LOG_QUOTED_MAX];
+    char who[PPI_LABEL_MAX + 24], words[sizeof who + KICK_TEXT_MAX + 16];
+    char name[LOG_QUOTED_MAX], why[LOG_QUOTED_MAX];
 
     snprintf(who, sizeof who, "%s[%" PRIu64 "]", by->name, by->who.pid);
     snprintf(words, sizeof words, "kicked by %s%s%s", who, text[0] != '\0' ? ": " : "", text);
@@ -47,7 +48,8 @@ void kick(struct worker *worker, struct peer *peer, const struct peer *by, const
         keep_away(broker, &peer->who, text, for_ms);
     atomic_fetch_add_explicit(&broker->kicked, 1, memory_order_relaxed);
     log_event(&broker->log, LOG_WARN, "kick", "client=%" PRIu64 " name=%s by=%" PRIu64 " text=%s",
-              peer->id, log_quote(quoted, peer->name, strlen(peer->name)), by->id, words);
+              peer->id, log_quote(name, peer->name, strlen(peer->name)), by->id,
+              log_quote(why, words, strlen(words)));
     events_tell(broker,
                 &(const struct event){ .kind = "kick",
                                        .peer = peer,
@@ -60,12 +62,13 @@ void kick(struct worker *worker, struct peer *peer, const struct peer *by, const
     ppi_link_close(&peer->link, PP_EPERM);
 }
 
-/* While the system does not say whose a connection is, its process alone must do. */
+/* While the system does not say whose a connection is, its process alone must do. One that it has
+ * no number for (of another container) is the same as none. */
 static bool is_same(const pp_peer *kicked, const pp_peer *who)
 {
     uint32_t known = kicked->flags & who->flags;
 
-    if (kicked->pid != who->pid)
+    if (kicked->pid == 0 || kicked->pid != who->pid)
         return false;
     if ((known & PP_PEER_UID) != 0 && kicked->uid != who->uid)
         return false;

@@ -94,10 +94,12 @@ static struct words split(const char *why)
     return words;
 }
 
-static void log_refusal(struct broker *broker, uint64_t pid, const struct words *words)
+static void log_refusal(struct broker *broker, uint64_t pid, const char *why)
 {
-    log_event(&broker->log, LOG_WARN, "refuse", "pid=%" PRIu64 " why=\"%s %s\"", pid, words->name,
-              words->text);
+    char quoted[LOG_QUOTED_MAX];
+
+    log_event(&broker->log, LOG_WARN, "refuse", "pid=%" PRIu64 " why=%s", pid,
+              log_quote(quoted, why, strcspn(why, "\n")));
 }
 
 void told_denied(struct worker *worker, const pp_peer *who, const char *why)
@@ -105,7 +107,7 @@ void told_denied(struct worker *worker, const pp_peer *who, const char *why)
     const struct words words = split(why);
 
     worker->counts.denied += strcmp(words.name, "E_PERM") == 0;
-    log_refusal(worker->broker, who->pid, &words);
+    log_refusal(worker->broker, who->pid, why);
     events_tell(worker->broker,
                 &(const struct event){
                     .kind = "denied", .pid = who->pid, .why = words.name, .text = words.text });
@@ -115,6 +117,6 @@ void told_refused(struct peer *peer, const char *why)
 {
     const struct words words = split(why);
 
-    log_refusal(peer->broker, peer->who.pid, &words);
+    log_refusal(peer->broker, peer->who.pid, why);
     events_tell_cut(peer, words.name, words.text);
 }
