@@ -11,7 +11,7 @@
 enum { NAMES_MAX = 64 };
 
 static const struct print_column columns[] = {
-    { "code", NULL }, { "exit", NULL }, { "text", NULL }, { "hint", NULL }
+    { .field = "code" }, { .field = "exit" }, { .field = "text" }, { .field = "hint" }
 };
 
 static json_t *row_of(const struct error_kind *kind)

@@ -20,12 +20,19 @@ static struct session session;
 /* --- a client -------------------------------------------------------------------------------- */
 
 static const struct print_column sub_columns[] = {
-    { "pattern", NULL },  { "kind", NULL },      { "group", NULL },  { "policy", NULL },
-    { "accepted", NULL }, { "delivered", NULL }, { "queued", NULL }, { "lost", NULL },
+    { .field = "pattern" },
+    { .field = "kind" },
+    { .field = "group" },
+    { .field = "policy", .spare = 1 },
+    { .field = "accepted", .spare = 2 },
+    { .field = "delivered" },
+    { .field = "queued" },
+    { .field = "lost" },
 };
-static const struct print_column sent_columns[] = { { "subject", NULL }, { "messages", NULL } };
+static const struct print_column sent_columns[] = { { .field = "subject" },
+                                                    { .field = "messages" } };
 static const struct print_column event_columns[] = {
-    { "ts", NULL }, { "event", NULL }, { "why", NULL }, { "text", NULL }
+    { .field = "ts" }, { .field = "event" }, { .field = "why" }, { .field = "text" }
 };
 
 /* Its subjects: [{subject, messages}], of those that it is one of the busiest of. */
