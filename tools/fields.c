@@ -47,7 +47,7 @@ const struct field fields[] = {
     { "who.user", CLIENTS, "USER", "its user's name", false },
     { "who.uid", CLIENTS, "UID", "its user's number", false },
     { "who.sid", CLIENTS, "SID", "its user, on Windows", false },
-    { "hello", CLIENTS, "HELLO", "what the client said of itself", true },
+    { "hello", CLIENTS, "HELLO", "did it say $hello, and so its name?", false },
     { "age_ms", CLIENTS | EVENTS, "AGE", "how long it has been, or was, connected", false },
     { "scope", STATS, "SCOPE", "user or system", false },
     { "path", STATS | FIELDS_PLACE, "PATH", "where the broker listens", false },
