@@ -16,8 +16,9 @@ static const struct print_column columns[] = {
 
 static json_t *row_of(const struct error_kind *kind)
 {
-    return json_must(json_pack("{s:s, s:i, s:s, s:s}", "code", kind->name, "exit", kind->code,
-                               "text", kind->why, "hint", kind->hint));
+    return json_must(json_pack("{s:s, s:i, s:s, s:s?}", "code", kind->name, "exit", kind->code,
+                               "text", kind->why, "hint",
+                               kind->hint[0] != '\0' ? kind->hint : NULL));
 }
 
 static int unknown(const char *name)

@@ -119,6 +119,7 @@ const struct field fields[] = {
     { "deliveries_per_s", SUBJECTS, "DELIVERED/S", "--rate: delivered, a second", false },
     { "bytes_in_per_s", CLIENTS, "IN/S", "--rate: bytes that came, a second", false },
     { "bytes_out_per_s", CLIENTS, "OUT/S", "--rate: bytes that went, a second", false },
+    { "holds_up", FIELDS_CLIENT, "HOLDS UP", "who waits for it now: client, name", true },
     { "subscriptions", FIELDS_CLIENT, "SUBSCRIPTIONS", "its own, as ls subs has them", true },
     { "publishes", FIELDS_CLIENT, "PUBLISHES", "subjects it publishes or calls: subject, messages",
       true },
