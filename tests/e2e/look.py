@@ -364,7 +364,8 @@ def _():
     table = printed("ls", "clients", at=other)
     assert "BLOCKED by stuck reader" in table and " SLOW " in table, table
     assert "BLOCKED by stuck reader" in printed("show", "client", "flood", at=other)
-    assert re.search(r"\nHolds up\n.*\n *\d+  flood\n", printed("show", "client", "stuck reader", at=other))
+    shown = printed("show", "client", "stuck reader", at=other)
+    assert re.search(r"\nHolds up\n.*\n *\d+  flood\n", shown), shown
     assert client("flood", at=other)["state"] == "blocked"
     done = other.run("check", "slow")
     assert done.code == 1 and b"warn" in done.out, done

@@ -187,6 +187,7 @@ CHECK = {
     "check": str,
     "status": one_of("ok", "warn", "critical", "unknown"),
     "text": str,
+    "unit": one_of("ms", "bytes", "clients"),
     "warn": maybe(number),
     "crit": maybe(number),
     "value?": number,
