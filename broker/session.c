@@ -306,6 +306,7 @@ static void on_closed(struct ppi_link *link, int why)
     calls_look_freed(worker, false);
     worker_send(worker);
     worker_leave(worker);
+    told_gone(peer, why);
     peer_free(peer);
     if (last)
         ticker_stop(broker); /* nothing is left to watch: the end need not wait for it */

@@ -57,11 +57,7 @@ void told_closed(const struct peer *peer, int status)
     struct broker *broker = peer->broker;
     const char *why = why_closed(peer, status);
     uint64_t age_ms = (ppi_timer_now_ns(broker->port) - peer->opened_ns) / PPI_NS_PER_MS;
-    char quoted[LOG_QUOTED_MAX];
 
-    log_event(&broker->log, LOG_INFO, "disconnect", "client=%" PRIu64 " name=%s why=\"%s\"",
-              peer->id, quoted_name(peer, quoted),
-              peer->bye ? "said goodbye" : pp_strerror(status));
     if (peer->lost > 0)
         events_tell(broker, &(const struct event){ .kind = "lost",
                                                    .peer = peer,
@@ -74,6 +70,15 @@ void told_closed(const struct peer *peer, int status)
                                                          { "published", peer->published, NULL },
                                                          { "delivered", peer->delivered, NULL },
                                                          { "lost", peer->lost, NULL } } });
+}
+
+void told_gone(const struct peer *peer, int status)
+{
+    char quoted[LOG_QUOTED_MAX];
+
+    log_event(&peer->broker->log, LOG_INFO, "disconnect", "client=%" PRIu64 " name=%s why=\"%s\"",
+              peer->id, quoted_name(peer, quoted),
+              peer->bye ? "said goodbye" : pp_strerror(status));
 }
 
 /* --- who is not let in ----------------------------------------------------------------------- */
