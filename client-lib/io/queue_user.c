@@ -137,6 +137,7 @@ int ppi_queue_open(pp_port *port, const pp_port_config *config)
     port->queue = queue;
     port->concurrency = config->concurrency != 0 ? config->concurrency : ppi_processors();
     port->driver = ppi_transport()->port_driver;
+    port->driver_name = port->driver->name;
     int error = port->driver->open(port);
     if (error != PP_OK)
         port->driver = NULL;
@@ -435,7 +436,7 @@ void ppi_queue_info(pp_port *port, pp_port_stats *stats)
     stats->queued = queue->packet_count;
     stats->wakeups = queue->wakeups;
     ppi_mutex_unlock(&queue->lock);
-    stats->driver = port->driver->name;
+    stats->driver = port->driver_name;
 }
 
 /* --- brackets --------------------------------------------------------------------------------- */

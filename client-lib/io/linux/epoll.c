@@ -22,6 +22,7 @@
 #include "base/status.h"
 #include "io/handle.h"
 #include "io/linux/linux.h"
+#include "io/linux/uring.h"
 #include "io/port.h"
 
 enum { EVENTS_MAX = 16, SLOTS_MIN = 16 };
@@ -39,6 +40,7 @@ struct epoll_port {
     struct ppi_mutex lock; /* the slots; innermost of all locks */
     struct slot *slots;
     uint32_t slot_count, first_free;
+    struct ppi_uring *uring; /* NULL: sockets are in the set; else they are the ring's */
 };
 
 static uint64_t name_of_slot(const struct epoll_port *ep, uint32_t index)
@@ -54,6 +56,8 @@ static void epoll_close(pp_port *port)
 
     if (ep == NULL)
         return;
+    if (ep->uring != NULL)
+        ppi_uring_close(ep->uring);
     if (ep->epoll_fd >= 0)
         close(ep->epoll_fd);
     if (ep->wake_fd >= 0)
@@ -76,9 +80,11 @@ static int watch_own(struct epoll_port *ep, int fd)
 static int epoll_open(pp_port *port)
 {
     const char *wanted = ppi_environment("PANPIPE_DRIVER");
+    bool ring = wanted != NULL && strcmp(wanted, "io_uring") == 0;
 
-    if (wanted != NULL && wanted[0] != '\0' && strcmp(wanted, "epoll") != 0)
-        return ppi_fail(PP_EINVAL, "PANPIPE_DRIVER=%s is not known here; use epoll", wanted);
+    if (!ring && wanted != NULL && wanted[0] != '\0' && strcmp(wanted, "epoll") != 0)
+        return ppi_fail(PP_EINVAL, "PANPIPE_DRIVER=%s is not known here; use epoll or io_uring",
+                        wanted);
 
     struct epoll_port *ep = calloc(1, sizeof *ep);
     if (ep == NULL)
@@ -95,6 +101,10 @@ static int epoll_open(pp_port *port)
         epoll_close(port);
         return ppi_fail(ppi_errno_status(number), "epoll: %s", strerror(number));
     }
+    if (ring)
+        ep->uring = ppi_uring_open(port, false, ep->timer_fd);
+    if (ep->uring != NULL)
+        port->driver_name = "io_uring";
     return PP_OK;
 }
 
@@ -132,7 +142,21 @@ static pp_handle *handle_of(struct epoll_port *ep, uint64_t name)
     return handle;
 }
 
-static void on_event(pp_handle *handle, uint32_t events)
+/* Also reports when the socket can be written to, or no more. */
+static void want_out(struct epoll_port *ep, pp_handle *handle, bool want)
+{
+    if (!handle->os.watched || handle->os.wants_out == want)
+        return;
+
+    struct epoll_event event = { .events = want ? watch_in | EPOLLOUT : watch_in };
+    ppi_mutex_lock(&ep->lock);
+    event.data.u64 = name_of_slot(ep, handle->os.slot);
+    ppi_mutex_unlock(&ep->lock);
+    ppi_check(epoll_ctl(ep->epoll_fd, EPOLL_CTL_MOD, handle->os.fd, &event) == 0);
+    handle->os.wants_out = want;
+}
+
+static void on_event(struct epoll_port *ep, pp_handle *handle, uint32_t events)
 {
     bool over = (events & (EPOLLHUP | EPOLLERR)) != 0;
     struct ppi_lane *in = &handle->lanes[PPI_IN], *out = &handle->lanes[PPI_OUT];
@@ -149,7 +173,7 @@ static void on_event(pp_handle *handle, uint32_t events)
         if (out->current != NULL)
             ppi_handle_retry(handle, PPI_OUT);
         else
-            ppi_epoll_want_out(handle, false);
+            want_out(ep, handle, false);
     }
     ppi_handle_unlock(handle);
 }
@@ -166,7 +190,7 @@ static void epoll_poll(pp_port *port, uint64_t deadline_ns)
 
         if (handle == NULL)
             continue;
-        on_event(handle, events[i].events);
+        on_event(ep, handle, events[i].events);
         ppi_handle_unref(handle);
     }
 }
@@ -216,9 +240,8 @@ static void free_slot(struct epoll_port *ep, uint32_t index)
     ppi_mutex_unlock(&ep->lock);
 }
 
-int ppi_epoll_add(pp_handle *handle)
+static int epoll_add(struct epoll_port *ep, pp_handle *handle)
 {
-    struct epoll_port *ep = handle->port->driver_data;
     struct epoll_event event = { .events = watch_in };
 
     ppi_mutex_lock(&ep->lock);
@@ -243,9 +266,8 @@ int ppi_epoll_add(pp_handle *handle)
     return PP_OK;
 }
 
-void ppi_epoll_remove(pp_handle *handle)
+static void epoll_remove(struct epoll_port *ep, pp_handle *handle)
 {
-    struct epoll_port *ep = handle->port->driver_data;
     struct epoll_event ignored;
 
     if (!handle->os.watched)
@@ -255,16 +277,36 @@ void ppi_epoll_remove(pp_handle *handle)
     handle->os.watched = false;
 }
 
-void ppi_epoll_want_out(pp_handle *handle, bool want)
+int ppi_watch_begin(pp_handle *handle)
 {
-    if (!handle->os.watched || handle->os.wants_out == want)
-        return;
-
     struct epoll_port *ep = handle->port->driver_data;
-    struct epoll_event event = { .events = want ? watch_in | EPOLLOUT : watch_in };
-    ppi_mutex_lock(&ep->lock);
-    event.data.u64 = name_of_slot(ep, handle->os.slot);
-    ppi_mutex_unlock(&ep->lock);
-    ppi_check(epoll_ctl(ep->epoll_fd, EPOLL_CTL_MOD, handle->os.fd, &event) == 0);
-    handle->os.wants_out = want;
+
+    return ep->uring != NULL ? ppi_uring_add(ep->uring, handle) : epoll_add(ep, handle);
+}
+
+void ppi_watch_end(pp_handle *handle)
+{
+    struct epoll_port *ep = handle->port->driver_data;
+
+    if (ep->uring != NULL)
+        ppi_uring_remove(ep->uring, handle);
+    else
+        epoll_remove(ep, handle);
+}
+
+void ppi_watch_await(pp_handle *handle, const pp_op *op)
+{
+    struct epoll_port *ep = handle->port->driver_data;
+
+    if (ep->uring != NULL)
+        ppi_uring_await(ep->uring, handle, op);
+    else if (op->priv_.lane == PPI_OUT)
+        want_out(ep, handle, true);
+}
+
+bool ppi_watch_cancel(pp_handle *handle, const pp_op *op)
+{
+    struct epoll_port *ep = handle->port->driver_data;
+
+    return ep->uring == NULL || ppi_uring_cancel(ep->uring, handle, op);
 }
