@@ -40,7 +40,7 @@ struct epoll_port {
     struct ppi_mutex lock; /* the slots; innermost of all locks */
     struct slot *slots;
     uint32_t slot_count, first_free;
-    struct ppi_uring *uring; /* NULL: sockets are in the set; else they are the ring's */
+    struct ppi_uring *uring; /* has the streams; NULL: they are in the set, as listeners always */
 };
 
 static uint64_t name_of_slot(const struct epoll_port *ep, uint32_t index)
@@ -277,36 +277,45 @@ static void epoll_remove(struct epoll_port *ep, pp_handle *handle)
     handle->os.watched = false;
 }
 
+/* The ring that the handle is for; NULL: it is in the set. */
+static struct ppi_uring *ring_of(const pp_handle *handle)
+{
+    const struct epoll_port *ep = handle->port->driver_data;
+
+    return handle->kind == PPI_STREAM ? ep->uring : NULL;
+}
+
 int ppi_watch_begin(pp_handle *handle)
 {
-    struct epoll_port *ep = handle->port->driver_data;
+    struct ppi_uring *uring = ring_of(handle);
 
-    return ep->uring != NULL ? ppi_uring_add(ep->uring, handle) : epoll_add(ep, handle);
+    return uring != NULL ? ppi_uring_add(uring, handle)
+                         : epoll_add(handle->port->driver_data, handle);
 }
 
 void ppi_watch_end(pp_handle *handle)
 {
-    struct epoll_port *ep = handle->port->driver_data;
+    struct ppi_uring *uring = ring_of(handle);
 
-    if (ep->uring != NULL)
-        ppi_uring_remove(ep->uring, handle);
+    if (uring != NULL)
+        ppi_uring_remove(uring, handle);
     else
-        epoll_remove(ep, handle);
+        epoll_remove(handle->port->driver_data, handle);
 }
 
 void ppi_watch_await(pp_handle *handle, const pp_op *op)
 {
-    struct epoll_port *ep = handle->port->driver_data;
+    struct ppi_uring *uring = ring_of(handle);
 
-    if (ep->uring != NULL)
-        ppi_uring_await(ep->uring, handle, op);
+    if (uring != NULL)
+        ppi_uring_await(uring, handle, op);
     else if (op->priv_.lane == PPI_OUT)
-        want_out(ep, handle, true);
+        want_out(handle->port->driver_data, handle, true);
 }
 
 bool ppi_watch_cancel(pp_handle *handle, const pp_op *op)
 {
-    struct epoll_port *ep = handle->port->driver_data;
+    struct ppi_uring *uring = ring_of(handle);
 
-    return ep->uring == NULL || ppi_uring_cancel(ep->uring, handle, op);
+    return uring == NULL || ppi_uring_cancel(uring, handle, op);
 }

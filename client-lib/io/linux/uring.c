@@ -3,8 +3,9 @@
  * Everything is still tried at once (socket.c); what would block goes to the ring. A read is then
  * one entry that ends with its bytes, and the rest of a write one for each of its pieces
  * (MSG_WAITALL). These are the kernel's, with their buffers, until it says otherwise: to cancel
- * them is a wish. A pooled read has no buffer while it waits, and an accept asks who comes: for
- * them the ring only watches the socket, and they stay ours.
+ * them is a wish. A pooled read has no buffer while it waits: for it the ring only watches the
+ * socket. A listener stays with epoll: what is in a ring lives some milliseconds longer than a
+ * process that is killed, and another one may want the name at once.
  *
  * A ring has one owner, who submits and reaps. Usually that is a thread of the ring's own: what it
  * ends becomes a packet, and the port's workers wait for those as ever, in epoll, where nothing but
@@ -463,8 +464,8 @@ int ppi_uring_add(struct ppi_uring *uring, pp_handle *handle)
     ppi_mutex_unlock(&uring->lock);
     if (status != PP_OK)
         return ppi_fail_plain(status);
-    if (handle->kind == PPI_STREAM) /* or the kernel would not wait for it */
-        fcntl(handle->os.fd, F_SETFL, fcntl(handle->os.fd, F_GETFL) & ~O_NONBLOCK);
+    /* what it does not wait for, the kernel would not wait for either */
+    fcntl(handle->os.fd, F_SETFL, fcntl(handle->os.fd, F_GETFL) & ~O_NONBLOCK);
     return PP_OK;
 }
 
@@ -486,7 +487,7 @@ void ppi_uring_remove(struct ppi_uring *uring, pp_handle *handle)
         free_slot_if_idle(uring, index);
     }
     ppi_mutex_unlock(&uring->lock);
-    if (kept && !handle->os.passed)
+    if (kept)
         shutdown(handle->os.fd, SHUT_RDWR);
     handle->os.watched = false;
 }
