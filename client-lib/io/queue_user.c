@@ -55,6 +55,7 @@ static _Thread_local struct {
     unsigned blocking;
     bool polling; /* is inside poll_events: will look at the packets by itself */
     bool hooked;
+    pp_port *consumes; /* a port of which this thread is the single consumer; referenced */
 } seat;
 
 /* --- tokens, with the lock held -------------------------------------------------------------- */
@@ -135,7 +136,10 @@ int ppi_queue_open(pp_port *port, const pp_port_config *config)
         return ppi_fail_plain(PP_ENOMEM);
     ppi_mutex_init(&queue->lock);
     port->queue = queue;
+    queue->single = (config->flags & PP_PORT_SINGLE_CONSUMER) != 0;
     port->concurrency = config->concurrency != 0 ? config->concurrency : ppi_processors();
+    if (queue->single)
+        port->concurrency = 1;
     port->driver = ppi_transport()->port_driver;
     port->driver_name = port->driver->name;
     int error = port->driver->open(port);
@@ -178,6 +182,49 @@ static void leave_seat(void)
     ppi_port_unref(port);
 }
 
+/* The calling thread is no port's single consumer any more. */
+static void resign(void)
+{
+    pp_port *port = seat.consumes;
+
+    if (port == NULL)
+        return;
+    seat.consumes = NULL;
+    if (port->driver->leave != NULL)
+        port->driver->leave(port);
+    atomic_store(&port->queue->consumer, NULL);
+    ppi_port_unref(port);
+}
+
+static void leave_for_good(void)
+{
+    leave_seat();
+    resign();
+}
+
+static void hook_exit(void)
+{
+    if (seat.hooked)
+        return;
+    seat.hooked = true;
+    ppi_at_thread_exit(leave_for_good);
+}
+
+/* Of a port with a single consumer, the calling thread is it; false: another one is. */
+static bool may_consume(pp_port *port)
+{
+    void *nobody = NULL;
+
+    if (!port->queue->single || seat.consumes == port)
+        return true;
+    if (!atomic_compare_exchange_strong(&port->queue->consumer, &nobody, &seat))
+        return false;
+    ppi_port_ref(port);
+    seat.consumes = port;
+    hook_exit();
+    return true;
+}
+
 /* Ends the worker's previous packet, with the lock held; from now on the caller holds the
  * reference that the seat held, or a new one. */
 static void come_back(pp_port *port)
@@ -195,10 +242,7 @@ static void come_back(pp_port *port)
 static void sit_down(pp_port *port)
 {
     seat.port = port; /* with the caller's reference */
-    if (!seat.hooked) {
-        seat.hooked = true;
-        ppi_at_thread_exit(leave_seat);
-    }
+    hook_exit();
 }
 
 /* Waits on the stack until it is given something to do; false: the deadline is over. */
@@ -321,6 +365,10 @@ int ppi_queue_take(pp_port *port, pp_packet *packets, int count, uint64_t deadli
 
     if (seat.port != NULL && seat.port != port)
         leave_seat();
+    if (seat.consumes != NULL && seat.consumes != port)
+        resign();
+    if (!may_consume(port))
+        return ppi_fail(PP_ESTATE, "another thread is the port's single consumer");
     ppi_mutex_lock(&queue->lock);
     come_back(port);
     while (taken == 0 && !over)
@@ -330,6 +378,8 @@ int ppi_queue_take(pp_port *port, pp_packet *packets, int count, uint64_t deadli
     if (taken == PP_ECLOSED)
         wake_at_end(port); /* the next poller leaves too */
     ppi_mutex_unlock(&queue->lock);
+    if (taken == PP_ECLOSED)
+        resign();
     if (taken > 0)
         sit_down(port);
     else
@@ -381,6 +431,8 @@ int ppi_queue_lend(pp_port *port, int *descriptor)
 {
     struct ppi_queue *queue = port->queue;
 
+    if (queue->single)
+        return ppi_fail(PP_ESTATE, "the port's single consumer waits in pp_port_get");
     if (port->driver->descriptor == NULL)
         return ppi_fail(PP_ENOTSUP, "the driver %s has no descriptor to lend", port->driver->name);
     ppi_mutex_lock(&queue->lock);
@@ -424,6 +476,8 @@ void ppi_queue_detach(pp_port *port)
 {
     if (port == NULL || seat.port == port)
         leave_seat();
+    if (port == NULL || seat.consumes == port)
+        resign();
 }
 
 void ppi_queue_info(pp_port *port, pp_port_stats *stats)

@@ -18,6 +18,8 @@ struct ppi_queue {
     bool wake_sent; /* a poller is on its way out */
     bool lent;      /* a foreign loop waits for the driver's descriptor */
     bool ended;
+    bool single;              /* PP_PORT_SINGLE_CONSUMER */
+    _Atomic(void *) consumer; /* single: the thread it is, by its seat; NULL: none yet */
     uint64_t wakeups;
     struct ppi_timers timers;
 };

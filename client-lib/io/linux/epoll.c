@@ -8,7 +8,11 @@
  * another worker fetched just before a handle was released finds the slot used again, or empty.
  *
  * wake is an eventfd, edge-triggered too: a write lets one poller return, and nobody reads it.
- * The alarm of the port's timers is a timerfd in the same set. */
+ * The alarm of the port's timers is a timerfd in the same set.
+ *
+ * PANPIPE_DRIVER=io_uring: streams are a ring's instead (uring.c), which pushes packets by itself.
+ * The set is still what workers wait for, with its wakes, alarms and listeners; or it is watched by
+ * the ring, in which a single consumer waits. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <stdlib.h>
@@ -24,6 +28,7 @@
 #include "io/linux/linux.h"
 #include "io/linux/uring.h"
 #include "io/port.h"
+#include "io/queue_user.h"
 
 enum { EVENTS_MAX = 16, SLOTS_MIN = 16 };
 #define NOT_A_SLOT UINT32_MAX
@@ -102,17 +107,28 @@ static int epoll_open(pp_port *port)
         return ppi_fail(ppi_errno_status(number), "epoll: %s", strerror(number));
     }
     if (ring)
-        ep->uring = ppi_uring_open(port, false, ep->timer_fd);
+        ep->uring = ppi_uring_open(port, port->queue->single ? ep->epoll_fd : -1);
     if (ep->uring != NULL)
         port->driver_name = "io_uring";
     return PP_OK;
+}
+
+/* Is its single consumer to wait in the ring, which knows when there is something in the set? */
+static bool polls_ring(const pp_port *port)
+{
+    const struct epoll_port *ep = port->driver_data;
+
+    return ep->uring != NULL && port->queue->single;
 }
 
 static void epoll_wake(pp_port *port)
 {
     struct epoll_port *ep = port->driver_data;
 
-    (void)!eventfd_write(ep->wake_fd, 1);
+    if (polls_ring(port))
+        ppi_uring_wake(ep->uring);
+    else
+        (void)!eventfd_write(ep->wake_fd, 1);
 }
 
 static void epoll_alarm(pp_port *port, uint64_t deadline_ns)
@@ -178,9 +194,9 @@ static void on_event(struct epoll_port *ep, pp_handle *handle, uint32_t events)
     ppi_handle_unlock(handle);
 }
 
-static void epoll_poll(pp_port *port, uint64_t deadline_ns)
+/* How many events there were. */
+static int look(struct epoll_port *ep, uint64_t deadline_ns)
 {
-    struct epoll_port *ep = port->driver_data;
     struct epoll_event events[EVENTS_MAX];
     int timeout_ms = deadline_ns == 0 ? 0 : ppi_until_ms(deadline_ns);
     int count = epoll_wait(ep->epoll_fd, events, EVENTS_MAX, timeout_ms);
@@ -193,6 +209,26 @@ static void epoll_poll(pp_port *port, uint64_t deadline_ns)
         on_event(ep, handle, events[i].events);
         ppi_handle_unref(handle);
     }
+    return count;
+}
+
+static void epoll_poll(pp_port *port, uint64_t deadline_ns)
+{
+    struct epoll_port *ep = port->driver_data;
+
+    if (!polls_ring(port))
+        look(ep, deadline_ns);
+    else if (ppi_uring_poll(ep->uring, deadline_ns))
+        while (look(ep, 0) == EVENTS_MAX)
+            ;
+}
+
+static void epoll_leave(pp_port *port)
+{
+    struct epoll_port *ep = port->driver_data;
+
+    if (polls_ring(port))
+        ppi_uring_leave(ep->uring);
 }
 
 /* The set itself: an event of an edge-triggered member keeps it readable until it is fetched. */
@@ -207,6 +243,7 @@ const struct ppi_port_driver ppi_epoll_driver = {
     .close = epoll_close,
     .poll = epoll_poll,
     .wake = epoll_wake,
+    .leave = epoll_leave,
     .alarm = epoll_alarm,
     .descriptor = epoll_descriptor,
     .now_ns = ppi_now_ns,

@@ -63,14 +63,15 @@ struct slot {
 
 struct ppi_uring {
     struct ppi_ring ring; /* the owner's */
-    int kick_fd, timer_fd;
+    int kick_fd;
+    int epoll_fd; /* what the port's single consumer watches too; -1: the owner is a thread */
+    bool ticked;  /* the owner's: it has something */
     pp_port *port;
     struct ppi_mutex lock; /* what follows; innermost of all locks */
     struct slot *slots;
     uint32_t slot_count, first_free, first_listed;
     uint32_t with_kernel; /* requests */
     bool asleep;          /* the owner waits in the kernel */
-    bool single;          /* the port's consumer is the owner */
     bool begun;           /* there is an owner: the consumer, or the thread */
     atomic_bool stop;     /* the thread's */
     bool orphaned;        /* the thread frees it */
@@ -228,13 +229,20 @@ static void on_result(pp_handle *handle, int lane_index, int32_t result)
     }
 }
 
+static void on_tick(struct ppi_uring *uring, int fd, const struct io_uring_cqe *cqe)
+{
+    uring->ticked = uring->ticked || fd == uring->epoll_fd;
+    if ((cqe->flags & IORING_CQE_F_MORE) == 0 && cqe->res != -ECANCELED)
+        watch_ticks(uring, fd);
+}
+
 static void on_completion(struct ppi_uring *uring, const struct io_uring_cqe *cqe)
 {
     uint32_t index = (uint32_t)(cqe->user_data >> KIND_BITS);
     enum kind kind = cqe->user_data & ((1u << KIND_BITS) - 1);
 
-    if (kind == TICK && (cqe->flags & IORING_CQE_F_MORE) == 0 && cqe->res != -ECANCELED)
-        watch_ticks(uring, (int)index);
+    if (kind == TICK)
+        on_tick(uring, (int)index, cqe);
     if (kind >= CANCEL) /* of a cancel, the canceled tells */
         return;
 
@@ -288,8 +296,8 @@ static bool begin(struct ppi_uring *uring)
         return false;
     }
     watch_ticks(uring, uring->kick_fd);
-    if (uring->single)
-        watch_ticks(uring, uring->timer_fd);
+    if (uring->epoll_fd >= 0)
+        watch_ticks(uring, uring->epoll_fd);
     return true;
 }
 
@@ -334,14 +342,16 @@ static int start_thread(struct ppi_uring *uring)
 
 /* --- the port's consumer as the owner -------------------------------------------------------- */
 
-void ppi_uring_poll(struct ppi_uring *uring, uint64_t deadline_ns)
+bool ppi_uring_poll(struct ppi_uring *uring, uint64_t deadline_ns)
 {
+    uring->ticked = false;
     if (!uring->begun)
         uring->begun = begin(uring);
     if (uring->begun)
         turn(uring, deadline_ns);
     else if (deadline_ns != 0)
         ppi_sleep_ms(1); /* who had the ring before has left, and there is no room for another */
+    return uring->ticked;
 }
 
 void ppi_uring_leave(struct ppi_uring *uring)
@@ -372,7 +382,7 @@ void ppi_uring_wake(struct ppi_uring *uring)
 
 /* --- opening and closing --------------------------------------------------------------------- */
 
-struct ppi_uring *ppi_uring_open(pp_port *port, bool single, int timer_fd)
+struct ppi_uring *ppi_uring_open(pp_port *port, int epoll_fd)
 {
     if (ppi_ring_refused() != NULL)
         return NULL;
@@ -382,8 +392,7 @@ struct ppi_uring *ppi_uring_open(pp_port *port, bool single, int timer_fd)
         return NULL;
     ppi_mutex_init(&uring->lock);
     uring->port = port;
-    uring->single = single;
-    uring->timer_fd = timer_fd;
+    uring->epoll_fd = epoll_fd;
     uring->first_free = uring->first_listed = NO_SLOT;
     uring->kick_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (ppi_ring_open(&uring->ring) != 0 || uring->kick_fd < 0) {
@@ -396,7 +405,7 @@ struct ppi_uring *ppi_uring_open(pp_port *port, bool single, int timer_fd)
 /* The port may go where its last handle does: in the ring's own thread, too. */
 void ppi_uring_close(struct ppi_uring *uring)
 {
-    bool threaded = uring->begun && !uring->single;
+    bool threaded = uring->begun && uring->epoll_fd < 0;
 
     atomic_store(&uring->stop, true);
     if (threaded && pthread_equal(pthread_self(), uring->thread.thread)) {
@@ -449,7 +458,7 @@ int ppi_uring_add(struct ppi_uring *uring, pp_handle *handle)
     int status = PP_OK;
 
     ppi_mutex_lock(&uring->lock);
-    if (!uring->begun && !uring->single)
+    if (!uring->begun && uring->epoll_fd < 0)
         status = start_thread(uring);
     if (status == PP_OK && uring->first_free == NO_SLOT)
         status = add_slots(uring);

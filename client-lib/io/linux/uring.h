@@ -9,9 +9,9 @@
 
 struct ppi_uring;
 
-/* A ring for port; NULL: there cannot be one. single: the thread that polls has it, and
- * wakes at timer_fd too; else it has a thread of its own. */
-struct ppi_uring *ppi_uring_open(pp_port *port, bool single, int timer_fd);
+/* A ring for port; NULL: there cannot be one. With the epoll set given, the port's single consumer
+ * has it, and watches that too; with -1, it has a thread of its own. */
+struct ppi_uring *ppi_uring_open(pp_port *port, int epoll_fd);
 void ppi_uring_close(struct ppi_uring *uring);
 
 /* As ppi_watch_... in linux.h. */
@@ -20,8 +20,8 @@ void ppi_uring_remove(struct ppi_uring *uring, pp_handle *handle);
 void ppi_uring_await(struct ppi_uring *uring, pp_handle *handle, const pp_op *op);
 bool ppi_uring_cancel(struct ppi_uring *uring, pp_handle *handle, const pp_op *op);
 
-/* As the slots of ppi_port_driver; single only. */
-void ppi_uring_poll(struct ppi_uring *uring, uint64_t deadline_ns);
+/* A single consumer's: as the slots of ppi_port_driver. true: look into the set. */
+bool ppi_uring_poll(struct ppi_uring *uring, uint64_t deadline_ns);
 void ppi_uring_wake(struct ppi_uring *uring);
 void ppi_uring_leave(struct ppi_uring *uring);
 
