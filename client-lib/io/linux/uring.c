@@ -290,8 +290,7 @@ int ppi_uring_add(struct ppi_uring *uring, pp_handle *handle)
 
 void ppi_uring_remove(struct ppi_uring *uring, pp_handle *handle)
 {
-    if (ppi_port_check_process(uring->port) == PP_OK) /* a forked child leaves it to its parent */
-        ppi_requests_remove(&uring->requests, handle);
+    ppi_requests_remove(&uring->requests, handle);
 }
 
 void ppi_uring_await(struct ppi_uring *uring, pp_handle *handle, const pp_op *op)

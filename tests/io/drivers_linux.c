@@ -1,0 +1,326 @@
+/* drivers_linux.c: which driver a port has on Linux, above all where io_uring is refused: then it
+ * has epoll, and works. `test_drivers works` says nothing and ends with 0 where io_uring works
+ * here; else it says why not.
+ *
+ * A process finds out about io_uring once, and a filter of system calls cannot be taken back; so
+ * each refusal is tried in a child. */
+#define _GNU_SOURCE
+#include "io/linux/ring.h"
+#include "support/support.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/audit.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/check.h"
+
+static const char sysctl_path[] = "/proc/sys/kernel/io_uring_disabled";
+
+/* From now on this process's system call fails with that number. */
+static bool forbid(long call, int number)
+{
+    struct sock_filter filter[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)call, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (uint32_t)number),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    struct sock_fprog program = { PPI_COUNT(filter), filter };
+
+    return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+           prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0) == 0;
+}
+
+/* A byte each way over a port's streams, one of which waits for it. */
+static bool port_works(pp_port *port)
+{
+    struct streams streams;
+    pp_op read = PP_OP_INIT, write = PP_OP_INIT;
+    char byte = 0;
+    bool well = true;
+
+    streams_open(&streams);
+    well = pp_port_attach(port, streams.server, 1) == PP_OK &&
+           pp_read(streams.server, &read, &byte, 1) == PP_PENDING;
+    write_all(streams.client, "x", 1);
+    well = well && next_packet(port).op == &read && byte == 'x' &&
+           pp_write(streams.server, &write, "y", 1) == PP_PENDING &&
+           next_packet(port).op == &write && read_all(streams.client, &byte, 1) && byte == 'y';
+    streams_close(&streams);
+    return well;
+}
+
+/* Does a port that was asked to use io_uring have driver, and work? For children. */
+static int port_has(const char *driver)
+{
+    pp_port_stats stats = { .size = sizeof stats };
+    pp_port *port;
+
+    if (setenv("PANPIPE_DRIVER", "io_uring", 1) != 0 || pp_port_open(&port, NULL) != PP_OK)
+        return 2;
+    pp_port_info(port, &stats);
+    if (driver != NULL && strcmp(stats.driver, driver) != 0)
+        return 3;
+    bool well = port_works(port);
+    pp_port_close(port);
+    return well ? 0 : 4;
+}
+
+static int exit_code_of(pid_t child)
+{
+    int code;
+
+    assert_true(child > 0);
+    assert_int_equal(waitpid(child, &code, 0), child);
+    assert_true(WIFEXITED(code));
+    return WEXITSTATUS(code);
+}
+
+static int without(long call, int number)
+{
+    pid_t child = fork();
+
+    if (child == 0)
+        _exit(forbid(call, number) ? port_has("epoll") : 5);
+    return exit_code_of(child);
+}
+
+static void skip_where_refused(void)
+{
+    if (ppi_ring_refused() == NULL)
+        return;
+    print_message("# no io_uring here: %s\n", ppi_ring_refused());
+    skip();
+}
+
+static void io_uring_is_used_if_asked_for(void **state)
+{
+    (void)state;
+    skip_where_refused();
+    pid_t child = fork();
+    if (child == 0)
+        _exit(port_has("io_uring"));
+    assert_int_equal(exit_code_of(child), 0);
+}
+
+static void epoll_is_used_unless_asked_otherwise(void **state)
+{
+    const char *names[] = { NULL, "", "epoll" };
+
+    (void)state;
+    for (size_t i = 0; i < PPI_COUNT(names); i++) {
+        pp_port_stats stats = { .size = sizeof stats };
+        pp_port *port;
+
+        if (names[i] == NULL)
+            unsetenv("PANPIPE_DRIVER");
+        else
+            setenv("PANPIPE_DRIVER", names[i], 1);
+        assert_int_equal(pp_port_open(&port, NULL), PP_OK);
+        assert_int_equal(pp_port_info(port, &stats), PP_OK);
+        assert_string_equal(stats.driver, "epoll");
+        pp_port_close(port);
+    }
+}
+
+static void a_driver_that_is_not_known_is_refused(void **state)
+{
+    pp_port *port;
+
+    (void)state;
+    setenv("PANPIPE_DRIVER", "kqueue", 1);
+    assert_int_equal(pp_port_open(&port, NULL), PP_EINVAL);
+    assert_non_null(strstr(pp_detail(), "kqueue"));
+    unsetenv("PANPIPE_DRIVER");
+}
+
+/* As containers do it, and old kernels. */
+static void a_filter_that_refuses_rings_leaves_epoll(void **state)
+{
+    (void)state;
+    assert_int_equal(without(__NR_io_uring_setup, EPERM), 0);
+    assert_int_equal(without(__NR_io_uring_setup, ENOSYS), 0);
+    assert_int_equal(without(__NR_io_uring_setup, ENOMEM), 0);
+}
+
+/* Setting one up is allowed, using it is not. */
+static void a_ring_that_cannot_be_used_leaves_epoll(void **state)
+{
+    (void)state;
+    assert_int_equal(without(__NR_io_uring_enter, EPERM), 0);
+    assert_int_equal(without(__NR_io_uring_enter, ENOSYS), 0);
+    assert_int_equal(without(__NR_io_uring_register, EPERM), 0);
+}
+
+/* The process has used rings before it is locked in. */
+static void a_filter_that_comes_later_leaves_epoll_to_the_next_port(void **state)
+{
+    (void)state;
+    skip_where_refused();
+    pid_t child = fork();
+    if (child == 0) {
+        int code = port_has("io_uring");
+
+        _exit(code != 0 ? code : forbid(__NR_io_uring_setup, EPERM) ? port_has("epoll") : 5);
+    }
+    assert_int_equal(exit_code_of(child), 0);
+}
+
+/* Before Linux 5.12 a ring's memory counts as locked. */
+static void a_port_works_with_no_memory_to_lock(void **state)
+{
+    const struct rlimit none = { 0, 0 };
+
+    (void)state;
+    pid_t child = fork();
+    if (child == 0)
+        _exit(setrlimit(RLIMIT_MEMLOCK, &none) == 0 ? port_has(NULL) : 5);
+    assert_int_equal(exit_code_of(child), 0);
+}
+
+static bool write_sysctl(char value)
+{
+    int fd = open(sysctl_path, O_WRONLY | O_CLOEXEC);
+    bool well = fd >= 0 && write(fd, &value, 1) == 1;
+
+    if (fd >= 0)
+        close(fd);
+    return well;
+}
+
+static void a_system_that_has_rings_switched_off_leaves_epoll(void **state)
+{
+    char before = '0';
+    int fd = open(sysctl_path, O_RDONLY | O_CLOEXEC);
+
+    (void)state;
+    bool known = fd >= 0 && read(fd, &before, 1) == 1;
+    if (fd >= 0)
+        close(fd);
+    if (!known || !write_sysctl('2')) {
+        print_message("# kernel.io_uring_disabled cannot be set here\n");
+        skip();
+    }
+    pid_t child = fork();
+    if (child == 0)
+        _exit(port_has("epoll"));
+    int code = exit_code_of(child);
+    assert_true(write_sysctl(before));
+    assert_int_equal(code, 0);
+}
+
+/* More operations end at once than the ring has room to tell of. */
+static void more_completions_than_a_ring_holds_all_arrive(void **state)
+{
+    enum { COUNT = 1500 };
+    static struct streams streams[COUNT];
+    static pp_op reads[COUNT];
+    static char bytes[COUNT];
+    pp_port_config config = PP_PORT_CONFIG_INIT;
+    pp_port *port;
+    pp_packet packet;
+
+    (void)state;
+    skip_where_refused();
+    ppi_raise_handle_limit();
+    setenv("PANPIPE_DRIVER", "io_uring", 1);
+    config.flags = PP_PORT_SINGLE_CONSUMER;
+    assert_int_equal(pp_port_open(&port, &config), PP_OK);
+    for (int i = 0; i < COUNT; i++) {
+        streams_open(&streams[i]);
+        assert_int_equal(pp_port_attach(port, streams[i].server, (uintptr_t)i), PP_OK);
+        assert_int_equal(pp_read(streams[i].server, &reads[i], &bytes[i], 1), PP_PENDING);
+    }
+    for (int i = 0; i < 2 * COUNT / 128; i++) /* so many entries go to the kernel in one turn */
+        assert_int_equal(pp_port_get(port, &packet, 0), 0);
+    for (int i = 0; i < COUNT; i++)
+        write_all(streams[i].client, "x", 1);
+    for (int i = 0; i < COUNT; i++) {
+        assert_int_equal(pp_port_get(port, &packet, TEST_PATIENCE_MS), 1);
+        assert_int_equal(packet.status, PP_OK);
+        assert_int_equal(bytes[packet.key]++, 'x');
+    }
+    assert_int_equal(pp_port_get(port, &packet, 0), 0);
+    for (int i = 0; i < COUNT; i++)
+        streams_close(&streams[i]);
+    pp_port_close(port);
+    unsetenv("PANPIPE_DRIVER");
+}
+
+/* What a child does with a port that it has not opened. */
+static int misuse(struct pair *pair)
+{
+    pp_packet packet;
+    pp_op op = PP_OP_INIT;
+    char byte;
+    int wrong = pp_port_get(pair->port, &packet, 0) != PP_ESTATE;
+
+    wrong += pp_read(pair->client, &op, &byte, 1) != PP_ESTATE;
+    pp_close(pair->server);
+    pp_close(pair->client);
+    pp_port_close(pair->port);
+    return wrong;
+}
+
+static void a_forked_child_does_its_parents_port_no_harm(void **state)
+{
+    const char *drivers[] = { "epoll", "io_uring" };
+
+    (void)state;
+    for (int i = 0; i < 4; i++) {
+        pp_port_config config = PP_PORT_CONFIG_INIT;
+        pp_op reads[2] = { PP_OP_INIT };
+        struct pair pair;
+        char byte;
+
+        setenv("PANPIPE_DRIVER", drivers[i % 2], 1);
+        config.flags = i / 2 == 1 ? PP_PORT_SINGLE_CONSUMER : 0;
+        pair_open(&pair, &config);
+        assert_int_equal(pp_read(pair.server, &reads[0], &byte, 1), PP_PENDING);
+        assert_int_equal(pp_read_pooled(pair.client, &reads[1], 0), PP_PENDING);
+        pid_t child = fork();
+        if (child == 0)
+            _exit(misuse(&pair));
+        assert_int_equal(exit_code_of(child), 0);
+        write_all(pair.client, "x", 1);
+        assert_ptr_equal(next_packet(pair.port).op, &reads[0]);
+        write_all(pair.server, "y", 1);
+        assert_ptr_equal(next_packet(pair.port).op, &reads[1]);
+        pp_buffer_release(reads[1].buffer);
+        pair_close(&pair);
+    }
+    unsetenv("PANPIPE_DRIVER");
+}
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(epoll_is_used_unless_asked_otherwise),
+        TEST(a_driver_that_is_not_known_is_refused),
+        /* this process must not have tried a ring out yet: its children would not try again */
+        TEST(a_filter_that_refuses_rings_leaves_epoll),
+        TEST(a_ring_that_cannot_be_used_leaves_epoll),
+        TEST(a_system_that_has_rings_switched_off_leaves_epoll),
+        TEST(io_uring_is_used_if_asked_for),
+        TEST(a_filter_that_comes_later_leaves_epoll_to_the_next_port),
+        TEST(a_port_works_with_no_memory_to_lock),
+        TEST(a_forked_child_does_its_parents_port_no_harm),
+        TEST(more_completions_than_a_ring_holds_all_arrive),
+    };
+
+    ppi_check_set_hook(ppi_check_abort);
+    if (argc == 2 && strcmp(argv[1], "works") == 0) {
+        if (ppi_ring_refused() != NULL)
+            puts(ppi_ring_refused());
+        return ppi_ring_refused() == NULL ? 0 : 1;
+    }
+    cmocka_set_message_output(CM_OUTPUT_TAP);
+    return cmocka_run_group_tests_name("drivers of the port", tests, NULL, NULL) == 0 ? 0 : 1;
+}
