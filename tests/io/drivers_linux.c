@@ -5,7 +5,7 @@
  * A process finds out about io_uring once, and a filter of system calls cannot be taken back; so
  * each refusal is tried in a child. */
 #define _GNU_SOURCE
-#include "io/linux/ring.h"
+#include "io/linux/uring.h"
 #include "support/support.h"
 
 #include <errno.h>
@@ -94,9 +94,9 @@ static int without(long call, int number)
 
 static void skip_where_refused(void)
 {
-    if (ppi_ring_refused() == NULL)
+    if (ppi_uring_refused() == NULL)
         return;
-    print_message("# no io_uring here: %s\n", ppi_ring_refused());
+    print_message("# no io_uring here: %s\n", ppi_uring_refused());
     skip();
 }
 
@@ -317,9 +317,9 @@ int main(int argc, char **argv)
 
     ppi_check_set_hook(ppi_check_abort);
     if (argc == 2 && strcmp(argv[1], "works") == 0) {
-        if (ppi_ring_refused() != NULL)
-            puts(ppi_ring_refused());
-        return ppi_ring_refused() == NULL ? 0 : 1;
+        if (ppi_uring_refused() != NULL)
+            puts(ppi_uring_refused());
+        return ppi_uring_refused() == NULL ? 0 : 1;
     }
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests_name("drivers of the port", tests, NULL, NULL) == 0 ? 0 : 1;

@@ -20,8 +20,7 @@ struct ppi_ring {
     size_t memory_size, sqes_size;
 };
 
-/* Does this system let us have rings, and do they work? Tried out once in a process. NULL: yes;
- * else why not. */
+/* As ppi_uring_refused. */
 const char *ppi_ring_refused(void);
 
 /* 0, or an errno. Close accepts what open has left, and a closed one. */
