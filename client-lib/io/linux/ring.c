@@ -12,7 +12,6 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -245,24 +244,20 @@ static bool works(struct ppi_ring *ring)
     return well;
 }
 
-static char refusal[96];
+static bool tried_well;
 
 static void try_out(void)
 {
     struct ppi_ring ring;
-    int number = ppi_ring_open(&ring);
 
-    if (number != 0)
-        snprintf(refusal, sizeof refusal, "io_uring_setup: %s", strerror(number));
-    else if (!works(&ring))
-        snprintf(refusal, sizeof refusal, "io_uring does not do what is needed of it");
+    tried_well = ppi_ring_open(&ring) == 0 && works(&ring);
     ppi_ring_close(&ring);
 }
 
-const char *ppi_ring_refused(void)
+bool ppi_rings_work(void)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
 
     pthread_once(&once, try_out);
-    return refusal[0] != '\0' ? refusal : NULL;
+    return tried_well;
 }

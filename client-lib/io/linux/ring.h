@@ -20,8 +20,8 @@ struct ppi_ring {
     size_t memory_size, sqes_size;
 };
 
-/* As ppi_uring_refused. */
-const char *ppi_ring_refused(void);
+/* Does this system let us have rings, and do they what is needed? Tried out once in a process. */
+bool ppi_rings_work(void);
 
 /* 0, or an errno. Close accepts what open has left, and a closed one. */
 int ppi_ring_open(struct ppi_ring *ring);

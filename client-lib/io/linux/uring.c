@@ -238,14 +238,9 @@ void ppi_uring_wake(struct ppi_uring *uring)
 
 /* --- opening and closing --------------------------------------------------------------------- */
 
-const char *ppi_uring_refused(void)
-{
-    return ppi_ring_refused();
-}
-
 struct ppi_uring *ppi_uring_open(pp_port *port, int epoll_fd)
 {
-    if (ppi_ring_refused() != NULL)
+    if (!ppi_rings_work())
         return NULL;
 
     struct ppi_uring *uring = calloc(1, sizeof *uring);

@@ -9,12 +9,8 @@
 
 struct ppi_uring;
 
-/* Does this system let us have rings, and do they work? Tried out once in a process. NULL: yes;
- * else why not. */
-const char *ppi_uring_refused(void);
-
-/* A ring for port; NULL: there cannot be one. With the epoll set given, the port's single consumer
- * has it, and watches that too; with -1, it has a thread of its own. */
+/* A ring for port; NULL: there cannot be one, here or now. With the epoll set given, the port's
+ * single consumer has it, and watches that too; with -1, it has a thread of its own. */
 struct ppi_uring *ppi_uring_open(pp_port *port, int epoll_fd);
 void ppi_uring_close(struct ppi_uring *uring);
 

@@ -1,11 +1,6 @@
 /* uring_none.c: in the place of uring.c, where the system's headers are too old for it: there is
- * never a ring, so nothing but the first two is ever called. */
+ * never a ring, so nothing but the first is ever called. */
 #include "io/linux/uring.h"
-
-const char *ppi_uring_refused(void)
-{
-    return "this library was built without io_uring";
-}
 
 struct ppi_uring *ppi_uring_open(pp_port *port, int epoll_fd)
 {
