@@ -140,7 +140,7 @@ static void resign(void)
     if (port == NULL)
         return;
     seat.consumes = NULL;
-    if (port->driver->leave != NULL)
+    if (port->driver->leave != NULL && ppi_port_check_process(port) == PP_OK)
         port->driver->leave(port);
     atomic_store(&port->queue->consumer, NULL);
     ppi_port_unref(port);

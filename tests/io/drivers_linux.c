@@ -275,6 +275,7 @@ static int misuse(struct pair *pair)
     int wrong = pp_port_get(pair->port, &packet, 0) != PP_ESTATE;
 
     wrong += pp_read(pair->client, &op, &byte, 1) != PP_ESTATE;
+    pp_thread_detach();
     pp_close(pair->server);
     pp_close(pair->client);
     pp_port_close(pair->port);
@@ -290,6 +291,7 @@ static void a_forked_child_does_its_parents_port_no_harm(void **state)
         pp_port_config config = PP_PORT_CONFIG_INIT;
         pp_op reads[2] = { PP_OP_INIT };
         struct pair pair;
+        pp_packet packet;
         char byte;
 
         choose(drivers[i % 2]);
@@ -297,6 +299,7 @@ static void a_forked_child_does_its_parents_port_no_harm(void **state)
         pair_open(&pair, &config);
         assert_int_equal(pp_read(pair.server, &reads[0], &byte, 1), PP_PENDING);
         assert_int_equal(pp_read_pooled(pair.client, &reads[1], 0), PP_PENDING);
+        assert_int_equal(pp_port_get(pair.port, &packet, 1), 0); /* both are under way */
         pid_t child = fork();
         if (child == 0)
             _exit(misuse(&pair));

@@ -107,6 +107,12 @@ void ppi_ring_close(struct ppi_ring *ring)
     *ring = (struct ppi_ring){ .fd = -1 };
 }
 
+void ppi_ring_forget(struct ppi_ring *ring)
+{
+    ring->memory = NULL;
+    ring->sqes = NULL;
+}
+
 int ppi_ring_begin(struct ppi_ring *ring)
 {
     return register_with(ring->fd, IORING_REGISTER_ENABLE_RINGS, NULL, 0);

@@ -27,6 +27,9 @@ bool ppi_rings_work(void);
 int ppi_ring_open(struct ppi_ring *ring);
 void ppi_ring_close(struct ppi_ring *ring);
 
+/* In a forked child, where its memory is not: before close. */
+void ppi_ring_forget(struct ppi_ring *ring);
+
 /* The calling thread is its owner from now on. 0, or an errno. The rest is for the owner. */
 int ppi_ring_begin(struct ppi_ring *ring);
 

@@ -266,7 +266,9 @@ void ppi_uring_close(struct ppi_uring *uring)
         uring->orphaned = true;
         return;
     }
-    if (threaded && ppi_port_check_process(uring->port) == PP_OK) {
+    if (ppi_port_check_process(uring->port) != PP_OK) {
+        ppi_ring_forget(&uring->ring);
+    } else if (threaded) {
         ppi_uring_wake(uring);
         ppi_thread_join(&uring->thread);
     }
