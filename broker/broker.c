@@ -4,14 +4,17 @@
 
 #include "base/check.h"
 #include "base/status.h"
+#include "events.h"
 #include "idle.h"
 #include "io/op.h"
 #include "io/timer.h"
+#include "kick.h"
 #include "listener.h"
 #include "route.h"
 #include "state.h"
 #include "stop.h"
 #include "subjects.h"
+#include "tap.h"
 #include "ticker.h"
 #include "worker.h"
 
@@ -26,6 +29,9 @@ static void broker_free(struct broker *broker)
     idle_free(broker);
     ticker_free(broker);
     stop_free(broker);
+    events_free(broker);
+    taps_free(broker);
+    kicks_free(broker);
     subjects_free(broker->subjects);
     ppi_map_deinit(&broker->peers_by_id);
     ppi_mutex_deinit(&broker->waits_lock);
@@ -61,7 +67,8 @@ static struct broker *broker_new(const struct settings *settings, pp_port *port)
     broker->workers = calloc(WORKERS_MAX, sizeof *broker->workers);
     broker->subjects = subjects_new();
     if (broker->workers == NULL || broker->subjects == NULL || ticker_open(broker) != PP_OK ||
-        stop_open(broker) != PP_OK) {
+        stop_open(broker) != PP_OK || events_open(broker) != PP_OK || taps_open(broker) != PP_OK ||
+        kicks_open(broker) != PP_OK) {
         broker_free(broker);
         return NULL;
     }

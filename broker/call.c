@@ -19,6 +19,8 @@ struct call *call_new(struct worker *worker)
 
 void call_free(struct worker *worker, struct call *call)
 {
+    if (PPI_UNLIKELY(call->note != NULL))
+        free(call->note);
     if (worker->free_call_count >= FREE_CALLS_MAX) {
         free(call);
         return;

@@ -6,12 +6,16 @@
 
 #include "base/check.h"
 #include "call.h"
+#include "events.h"
+#include "holds.h"
 #include "io/timer.h"
 #include "meta.h"
 #include "reply.h"
 #include "router.h"
 #include "servers.h"
+#include "tapped.h"
 #include "ticker.h"
+#include "unsent.h"
 #include "waits.h"
 #include "wire/envelope.h"
 
@@ -20,6 +24,14 @@ enum { EXPIRED_AT_ONCE = 64 };
 static const char server_gone[] = "E_GONE the server's connection ended before it answered";
 
 /* --- a request ------------------------------------------------------------------------------- */
+
+static void count(struct worker *worker, const struct peer *caller)
+{
+    struct traffic *traffic = route_traffic(worker, worker->called);
+
+    traffic->sums.calls++;
+    traffic_from(traffic, caller->id, 1);
+}
 
 /* Sends the request to the server chosen, which has room reserved. From then on the call may end
  * at any moment: its deadline, its caller, a stop; it is not looked at again. */
@@ -41,7 +53,10 @@ static void forward(struct worker *worker, struct call *call, struct sub *serve,
     ppi_link_unreserve(link, reserved - head_size - request->rest_size - tail_size);
     atomic_fetch_add_explicit(&serve->in_flight, 1, memory_order_relaxed);
     atomic_fetch_add_explicit(&serve->accepted, 1, memory_order_relaxed);
-    worker->counts.calls++;
+    if (PPI_FIGURES)
+        count(worker, call->caller);
+    if (PPI_UNLIKELY(worker->broker->tapped))
+        tap_call(worker, call, request);
     atomic_store(&call->open, true);
     worker_collect_parts(worker, link, parts, serve);
 }
@@ -64,19 +79,29 @@ static struct call *make(struct worker *worker, const struct request *request)
     return call;
 }
 
+static void answer_error(struct worker *worker, const struct request *request, const char *error)
+{
+    reply_error(worker, request->caller, request->id, "%s", error);
+    if (PPI_UNLIKELY(worker->broker->tapped) && request->subs == 0)
+        tap_refused(worker, request, error);
+}
+
 /* The request cannot be entered: answers it, or closes a caller that uses an id twice. */
 static enum ppi_verdict refuse(struct worker *worker, const struct request *request, int status)
 {
     if (status == PP_EPROTO) {
-        reply_bye(worker, request->caller, "E_PROTO", "a call with this id is still open");
+        static const char text[] = "a call with this id is still open";
+
+        events_tell_cut(request->caller, "E_PROTO", text);
+        reply_bye(worker, request->caller, "E_PROTO", text, 0);
         worker_send(worker); /* before it finishes: then it takes nothing more */
         ticker_wake(worker->broker);
         ppi_link_finish(&request->caller->link, PP_EPROTO);
         return PPI_STOP;
     }
-    reply_error(worker, request->caller, request->id,
-                status == PP_ELIMIT ? "E_LIMIT calls_open: wait for answers before calling again"
-                                    : "E_LIMIT the broker is out of memory");
+    answer_error(worker, request,
+                 status == PP_ELIMIT ? "E_LIMIT calls_open: wait for answers before calling again"
+                                     : "E_LIMIT the broker is out of memory");
     return PPI_NEXT;
 }
 
@@ -119,8 +144,8 @@ static enum ppi_verdict put_by(struct worker *worker, const struct request *requ
         call->due_ns = until_ns;
     int status = wait_new(call, request);
     if (status == PP_ELIMIT) {
-        reply_error(worker, request->caller, request->id,
-                    "E_LIMIT queue_hard: the calls that wait for a server are too large");
+        answer_error(worker, request,
+                     "E_LIMIT queue_hard: the calls that wait for a server are too large");
         call_free(worker, call);
         return PPI_NEXT;
     }
@@ -147,12 +172,12 @@ enum ppi_verdict calls_request(struct worker *worker, const struct request *requ
     struct sub *serve;
 
     if (worker->broker->stopping) {
-        reply_error(worker, request->caller, request->id, "E_SHUTDOWN the broker is leaving");
+        answer_error(worker, request, "E_SHUTDOWN the broker is leaving");
         return PPI_NEXT;
     }
     while ((found = servers_find(worker, request->subject, request->subject_length, bytes,
                                  &serve)) == FOUND_FULL)
-        if (ppi_link_wait_for_room(&serve->peer->link, &request->caller->link)) {
+        if (hold_for(serve->peer, request->caller)) {
             ticker_wake(worker->broker);
             return PPI_HOLD;
         }
@@ -160,8 +185,8 @@ enum ppi_verdict calls_request(struct worker *worker, const struct request *requ
         return pass_on(worker, request, serve, bytes);
     if (request->wait_ms != 0 && (found == FOUND_NONE || found == FOUND_BUSY))
         return put_by(worker, request, found == FOUND_BUSY);
-    reply_error(worker, request->caller, request->id, "%s",
-                servers_words(found, request->subject, request->subject_length, words));
+    answer_error(worker, request,
+                 servers_words(found, request->subject, request->subject_length, words));
     return PPI_NEXT;
 }
 
@@ -180,6 +205,8 @@ static void leave_server(struct worker *worker, struct call *call)
 /* The caller gets error instead of the answer. */
 static void end_call(struct worker *worker, struct call *call, const char *error)
 {
+    if (PPI_UNLIKELY(worker->broker->tapped))
+        tap_ended(worker, call, error);
     leave_server(worker, call);
     call_forget_at_caller(call);
     reply_error(worker, call->caller, call->caller_id, "%s", error);
@@ -313,6 +340,8 @@ void calls_answer(struct worker *worker, struct peer *server, const struct ppi_f
         reply_frame(worker, call->caller, head, head_size, frame->data + frame->rest, rest);
     else /* the caller's id may be longer than the broker's */
         reply_error(worker, call->caller, call->caller_id, "E_LIMIT the answer is too large");
+    if (PPI_UNLIKELY(worker->broker->tapped))
+        tap_answer(worker, call, frame);
     call_free(worker, call);
 }
 
@@ -391,36 +420,6 @@ void calls_end_own(struct worker *worker, struct peer *caller, const char *error
     end_due(worker, caller, PPI_FOREVER, error);
 }
 
-/* A request as it stood in the frame of its call: from the header of the subject on. */
-struct unsent {
-    struct ppi_list in_peer;
-    uint32_t server_id, subject_length;
-    size_t subject, size;
-    uint8_t rest[];
-};
-
-void calls_unsent(struct peer *peer, const struct sub *serve, const uint8_t *frame, size_t size)
-{
-    struct ppi_slice parts[4], inner[3], *message = &parts[2]; /* the subject; params follow */
-
-    if (!serve->serve || ppi_slices(frame, size, parts, 4) != 4)
-        return;
-    if (serve->form == FORM_RICH && ppi_slices(parts[3].data, parts[3].size, inner, 3) >= 3)
-        message = &inner[1];
-    struct ppi_value id = ppi_value_at(parts[1].data, parts[1].size);
-    struct ppi_value subject = ppi_value_at(message->data, message->size);
-    size_t rest_size = message[0].size + message[1].size;
-    struct unsent *unsent = malloc(sizeof *unsent + rest_size);
-    if (unsent == NULL)
-        return;
-    *unsent = (struct unsent){ .server_id = (uint32_t)id.number,
-                               .subject_length = (uint32_t)subject.text_length,
-                               .subject = (size_t)((const uint8_t *)subject.text - message->data),
-                               .size = rest_size };
-    memcpy(unsent->rest, message->data, rest_size);
-    ppi_list_append(&peer->unsent, &unsent->in_peer);
-}
-
 /* Gives a call that its server was never sent to another one, or lets it wait for one that has
  * room. false: there is none. */
 static bool move_on(struct worker *worker, struct call *call, const struct unsent *unsent)
@@ -463,6 +462,8 @@ void calls_peer_gone(struct worker *worker, struct peer *peer)
     while ((call = ppi_map_next(&peer->serving, &position)) != NULL) {
         ppi_check(call_claim(call)); /* nobody else is at work in the write section */
         call_forget_at_caller(call);
+        if (PPI_UNLIKELY(worker->broker->tapped))
+            tap_ended(worker, call, server_gone);
         if (call->caller != peer)
             reply_error(worker, call->caller, call->caller_id, "%s", server_gone);
         call_free(worker, call);

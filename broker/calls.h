@@ -46,10 +46,6 @@ void calls_end_own(struct worker *worker, struct peer *caller, const char *error
 /* Ends the peer's calls whose time is over. */
 void calls_expire(struct worker *worker, struct peer *caller, uint64_t now_ns);
 
-/* The peer's connection is over, and it was not sent a byte of this frame of a service's: keeps it
- * for calls_peer_gone. Without memory it does not. */
-void calls_unsent(struct peer *peer, const struct sub *serve, const uint8_t *frame, size_t size);
-
 /* The peer is gone (write section): its calls that it was not sent go to another server; who
  * waits for its other answers gets E_GONE; nobody need answer it. */
 void calls_peer_gone(struct worker *worker, struct peer *peer);

@@ -9,6 +9,7 @@
 #include "control_describe.h"
 #include "control_subs.h"
 #include "control_sys.h"
+#include "control_watch.h"
 #include "io/timer.h"
 #include "log.h"
 #include "reply.h"
@@ -16,6 +17,7 @@
 #include "router.h"
 #include "subs.h"
 #include "ticker.h"
+#include "told.h"
 #include "wire/envelope.h"
 
 enum { PROTOCOL_VERSION = 1, CONTROL_BYTES_MAX = 64 * 1024 };
@@ -89,21 +91,14 @@ static enum ppi_verdict hello(const struct request_in *in)
     else if (known[1].given && (name = sub_copy_text(known[1].text)) == NULL)
         in_fail(in, "E_LIMIT", "the broker is out of memory");
     else {
-        char quoted[LOG_QUOTED_MAX];
-        char *exe = report_exe(in->peer);
-
         worker_write_begin(in->worker);
-        free(in->peer->exe); /* somebody may have asked before */
-        in->peer->exe = exe;
-        in->peer->exe_read = true;
         if (known[1].given) {
             free(in->peer->name);
             in->peer->name = name;
         }
         in->peer->hello = true;
         worker_write_end(in->worker);
-        log_event(&in->worker->broker->log, LOG_INFO, "hello", "client=%" PRIu64 " name=%s",
-                  in->peer->id, log_quote(quoted, in->peer->name, strlen(in->peer->name)));
+        told_hello(in->peer);
         answer_hello(in);
     }
     return PPI_NEXT;
@@ -292,6 +287,11 @@ static const struct method {
     { "$sys.stats", control_sys_stats, REQUEST_ONLY },
     { "$sys.clients", control_sys_clients, REQUEST_ONLY },
     { "$sys.subs", control_sys_subs, REQUEST_ONLY },
+    { "$sys.subjects", control_sys_subjects, REQUEST_ONLY },
+    { "$sys.settings", control_sys_settings, REQUEST_ONLY },
+    { "$sys.events", control_sys_events, REQUEST_ONLY },
+    { "$sys.tap", control_sys_tap, REQUEST_ONLY },
+    { "$sys.kick", control_sys_kick, REQUEST_ONLY },
     { "$sys.stop", control_sys_stop, 0 },
 };
 

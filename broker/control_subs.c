@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "calls.h"
+#include "control_watch.h"
 #include "doc.h"
 #include "log.h"
 #include "reply.h"
@@ -69,6 +70,32 @@ static void enter_sub(const struct request_in *in, struct sub *sub)
               log_quote(quoted, sub->pattern, sub->pattern_length));
 }
 
+static bool is_policy(const struct option *policy)
+{
+    return !policy->given || strcmp(policy->text, "block") == 0 ||
+           strcmp(policy->text, "cut") == 0 || strcmp(policy->text, "drop") == 0;
+}
+
+/* What concerns $sys is of the lowest class, and all else is not. false: answered with an error. */
+static bool may_be(const struct request_in *in, struct sub *sub, const struct option *group,
+                   const struct option *policy)
+{
+    bool drop = policy->given && strcmp(policy->text, "drop") == 0;
+
+    if (!control_is_sys(sub)) {
+        if (drop)
+            in_fail(in, "E_ARG", "option 'policy' is \"drop\" for $sys only");
+        return !drop;
+    }
+    if (!control_watch(in, sub))
+        return false;
+    if (group->given || (policy->given && !drop)) {
+        in_fail(in, "E_ARG", "of $sys the 'policy' is \"drop\", and there is no 'group'");
+        return false;
+    }
+    return true;
+}
+
 enum ppi_verdict control_subscribe(const struct request_in *in)
 {
     struct option known[] = { { .name = "form", .type = OPTION_TEXT },
@@ -85,8 +112,7 @@ enum ppi_verdict control_subscribe(const struct request_in *in)
         problem = "option 'form' is \"plain\" or \"rich\"";
     else if (known[1].given && !ppi_label_valid(known[1].text, known[1].text_length))
         problem = "option 'group' has 1 to 64 bytes of UTF-8 and no control bytes";
-    else if (known[2].given && strcmp(known[2].text, "block") != 0 &&
-             strcmp(known[2].text, "cut") != 0)
+    else if (!is_policy(&known[2]))
         problem = "option 'policy' is \"block\" or \"cut\"; others are not supported";
     else if (known[4].truth && form == FORM_PLAIN)
         problem = only_rich;
@@ -97,6 +123,10 @@ enum ppi_verdict control_subscribe(const struct request_in *in)
     struct sub *sub = new_sub(in);
     if (sub == NULL)
         return PPI_NEXT;
+    if (!may_be(in, sub, &known[1], &known[2])) {
+        sub_discard(sub);
+        return PPI_NEXT;
+    }
     sub->form = form;
     sub->echo = known[3].truth;
     sub->meta = known[4].truth;
@@ -147,6 +177,11 @@ enum ppi_verdict control_serve(const struct request_in *in)
     struct sub *sub = new_sub(in);
     if (sub == NULL)
         return PPI_NEXT;
+    if (control_is_sys(sub)) {
+        in_fail(in, "E_PERM", "$sys is the broker's own");
+        sub_discard(sub);
+        return PPI_NEXT;
+    }
     if (known[4].given && !keep_doc(sub, known[4].raw)) {
         in_fail(in, "E_LIMIT", "the broker is out of memory");
         sub_discard(sub);

@@ -1,9 +1,11 @@
 #include "listener.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "broker.h"
+#include "events.h"
 #include "io/handle.h"
 #include "io/timer.h"
 #include "log.h"
@@ -71,11 +73,15 @@ static void note_denied(const struct acceptor *acceptor, uint32_t uid)
     struct broker *broker = acceptor->listener->broker;
     struct worker *worker = worker_self(broker);
 
+    const char *access = pp_access_name(settings_access(&broker->settings));
+    char text[100];
+
     worker_enter(worker);
     worker->counts.denied++;
     worker_leave(worker);
-    log_event(&broker->log, LOG_WARN, "deny", "user=%u access=%s", uid,
-              pp_access_name(settings_access(&broker->settings)));
+    log_event(&broker->log, LOG_WARN, "deny", "user=%u access=%s", uid, access);
+    snprintf(text, sizeof text, "uid %u may not use this pipe: access is %s", uid, access);
+    events_tell(broker, &(const struct event){ .kind = "denied", .why = "E_PERM", .text = text });
 }
 
 static void end_accepting(struct listener *listener)

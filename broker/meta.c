@@ -25,6 +25,25 @@ static int put(void *context, const char *data, size_t size)
     return 0;
 }
 
+/* {from, name, pid, with fields in all to come. */
+static void begin(msgpack_packer *packer, unsigned fields, uint64_t from, const char *name,
+                  uint64_t pid)
+{
+    msgpack_pack_map(packer, fields);
+    ppi_pack_text(packer, "from");
+    msgpack_pack_uint64(packer, from);
+    ppi_pack_text(packer, "name");
+    ppi_pack_text(packer, name);
+    ppi_pack_text(packer, "pid");
+    msgpack_pack_uint64(packer, pid);
+}
+
+static void end(msgpack_packer *packer)
+{
+    ppi_pack_text(packer, "ts");
+    msgpack_pack_uint64(packer, ppi_wall_ms());
+}
+
 size_t meta_write(uint8_t out[META_MAX], const struct peer *from)
 {
     struct room room = { out, out + META_MAX };
@@ -32,13 +51,7 @@ size_t meta_write(uint8_t out[META_MAX], const struct peer *from)
     msgpack_packer packer;
 
     msgpack_packer_init(&packer, &room, put);
-    msgpack_pack_map(&packer, 5);
-    ppi_pack_text(&packer, "from");
-    msgpack_pack_uint64(&packer, from->id);
-    ppi_pack_text(&packer, "name");
-    ppi_pack_text(&packer, from->name);
-    ppi_pack_text(&packer, "pid");
-    msgpack_pack_uint64(&packer, who->pid);
+    begin(&packer, 5, from->id, from->name, who->pid);
     if ((who->flags & PP_PEER_SID) != 0) {
         ppi_pack_text(&packer, "sid");
         ppi_pack_text(&packer, who->sid);
@@ -46,7 +59,17 @@ size_t meta_write(uint8_t out[META_MAX], const struct peer *from)
         ppi_pack_text(&packer, "uid");
         msgpack_pack_uint32(&packer, who->uid);
     }
-    ppi_pack_text(&packer, "ts");
-    msgpack_pack_uint64(&packer, ppi_wall_ms());
+    end(&packer);
+    return (size_t)(room.at - out);
+}
+
+size_t meta_write_own(uint8_t out[META_MAX])
+{
+    struct room room = { out, out + META_MAX };
+    msgpack_packer packer;
+
+    msgpack_packer_init(&packer, &room, put);
+    begin(&packer, 4, 0, "panpiped", ppi_process_id());
+    end(&packer);
     return (size_t)(room.at - out);
 }

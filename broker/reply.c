@@ -4,16 +4,23 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "events.h"
 #include "ticker.h"
 #include "wire/envelope.h"
 
 enum { TEXT_MAX = 400 };
 
+static void cut(struct peer *peer)
+{
+    events_tell_cut(peer, "E_SLOW", "queue_hard: it does not read its answers");
+    ppi_link_close(&peer->link, PP_ESLOW);
+}
+
 void reply_frame(struct worker *worker, struct peer *peer, const void *head, size_t head_size,
                  const void *rest, size_t rest_size)
 {
     if (!ppi_link_charge(&peer->link, head_size + rest_size))
-        ppi_link_close(&peer->link, PP_ESLOW);
+        cut(peer);
     else
         ticker_watch(worker->broker, &peer->link);
     worker_collect_frame(worker, &peer->link, head, head_size, rest, rest_size, NULL);
@@ -91,7 +98,8 @@ void reply_note(struct worker *worker, struct peer *peer, const char *name, cons
     send_buf(worker, peer, &reply.buf);
 }
 
-void reply_bye(struct worker *worker, struct peer *peer, const char *name, const char *text)
+void reply_bye(struct worker *worker, struct peer *peer, const char *name, const char *text,
+               uint64_t retry_after_ms)
 {
     struct reply reply;
 
@@ -100,7 +108,7 @@ void reply_bye(struct worker *worker, struct peer *peer, const char *name, const
     notify_begin(&reply, "$bye", 3);
     ppi_pack_text(&reply.packer, name);
     ppi_pack_text(&reply.packer, text);
-    msgpack_pack_int(&reply.packer, 0);
+    msgpack_pack_uint64(&reply.packer, retry_after_ms);
     send_buf(worker, peer, &reply.buf);
 }
 

@@ -30,7 +30,8 @@ void reply_note(struct worker *worker, struct peer *peer, const char *name, cons
     PPI_PRINTF(4, 5);
 
 /* [2, "$bye", [name, text, retry_after_ms]], to who said $hello. */
-void reply_bye(struct worker *worker, struct peer *peer, const char *name, const char *text);
+void reply_bye(struct worker *worker, struct peer *peer, const char *name, const char *text,
+               uint64_t retry_after_ms);
 
 /* [2, "$cancel", [id]], to who said $hello. */
 void reply_cancel(struct worker *worker, struct peer *server, uint32_t id);

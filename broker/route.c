@@ -129,6 +129,7 @@ static void make_route(struct worker *worker, struct route *route, uint64_t hash
     route->hash = hash;
     route->length = (uint8_t)length;
     memcpy(route->subject, subject, length);
+    route->traffic = NULL;
     route->target_count = route->group_count = route->server_count = 0;
     route->single = route->meta = route->no_memory = false;
     route->run_max = RUN_MAX;

@@ -3,6 +3,7 @@
 #ifndef ROUTE_H
 #define ROUTE_H
 
+#include "traffic.h"
 #include "wire/subject.h"
 #include "worker.h"
 
@@ -41,9 +42,10 @@ struct route {
     struct sub **servers;
     size_t server_count, server_capacity;
     unsigned server_turn;
-    bool single;      /* messages are routed one by one: groups, or somebody's max */
-    bool meta;        /* somebody asks who sent them */
-    uint16_t run_max; /* messages routed at once */
+    struct traffic *traffic; /* if that says that it is this one's; or NULL */
+    bool single;             /* messages are routed one by one: groups, or somebody's max */
+    bool meta;               /* somebody asks who sent them */
+    uint16_t run_max;        /* messages routed at once */
     bool no_memory;
     uint8_t length;
     char subject[PPI_SUBJECT_MAX];
@@ -52,6 +54,16 @@ struct route {
 /* The route of a subject; NULL: it is not one that can be used, or no memory: *result says. */
 struct route *route_of(struct worker *worker, const char *subject, size_t length,
                        enum routed *result);
+
+/* What is counted for its subject. */
+static inline struct traffic *route_traffic(struct worker *worker, struct route *route)
+{
+    struct traffic *traffic = route->traffic;
+
+    return PPI_LIKELY(traffic != NULL && traffic->route == route)
+               ? traffic
+               : traffic_find(worker->traffic, route);
+}
 
 /* How many subscriptions get what the peer publishes there. */
 uint32_t route_subscribers(const struct route *route, const struct peer *publisher);

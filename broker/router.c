@@ -3,7 +3,11 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "events.h"
+#include "holds.h"
 #include "route.h"
+#include "subs.h"
+#include "tapped.h"
 #include "ticker.h"
 #include "wire/envelope.h"
 
@@ -27,6 +31,7 @@ int router_servers(struct worker *worker, const char *subject, size_t length, st
 
     if (route == NULL)
         return result == ROUTED_BAD ? -1 : -2;
+    worker->called = route;
     *servers = route->servers;
     *turn = &route->server_turn;
     return (int)route->server_count;
@@ -45,16 +50,7 @@ int64_t router_subscribers(struct worker *worker, const char *subject, size_t le
 
 /* --- room ------------------------------------------------------------------------------------ */
 
-/* Writes what stands in front of a message's rest in the form that a receiver wants. */
-static size_t put_head(const struct sub *sub, uint8_t *head)
-{
-    if (sub->form == FORM_RICH)
-        return ppi_head_message(head, sub->sid, sub->meta);
-    memcpy(head, "\x93\x02", 2);
-    return 2;
-}
-
-/* And what stands behind it. */
+/* What stands behind a message's rest. */
 static size_t tail_size(const struct run *run, const struct sub *sub)
 {
     return sub->meta ? run->meta_size : 0;
@@ -67,7 +63,8 @@ static size_t bytes_for(const struct run *run, const struct sub *sub)
 
     if (sub->form == FORM_PLAIN && !run->loose)
         return run->bytes;
-    return run->bytes - run->rest_bytes + run->count * (put_head(sub, head) + tail_size(run, sub));
+    return run->bytes - run->rest_bytes +
+           run->count * (sub_put_head(sub, head) + tail_size(run, sub));
 }
 
 enum room { ROOM, ROOM_LATER, ROOM_NEVER };
@@ -79,11 +76,12 @@ static enum room reserve(struct peer *from, const struct sub *sub, size_t bytes)
 
     while (!ppi_link_reserve(link, bytes)) {
         if (sub->cut) {
+            events_tell_cut(sub->peer, "E_SLOW", "queue_high: it reads too slowly, policy cut");
             ppi_link_close(link, PP_ESLOW);
             return ROOM_NEVER;
         }
         ticker_wake(from->broker);
-        if (ppi_link_wait_for_room(link, &from->link))
+        if (hold_for(sub->peer, from))
             return ROOM_LATER;
         if (ppi_link_is_closing(link))
             return ROOM_NEVER;
@@ -251,7 +249,7 @@ static void render_rich(struct worker *worker, const struct sub *sub, struct ren
 {
     const struct run *run = &worker->run;
     uint8_t head[PPI_HEAD_MAX];
-    size_t head_size = put_head(sub, head), tail = tail_size(run, sub);
+    size_t head_size = sub_put_head(sub, head), tail = tail_size(run, sub);
     const uint8_t *frame = run->data;
 
     form->length = bytes_for(run, sub);
@@ -290,7 +288,7 @@ static void collect(struct worker *worker, struct sub *sub, struct rendered *for
     list_if_over(worker, sub);
     if (run->loose || (sid != 0 && run->bytes > SMALL_FRAME_BYTES && run->count == 1)) {
         uint8_t head[PPI_HEAD_MAX];
-        const pp_piece parts[] = { { head, put_head(sub, head) },
+        const pp_piece parts[] = { { head, sub_put_head(sub, head) },
                                    { run->data + run->rests[0], run->bytes - run->rests[0] },
                                    { run->meta, tail_size(run, sub) } };
 
@@ -343,6 +341,24 @@ static bool deliver_merged(struct worker *worker, const struct target *target,
     return first != NULL;
 }
 
+static void count(struct worker *worker, const struct receipt *receipt)
+{
+    const struct run *run = &worker->run;
+    struct traffic *traffic = route_traffic(worker, run->route);
+    struct traffic_sums *sums = &traffic->sums;
+
+    run->from->published += run->count;
+    traffic_from(traffic, run->from->id, run->count);
+    sums->published += run->count;
+    sums->published_bytes += run->bytes - run->rest_bytes + 2 * (size_t)run->count;
+    if (PPI_LIKELY(receipt->queued > 0))
+        sums->deliveries += (uint64_t)run->count * receipt->queued;
+    else if (receipt->refused == 0)
+        sums->no_receiver += run->count;
+    if (PPI_UNLIKELY(receipt->refused > 0))
+        sums->refused += (uint64_t)run->count * receipt->refused;
+}
+
 /* Routes the run; false: somebody has no room, and nothing was done. */
 static bool deliver(struct worker *worker, struct receipt *receipt)
 {
@@ -372,12 +388,11 @@ static bool deliver(struct worker *worker, struct receipt *receipt)
             collect(worker, group->chosen, forms);
     }
     receipt->matched = receipt->queued + receipt->refused;
+    if (PPI_UNLIKELY(worker->broker->tapped))
+        tap_run(worker, receipt);
     worker->handed += receipt->queued;
-    run->from->published += run->count;
-    worker->counts.published += run->count;
-    worker->counts.delivered_messages += (uint64_t)run->count * receipt->queued;
-    worker->counts.refused += (uint64_t)run->count * receipt->refused;
-    worker->counts.no_receiver += receipt->matched == 0 ? run->count : 0;
+    if (PPI_FIGURES)
+        count(worker, receipt);
     run->route = NULL;
     return true;
 }
@@ -393,7 +408,6 @@ bool router_flush(struct worker *worker)
         return true;
     run->route = NULL;
     run->from->frames_in -= run->count; /* they come again */
-    worker->counts.frames_in -= run->count;
     if (ppi_reader_unread(&run->from->link.reader, run->data, run->bytes) != PP_OK)
         ppi_link_close(&run->from->link, PP_ENOMEM);
     return false;

@@ -9,16 +9,25 @@
 #include "broker.h"
 #include "calls.h"
 #include "control.h"
+#include "events.h"
+#include "holds.h"
 #include "idle.h"
 #include "io/timer.h"
+#include "kick.h"
 #include "log.h"
 #include "reply.h"
 #include "router.h"
 #include "subs.h"
+#include "tap.h"
 #include "ticker.h"
+#include "told.h"
+#include "unsent.h"
+#include "users.h"
 
-/* Receivers served for one connection before the others' turn. */
-enum { HANDED_MAX = 4096 };
+enum {
+    HANDED_MAX = 4096, /* receivers served for one connection before the others' turn */
+    EXE_MAX = 1024     /* bytes of a program's path */
+};
 
 static struct peer *peer_of(struct ppi_link *link)
 {
@@ -27,80 +36,33 @@ static struct peer *peer_of(struct ppi_link *link)
 
 /* --- who it is ------------------------------------------------------------------------------- */
 
-/* Windows may tell a client's user only after something of the client was read. Until then it is
- * counted by its process; nothing that it says is handled before its user is known. */
-
-static bool is_known(const pp_peer *who)
-{
-    return (who->flags & (PP_PEER_SID | PP_PEER_UID)) != 0;
-}
-
-static void leave_user(struct peer *peer)
-{
-    if (peer->user != NULL && --peer->user->connections == 0) {
-        ppi_list_remove(&peer->user->in_broker);
-        free(peer->user);
-    }
-    peer->user = NULL;
-}
-
-static void name_user(const pp_peer *who, char *name, size_t size)
-{
-    if ((who->flags & PP_PEER_SID) != 0)
-        snprintf(name, size, "%s", who->sid);
-    else if ((who->flags & PP_PEER_UID) != 0)
-        snprintf(name, size, "%u", who->uid);
-    else
-        snprintf(name, size, "pid %" PRIu64, who->pid);
-}
-
-/* The user's record, counted; NULL: *why. */
-static struct user *enter_user(struct broker *broker, const pp_peer *who, const char **why)
-{
-    char name[sizeof((struct user *)NULL)->name];
-    struct user *user = NULL;
-
-    name_user(who, name, sizeof name);
-    for (struct ppi_list *at = broker->users.next; at != &broker->users && user == NULL;
-         at = at->next)
-        if (strcmp(PP_CONTAINER(at, struct user, in_broker)->name, name) == 0)
-            user = PP_CONTAINER(at, struct user, in_broker);
-    if (user != NULL && user->connections >= broker->settings.connections_user) {
-        *why = "E_QUOTA connections_user: too many connections of this user\n";
-        return NULL;
-    }
-    if (user == NULL && (user = calloc(1, sizeof *user)) != NULL) {
-        memcpy(user->name, name, sizeof name);
-        ppi_list_append(&broker->users, &user->in_broker);
-    }
-    *why = "E_LIMIT the broker is out of memory\n";
-    if (user != NULL)
-        user->connections++;
-    return user;
-}
-
-/* The first message is there. false: the client must go, and was told. */
+/* The first message is there: nothing that a client says is handled before its user is known.
+ * false: the client must go, and was told. */
 static bool identify(struct worker *worker, struct peer *peer)
 {
     const char *why = "E_PERM the system does not say whose connection this is\n";
     pp_peer who = { .size = sizeof who };
+    char account[USER_ACCOUNT_MAX];
 
     pp_peer_get(peer->link.pipe, &who);
+    worker_send(worker);
+    worker_leave(worker); /* the system may take its time */
+    user_account(worker, &who, account);
+    worker_enter(worker);
     worker_write_begin(worker);
-    leave_user(peer);
-    if (is_known(&who)) {
+    user_leave(peer);
+    if (user_is_known(&who)) {
         peer->who = who;
-        peer->user = enter_user(worker->broker, &who, &why);
+        why = user_enter(peer, account);
     }
     peer->known = peer->user != NULL;
     worker_write_end(worker);
-    log_event(&worker->broker->log, peer->known ? LOG_INFO : LOG_WARN,
-              peer->known ? "identify" : "refuse", "client=%" PRIu64 " %s=\"%.*s\"", peer->id,
-              peer->known ? "user" : "why",
-              (int)strcspn(peer->known ? peer->user->name : why, "\n"),
-              peer->known ? peer->user->name : why);
-    if (peer->known)
+    if (peer->known) {
+        log_event(&worker->broker->log, LOG_INFO, "identify", "client=%" PRIu64 " user=\"%s\"",
+                  peer->id, peer->user->name);
         return true;
+    }
+    told_refused(peer, why);
     reply_text(worker, peer, why);
     worker_send(worker);
     ppi_link_finish(&peer->link, PP_EACCESS);
@@ -167,13 +129,6 @@ static enum ppi_verdict handle(struct worker *worker, struct peer *peer,
     return is_control(frame) ? control(worker, peer, frame) : request(worker, peer, frame);
 }
 
-/* One more, or one that comes again after all (-1). */
-static void count_frame(struct worker *worker, struct peer *peer, int count)
-{
-    peer->frames_in += (uint64_t)count;
-    worker->counts.frames_in += (uint64_t)count;
-}
-
 static enum ppi_verdict on_frame(struct ppi_link *link, const struct ppi_frame *frame)
 {
     struct peer *peer = peer_of(link);
@@ -183,10 +138,10 @@ static enum ppi_verdict on_frame(struct ppi_link *link, const struct ppi_frame *
         return PPI_NEXT; /* it promised to say no more */
     if (PPI_UNLIKELY(!peer->known) && !identify(worker, peer))
         return PPI_STOP;
-    count_frame(worker, peer, 1);
+    peer->frames_in++;
     enum ppi_verdict verdict = handle(worker, peer, frame);
     if (verdict == PPI_HOLD)
-        count_frame(worker, peer, -1);
+        peer->frames_in--; /* it comes again */
     return verdict;
 }
 
@@ -201,13 +156,14 @@ static bool on_urgent(struct ppi_link *link, const struct ppi_frame *frame)
         calls_answer(worker, peer, frame);
     else if (!is_control(frame) || !control_urgent(worker, peer, frame))
         return false;
-    count_frame(worker, peer, 1);
+    peer->frames_in++;
     return true;
 }
 
 static void on_bad(struct ppi_link *link, enum ppi_scan what)
 {
     static const char *const words[] = {
+        [PPI_SCAN_ALIEN] = "this is another language",
         [PPI_SCAN_BAD] = "this is not a MessagePack-RPC message",
         [PPI_SCAN_DEEP] = "a message is nested deeper than 32",
         [PPI_SCAN_LARGE] = "a message is larger than frame_max",
@@ -215,8 +171,11 @@ static void on_bad(struct ppi_link *link, enum ppi_scan what)
     struct peer *peer = peer_of(link);
     struct worker *worker = worker_self(peer->broker);
 
+    const char *name = what == PPI_SCAN_LARGE ? "E_LIMIT" : "E_PROTO";
+
     router_flush(worker);
     ticker_wake(worker->broker); /* for who does not read its last words */
+    events_tell_cut(peer, name, words[what]);
     if (what == PPI_SCAN_ALIEN) {
         log_event(&worker->broker->log, LOG_WARN, "alien", "client=%" PRIu64, peer->id);
         if (peer->frames_in == 0)
@@ -227,7 +186,7 @@ static void on_bad(struct ppi_link *link, enum ppi_scan what)
     }
     log_event(&worker->broker->log, LOG_WARN, "malformed", "client=%" PRIu64 " why=\"%s\"",
               peer->id, words[what]);
-    reply_bye(worker, peer, what == PPI_SCAN_LARGE ? "E_LIMIT" : "E_PROTO", words[what]);
+    reply_bye(worker, peer, name, words[what], 0);
 }
 
 /* --- around a packet ------------------------------------------------------------------------- */
@@ -237,23 +196,9 @@ static void on_begin(struct ppi_link *link)
     struct worker *worker = worker_self(peer_of(link)->broker);
 
     worker_enter(worker);
+    if (PPI_FIGURES && PPI_UNLIKELY(worker->packets++ % TIMES_EVERY == 0))
+        worker->since = ppi_since_sampled(ppi_timer_now_ns(worker->broker->port));
     worker->handed = 0;
-}
-
-/* Ends subscriptions that have had all the messages they wanted. Somebody else may have ended one
- * while this worker waited for the write section; then it was left to us to free. */
-static void end_the_over(struct worker *worker)
-{
-    if (worker->over == NULL)
-        return;
-    worker_write_begin(worker);
-    while (worker->over != NULL) {
-        struct sub *sub = worker->over;
-
-        worker->over = sub->next_over;
-        sub_unlist(sub);
-    }
-    worker_write_end(worker);
 }
 
 static void on_batch(struct ppi_link *link)
@@ -262,6 +207,8 @@ static void on_batch(struct ppi_link *link)
     struct worker *worker = worker_self(peer->broker);
 
     router_flush(worker);
+    if (PPI_UNLIKELY(peer->held_since_ns != 0) && !link->reader.holding)
+        hold_end(peer);
     if (peer->bye && peer->closes_ns == 0 && !link->reader.holding)
         control_goodbye(worker, peer);
 }
@@ -272,7 +219,7 @@ static void on_end(struct ppi_link *link)
 
     calls_look_freed(worker, false);
     worker_send(worker);
-    end_the_over(worker);
+    subs_end_over(worker);
     worker_leave(worker);
 }
 
@@ -287,9 +234,16 @@ static void on_sent(struct ppi_link *link, void *tag, uint32_t count, bool lost)
     sub_sent(tag, count, lost);
 }
 
+static void on_timed(struct ppi_link *link, uint32_t count, uint64_t since_ns)
+{
+    struct broker *broker = peer_of(link)->broker;
+
+    times_add(&worker_self(broker)->times, ppi_timer_now_ns(broker->port) - since_ns, count);
+}
+
 static void on_unsent(struct ppi_link *link, void *tag, const uint8_t *frame, size_t size)
 {
-    calls_unsent(peer_of(link), tag, frame, size);
+    unsent_keep(peer_of(link), tag, frame, size);
 }
 
 /* --- its end --------------------------------------------------------------------------------- */
@@ -304,7 +258,8 @@ void session_end(struct worker *worker, struct peer *peer, int why, const char *
     log_event(&worker->broker->log, LOG_WARN, "cut",
               "client=%" PRIu64 " name=%s why=%s text=\"%s\"", peer->id,
               log_quote(quoted, peer->name, strlen(peer->name)), name, text);
-    reply_bye(worker, peer, name, text);
+    events_tell_cut(peer, name, text);
+    reply_bye(worker, peer, name, text, 0);
     worker_send(worker);
     ppi_link_close(&peer->link, why);
 }
@@ -326,31 +281,30 @@ static void on_closed(struct ppi_link *link, int why)
     struct broker *broker = peer->broker;
     struct worker *worker = worker_self(broker);
 
-    char quoted[LOG_QUOTED_MAX];
-
     worker_enter(worker);
     worker_write_begin(worker);
     subs_end_all(peer);
+    taps_peer_gone(peer);
     calls_peer_gone(worker, peer);
     ppi_list_remove(&link->waiting);
     ppi_list_remove(&peer->in_broker);
     ppi_map_remove(&broker->peers_by_id, peer->id);
     broker->peer_count--;
+    broker->gone_slow += why == PP_ESLOW;
+    broker->gone_frames_in += peer->frames_in;
     broker->gone_bytes_in += atomic_load(&link->read_bytes);
     broker->gone_bytes_out += atomic_load(&link->taken_bytes);
-    leave_user(peer);
     bool last = broker->stopping && broker->peer_count == 0;
     if (broker->peer_count == 0)
         idle_watch(broker);
     ppi_link_deinit(link);
+    told_closed(peer, why);
+    user_leave(peer);
     broker->gone_lost += peer->lost;
     worker_write_end(worker);
     calls_look_freed(worker, false);
     worker_send(worker);
     worker_leave(worker);
-    log_event(&broker->log, LOG_INFO, "disconnect", "client=%" PRIu64 " name=%s why=\"%s\"",
-              peer->id, log_quote(quoted, peer->name, strlen(peer->name)),
-              peer->bye ? "said goodbye" : pp_strerror(why));
     peer_free(peer);
     if (last)
         ticker_stop(broker); /* nothing is left to watch: the end need not wait for it */
@@ -366,13 +320,14 @@ static const struct ppi_link_events events = {
     .bad = on_bad,
     .half = on_half,
     .sent = on_sent,
+    .timed = on_timed,
     .unsent = on_unsent,
     .closed = on_closed,
 };
 
 /* --- its beginning --------------------------------------------------------------------------- */
 
-static struct peer *peer_new(struct broker *broker, const pp_peer *who)
+static struct peer *peer_new(struct broker *broker, const pp_peer *who, const char *exe)
 {
     struct peer *peer = calloc(1, sizeof *peer);
     char name[32];
@@ -382,8 +337,9 @@ static struct peer *peer_new(struct broker *broker, const pp_peer *who)
     snprintf(name, sizeof name, "pid-%" PRIu64, who->pid);
     peer->broker = broker;
     peer->who = *who;
-    peer->known = is_known(who);
+    peer->known = user_is_known(who);
     peer->name = sub_copy_text(name);
+    peer->exe = exe[0] != '\0' ? sub_copy_text(exe) : NULL;
     peer->next_sid = 1;
     peer->next_server_id = 1;
     atomic_init(&peer->next_deadline_ns, PPI_FOREVER);
@@ -398,22 +354,26 @@ static struct peer *peer_new(struct broker *broker, const pp_peer *who)
     return peer;
 }
 
-/* In the write section. NULL: admitted; else what to say. */
-static const char *admit(struct broker *broker, struct peer *peer, pp_handle *connection)
+/* In the write section. NULL: admitted; else what to say, which may be in words. */
+static const char *admit(struct broker *broker, struct peer *peer, const char *account,
+                         pp_handle *connection, char words[KICK_WORDS_MAX])
 {
-    const char *why = "E_LIMIT the broker is out of memory\n";
+    const char *no_memory = "E_LIMIT the broker is out of memory\n";
 
+    if (peer != NULL && kick_keeps_away(broker, &peer->who, words))
+        return words;
     if (broker->stopping)
         return "E_SHUTDOWN the broker is leaving\n";
     if (broker->peer_count >= broker->settings.connections)
         return "E_QUOTA connections: too many connections\n";
-    if (peer == NULL || (peer->user = enter_user(broker, &peer->who, &why)) == NULL)
+    const char *why = peer != NULL ? user_enter(peer, account) : no_memory;
+    if (why != NULL)
         return why;
     peer->id = broker->next_peer_id++;
     peer->opened_ns = ppi_timer_now_ns(broker->port);
     if (ppi_map_add(&broker->peers_by_id, peer->id, peer) != PP_OK) {
-        leave_user(peer);
-        return why;
+        user_leave(peer);
+        return no_memory;
     }
     ppi_list_append(&broker->peers, &peer->in_broker);
     broker->peer_count++;
@@ -424,8 +384,8 @@ static const char *admit(struct broker *broker, struct peer *peer, pp_handle *co
     broker->peer_count--;
     ppi_list_remove(&peer->in_broker);
     ppi_map_remove(&broker->peers_by_id, peer->id);
-    leave_user(peer);
-    return why;
+    user_leave(peer);
+    return no_memory;
 }
 
 /* A connection that is not admitted is told why, and then closed. */
@@ -433,6 +393,7 @@ struct refusal {
     pp_op op;
     struct broker *broker;
     pp_handle *connection;
+    char words[KICK_WORDS_MAX];
 };
 
 static void on_told(pp_op *op)
@@ -456,7 +417,8 @@ static void refuse(struct broker *broker, pp_handle *connection, const char *why
         refusal->connection = connection;
         refusal->op.priv_.handler = on_told;
         pp_port_attach(broker->port, connection, 0); /* it may be already */
-        result = pp_write(connection, &refusal->op, why, strlen(why));
+        snprintf(refusal->words, sizeof refusal->words, "%s", why);
+        result = pp_write(connection, &refusal->op, refusal->words, strlen(refusal->words));
     }
     if (result == PP_PENDING)
         return;
@@ -469,15 +431,19 @@ void session_open(struct worker *worker, pp_handle *connection)
 {
     struct broker *broker = worker->broker;
     pp_peer who = { .size = sizeof who };
+    char words[KICK_WORDS_MAX], exe[EXE_MAX] = "", account[USER_ACCOUNT_MAX];
 
     pp_peer_get(connection, &who);
-    struct peer *peer = peer_new(broker, &who);
+    pp_peer_exe(connection, exe, sizeof exe);
+    user_account(worker, &who, account);
+    struct peer *peer = peer_new(broker, &who, exe);
     worker_enter(worker);
     worker_write_begin(worker);
-    const char *refused = admit(broker, peer, connection);
+    const char *refused = admit(broker, peer, account, connection, words);
     if (refused == NULL)
-        log_event(&broker->log, LOG_INFO, "connect", "client=%" PRIu64 " pid=%" PRIu64 " user=%s",
-                  peer->id, who.pid, peer->user->name);
+        told_connected(peer);
+    else
+        told_denied(worker, &who, refused);
     worker_write_end(worker);
     worker_leave(worker);
     if (refused == NULL) {
@@ -485,8 +451,6 @@ void session_open(struct worker *worker, pp_handle *connection)
             ticker_wake(broker);
         return;
     }
-    log_event(&broker->log, LOG_WARN, "refuse", "pid=%" PRIu64 " why=\"%.*s\"", who.pid,
-              (int)strcspn(refused, "\n"), refused);
     refuse(broker, connection, refused);
     if (peer != NULL)
         peer_free(peer);

@@ -60,6 +60,18 @@ static void set(struct settings *settings, const struct setting *setting, uint64
         *(uint32_t *)at = (uint32_t)value;
 }
 
+size_t settings_each(const struct settings *settings,
+                     void (*visit)(void *context, const char *name, uint64_t value), void *context)
+{
+    for (size_t i = 0; i < PPI_COUNT(table) && visit != NULL; i++) {
+        const void *at = (const char *)settings + table[i].offset;
+
+        visit(context, table[i].name,
+              table[i].wide ? *(const uint64_t *)at : *(const uint32_t *)at);
+    }
+    return PPI_COUNT(table);
+}
+
 void settings_defaults(struct settings *settings)
 {
     memset(settings, 0, sizeof *settings);

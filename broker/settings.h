@@ -54,6 +54,10 @@ int settings_load(struct settings *settings, const char *path, char *problem, si
 /* Sets a number by its name; false: it is not within its bounds. */
 bool settings_set_number(struct settings *settings, const char *name, uint64_t value);
 
+/* Visits every number, in a fixed order, with its value; how many there are. visit may be NULL. */
+size_t settings_each(const struct settings *settings,
+                     void (*visit)(void *context, const char *name, uint64_t value), void *context);
+
 /* Do the values go together? As settings_load. */
 int settings_check(const struct settings *settings, char *problem, size_t size);
 

@@ -18,6 +18,7 @@
 struct broker;
 struct peer;
 struct subjects;
+struct tap;
 struct worker;
 
 /* What a message is delivered as. */
@@ -32,6 +33,8 @@ struct sub {
     bool echo;        /* also what the peer publishes itself */
     bool meta;        /* rich: says who sent it */
     bool cut;         /* policy: a receiver that is too slow is cut; else its publishers wait */
+    bool drop;        /* policy of $sys: without room it misses a message (monitor.h) */
+    struct tap *tap;  /* that of $sys.tap.N; or NULL */
     char *group;      /* owned; NULL: none */
     uint64_t max;     /* over after so many messages; 0: never */
     atomic_bool over; /* it is; in a worker's list of those to end, which frees it */
@@ -45,6 +48,7 @@ struct sub {
     atomic_uint_fast64_t accepted, merged;
     uint64_t delivered, lost; /* the peer's link lock */
     struct ppi_list in_peer;
+    struct ppi_list in_events; /* write: told of events */
     uint8_t pattern_length;
     char pattern[];
 };
@@ -58,9 +62,10 @@ struct call {
     struct wait *wait; /* owned: it has no server yet, and is in the caller's map only */
     uint64_t sid;      /* the server's subscription that it came by; it may be gone meanwhile */
     uint32_t caller_id, server_id;
-    uint64_t deadline_ns; /* PPI_FOREVER: none */
-    uint64_t due_ns;      /* its time is over then: the deadline, or the end of the wait */
-    struct call *next;    /* while free */
+    uint64_t deadline_ns;  /* PPI_FOREVER: none */
+    uint64_t due_ns;       /* its time is over then: the deadline, or the end of the wait */
+    struct tap_note *note; /* owned: it was routed while somebody tapped; or NULL */
+    struct call *next;     /* while free */
 };
 
 /* What a call waits for: a server that takes it, or (subs) that many subscriptions of its subject.
@@ -84,8 +89,7 @@ struct peer {
     struct ppi_list in_broker;
     uint64_t id;
     pp_peer who;
-    char *exe;         /* the program it runs; owned; NULL: not known, or nobody asked yet */
-    bool exe_read;     /* somebody did */
+    char *exe;         /* the program it ran when it connected; owned; NULL: not known */
     bool known;        /* whose it is; else its first message will tell */
     struct user *user; /* counted; while not known, of its process */
     char *name;        /* as $hello gave it, or "pid-N"; owned */
@@ -99,7 +103,7 @@ struct peer {
     struct ppi_list subs; /* write */
     struct ppi_map subs_by_id;
     uint64_t next_sid;
-    uint64_t lost; /* messages of all its subscriptions, ever; the link lock */
+    uint64_t delivered, lost; /* messages of all its subscriptions, ever; the link lock */
 
     struct ppi_mutex calls_lock; /* the two maps, next_server_id, waiting_bytes */
     struct ppi_map calls;        /* its own, by its ids */
@@ -107,19 +111,31 @@ struct peer {
     uint32_t next_server_id;
     atomic_uint_fast64_t next_deadline_ns; /* no call of its own is over before that */
     size_t waiting_bytes;                  /* of its calls that wait for a server */
-    struct ppi_list unsent; /* when it is gone: calls that it was not sent (calls.c) */
+    struct ppi_list unsent; /* when it is gone: calls that it was not sent (unsent.h) */
 
     /* What it sent; by the worker that has the turn. */
     uint64_t frames_in, published;
 
+    /* Holds (holds.h); but for holds by the worker that has the turn. */
+    uint64_t held_since_ns;     /* what it sent is held up since then; 0: it is not */
+    uint64_t held_ns;           /* before that */
+    uint64_t held_by;           /* the id of whom it waits for, or waited for last; 0: nobody */
+    atomic_uint_fast64_t holds; /* how often others had to wait for it */
+
     /* The watch over a slow reader, and over one that drains at the end; by the tick. */
     uint64_t slow_since_ns, window_began_ns, window_taken, drain_read_bytes;
+    uint64_t slow_told_ns;    /* 0: it was not told to be slow, or to be no more */
+    atomic_bool cut;          /* the broker ends it, and has told so */
+    atomic_bool leaves_last;  /* it wants to see that all others have gone */
+    uint64_t event_delivered; /* the number of its last event in plain form; events.c */
 };
 
 /* Connections of one user. */
+enum { USER_NAME_MAX = 192, USER_ACCOUNT_MAX = 128 };
 struct user {
     struct ppi_list in_broker;
-    char name[192]; /* a uid or a SID; "pid N" of clients not known yet */
+    char name[USER_NAME_MAX];       /* a uid or a SID; "pid N" of clients not known yet */
+    char account[USER_ACCOUNT_MAX]; /* what the system calls it; "": not known */
     uint32_t connections;
 };
 
@@ -143,18 +159,27 @@ struct broker {
     struct ppi_map peers_by_id;
     struct ppi_list users;
     uint64_t next_peer_id, peer_count, sub_count;
-    uint64_t gone_bytes_in, gone_bytes_out, gone_lost; /* of connections that are gone */
+    uint64_t gone_frames_in, gone_bytes_in, gone_bytes_out,
+        gone_lost;      /* of connections that are gone */
+    uint64_t gone_slow; /* of these, those that were cut for reading too slowly */
     bool stopping;
     uint64_t stop_by_ns;
+
+    uint32_t taps; /* tap.h */
+    bool tapped;   /* somebody listens to one: then each message is looked at */
 
     struct ppi_mutex waits_lock; /* waits */
     struct ppi_list waits;       /* calls without a server, in the order they came */
     atomic_uint crowded;         /* of them: those that servers have no room for */
 
-    struct listener *listener; /* owned */
-    struct ticker *ticker;     /* owned */
-    struct stopper *stopper;   /* owned */
-    struct idle *idle;         /* owned */
+    struct listener *listener;   /* owned */
+    struct ticker *ticker;       /* owned */
+    struct stopper *stopper;     /* owned */
+    struct idle *idle;           /* owned */
+    struct events *events;       /* owned */
+    struct tap_set *tap_set;     /* owned */
+    struct kicks *kicks;         /* owned */
+    atomic_uint_fast64_t kicked; /* clients, ever */
     struct log log;
     void (*on_stopped)(void *context, pp_broker *broker);
     void *context;

@@ -15,6 +15,10 @@ void stop_free(struct broker *broker);
 /* One or more wishes, or 0: one unless there was one already. Any thread, any number of times. */
 void stop_begin(struct broker *broker, unsigned wishes);
 
+/* One wish, with another drain_ms than the setting. */
+enum { STOP_DRAIN_MS_MAX = 60 * 60 * 1000 };
+void stop_begin_within(struct broker *broker, uint32_t drain_ms);
+
 /* While stopping, by the ticker: closes what is through. true: not all yet. */
 bool stop_watch(struct worker *worker, uint64_t now_ns);
 

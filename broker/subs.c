@@ -3,7 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "events.h"
 #include "subjects.h"
+#include "tap.h"
 
 struct sub *sub_new(struct peer *peer, const char *pattern, size_t length)
 {
@@ -13,6 +15,7 @@ struct sub *sub_new(struct peer *peer, const char *pattern, size_t length)
         return NULL;
     sub->peer = peer;
     ppi_list_init(&sub->in_peer);
+    ppi_list_init(&sub->in_events);
     atomic_init(&sub->accepted, 0);
     atomic_init(&sub->merged, 0);
     atomic_init(&sub->in_flight, 0);
@@ -52,6 +55,28 @@ static void look_for_rival(void *context, void *item)
         rivals->found = true;
 }
 
+/* To where its messages come from. */
+static int enter_source(struct sub *sub)
+{
+    if (!sub->drop)
+        return subjects_add(sub->peer->broker->subjects, sub->pattern, sub->pattern_length, sub);
+    if (sub->tap != NULL)
+        tap_enter(sub);
+    else
+        events_enter(sub);
+    return PP_OK;
+}
+
+static void leave_source(struct sub *sub)
+{
+    if (!sub->drop)
+        subjects_remove(sub->peer->broker->subjects, sub->pattern, sub->pattern_length, sub);
+    else if (sub->tap != NULL)
+        tap_leave(sub);
+    else
+        events_leave(sub);
+}
+
 int sub_enter(struct sub *sub)
 {
     struct broker *broker = sub->peer->broker;
@@ -64,7 +89,7 @@ int sub_enter(struct sub *sub)
     sub->sid = sub->peer->next_sid++;
     int error = ppi_map_add(&sub->peer->subs_by_id, sub->sid, sub);
     if (error == PP_OK) {
-        error = subjects_add(broker->subjects, sub->pattern, sub->pattern_length, sub);
+        error = enter_source(sub);
         if (error != PP_OK)
             ppi_map_remove(&sub->peer->subs_by_id, sub->sid);
     }
@@ -90,7 +115,7 @@ void sub_end(struct sub *sub)
 {
     struct broker *broker = sub->peer->broker;
 
-    subjects_remove(broker->subjects, sub->pattern, sub->pattern_length, sub);
+    leave_source(sub);
     ppi_map_remove(&sub->peer->subs_by_id, sub->sid);
     ppi_list_remove(&sub->in_peer);
     broker->sub_count--;
@@ -109,7 +134,8 @@ void subs_end_all(struct peer *peer)
         sub_end(PP_CONTAINER(peer->subs.next, struct sub, in_peer));
 }
 
-void sub_unlist(struct sub *sub)
+/* A worker's list has it no more: ends it, unless that was done meanwhile. */
+static void unlist(struct sub *sub)
 {
     atomic_store(&sub->over, false);
     if (!sub->retired)
@@ -118,10 +144,29 @@ void sub_unlist(struct sub *sub)
         sub_discard(sub);
 }
 
+/* Somebody else may have ended one while this worker waited for the write section; then it was left
+ * to us to free. */
+void subs_end_over(struct worker *worker)
+{
+    if (worker->over == NULL)
+        return;
+    worker_write_begin(worker);
+    while (worker->over != NULL) {
+        struct sub *sub = worker->over;
+
+        worker->over = sub->next_over;
+        unlist(sub);
+    }
+    worker_write_end(worker);
+}
+
 void sub_sent(struct sub *sub, uint32_t count, bool lost)
 {
     *(lost ? &sub->lost : &sub->delivered) += count;
-    sub->peer->lost += lost ? count : 0;
+    if (PPI_FIGURES && !lost)
+        sub->peer->delivered += count;
+    else if (PPI_FIGURES && !sub->drop)
+        sub->peer->lost += count;
     if (is_free_to_go(sub))
         sub_discard(sub);
 }

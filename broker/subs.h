@@ -2,7 +2,10 @@
 #ifndef SUBS_H
 #define SUBS_H
 
-#include "state.h"
+#include <string.h>
+
+#include "wire/envelope.h"
+#include "worker.h"
 
 /* A subscription of peer's under a valid pattern, not entered yet; NULL: no memory. */
 struct sub *sub_new(struct peer *peer, const char *pattern, size_t length);
@@ -19,9 +22,18 @@ void sub_end(struct sub *sub);
 /* The same for all of a peer's. */
 void subs_end_all(struct peer *peer);
 
-/* A worker's list of those to end has it no more (write section): ends it, unless that was done
- * meanwhile. */
-void sub_unlist(struct sub *sub);
+/* Ends those that have had all the messages they wanted, as the worker has listed them. In a view,
+ * with nothing collected. */
+void subs_end_over(struct worker *worker);
+
+/* Writes what stands in front of a message's rest in the form that a subscription wants. */
+static inline size_t sub_put_head(const struct sub *sub, uint8_t head[PPI_HEAD_MAX])
+{
+    if (sub->form == FORM_RICH)
+        return ppi_head_message(head, sub->sid, sub->meta);
+    memcpy(head, "\x93\x02", 2);
+    return 2;
+}
 
 /* A copy of a text for a group or a name, freed with free; NULL: no memory. */
 char *sub_copy_text(const char *text);

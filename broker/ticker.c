@@ -4,6 +4,7 @@
 
 #include "broker.h"
 #include "calls.h"
+#include "events.h"
 #include "io/timer.h"
 #include "session.h"
 #include "stop.h"
@@ -88,6 +89,26 @@ static bool watch_silent(struct worker *worker, struct peer *peer, uint64_t now_
     return true;
 }
 
+static void tell_slow(struct peer *peer, size_t load, uint64_t now_ns)
+{
+    const struct ppi_link_limits *limits = &peer->broker->limits;
+    uint64_t since_ns = peer->slow_told_ns;
+
+    if (since_ns == 0 && load > limits->queue_high) {
+        peer->slow_told_ns = now_ns;
+        events_tell(peer->broker,
+                    &(const struct event){
+                        .kind = "slow", .peer = peer, .more = { { "queued_bytes", load, NULL } } });
+    } else if (since_ns != 0 && load <= limits->queue_low) {
+        const uint64_t slow_ms = (now_ns - since_ns) / PPI_NS_PER_MS;
+
+        peer->slow_told_ns = 0;
+        events_tell(peer->broker,
+                    &(const struct event){
+                        .kind = "easy", .peer = peer, .more = { { "slow_ms", slow_ms, NULL } } });
+    }
+}
+
 /* A reader that has been above queue_high for too long, or drains too slowly on the way down.
  * true: there is something to watch. */
 static bool watch_slow(struct worker *worker, struct peer *peer, uint64_t now_ns)
@@ -98,6 +119,7 @@ static bool watch_slow(struct worker *worker, struct peer *peer, uint64_t now_ns
     uint64_t taken = atomic_load(&peer->link.taken_bytes);
     bool dipped = atomic_exchange(&peer->link.dipped, false);
 
+    tell_slow(peer, load, now_ns);
     if (load <= limits->queue_low) {
         peer->slow_since_ns = peer->window_began_ns = 0;
         return false;

@@ -5,6 +5,8 @@
 
 #include "base/check.h"
 #include "io/sys.h"
+#include "io/timer.h"
+#include "traffic.h"
 
 static void hand_over(struct worker *worker);
 
@@ -68,7 +70,8 @@ static struct worker *worker_new(struct broker *broker)
     ppi_mutex_init(&worker->view);
     worker->broker = broker;
     worker->arena = malloc(ARENA_BYTES);
-    if (worker->arena == NULL) {
+    worker->traffic = traffic_new();
+    if (worker->arena == NULL || worker->traffic == NULL) {
         worker_free(worker);
         return NULL;
     }
@@ -126,6 +129,7 @@ void worker_enter(struct worker *worker)
 void worker_leave(struct worker *worker)
 {
     ppi_check(worker->box_count == 0 && worker->run.route == NULL && worker->corked == NULL);
+    worker->since = 0;
     ppi_mutex_unlock(&worker->view);
 }
 
@@ -198,10 +202,10 @@ static struct box *box_for(struct worker *worker, struct ppi_link *link)
     return box;
 }
 
-static void send_box(struct box *box)
+static void send_box(const struct worker *worker, struct box *box)
 {
     if (box->count > 0)
-        ppi_link_send(box->link, box->parcels, box->count);
+        ppi_link_send(box->link, box->parcels, box->count, worker->since);
     box->count = 0;
 }
 
@@ -216,7 +220,7 @@ void worker_cork(struct worker *worker, struct ppi_link *link)
 static void send_boxes(struct worker *worker)
 {
     for (unsigned i = 0; i < worker->box_count; i++)
-        send_box(&worker->boxes[i]);
+        send_box(worker, &worker->boxes[i]);
     if (worker->box_count > 0)
         memset(worker->slots, 0, sizeof worker->slots);
     worker->box_count = 0;
@@ -231,7 +235,7 @@ static void collect(struct worker *worker, struct ppi_link *link, const struct p
         send_boxes(worker);
     struct box *box = box_for(worker, link);
     if (count > BOX_PARCELS - box->count)
-        send_box(box);
+        send_box(worker, box);
     for (int i = 0; i < count; i++)
         box->parcels[box->count++] = parcels[i];
 }
@@ -303,6 +307,7 @@ void worker_free(struct worker *worker)
         free(call);
     }
     let_go(worker->thread);
+    traffic_free(worker->traffic);
     free(worker->arena);
     ppi_mutex_deinit(&worker->view);
     free(worker);

@@ -12,6 +12,7 @@
 
 #include "meta.h"
 #include "state.h"
+#include "times.h"
 
 enum {
     WORKERS_MAX = 64,
@@ -26,9 +27,9 @@ enum {
 
 /* Counts of one worker; the sum is the broker's. */
 struct counts {
-    uint64_t frames_in, published, delivered_messages, refused, no_receiver;
-    uint64_t calls, answers, late_answers, notes;
-    uint64_t denied; /* connections of those who may not */
+    uint64_t answers, late_answers, notes; /* what was published and called: traffic */
+    uint64_t denied;                       /* connections of those who may not */
+    uint64_t missed; /* records and events that their receivers had no room for */
     uint64_t errors; /* control requests answered with one */
 };
 
@@ -39,6 +40,7 @@ struct box {
 };
 
 struct route; /* route.h */
+struct traffic_table;
 struct route_cache;
 
 /* Consecutive messages of one connection on one route, not routed yet: router.h. */
@@ -61,6 +63,10 @@ struct worker {
     struct broker *broker;
     struct thread *thread; /* whose it is; the gate */
     struct counts counts;
+    struct traffic_table *traffic; /* owned */
+    struct times times;
+    unsigned packets; /* begun */
+    ppi_since since;  /* when the packet that is handled began; 0: it is not sampled */
 
     struct box boxes[BOXES];
     unsigned box_count;
@@ -75,6 +81,7 @@ struct worker {
     size_t handed;              /* receivers served in this packet */
     struct ppi_link *corked;    /* that of the peer whose packet it is; NULL: none */
     struct route_cache *routes; /* owned, route.c */
+    struct route *called;       /* the one that a server was looked for last */
     struct sub *over;           /* subscriptions that have had their max; ended with the packet */
     bool slot_freed;            /* for a call that waits; looked after with the packet */
     struct call *free_calls;    /* for the next ones */

@@ -10,6 +10,7 @@
 
 #include "broker.h"
 #include "state.h"
+#include "traffic.h"
 #include "worker.h"
 
 enum { PIPE_BYTES = 16, MESSAGE_BYTES = 8, QUEUE_HIGH = 80, STALL_MS = 1000 };
@@ -40,7 +41,10 @@ static void let_it_work(void)
 
 static uint64_t routed(void)
 {
-    return broker->workers[0]->counts.published;
+    struct traffic_sums sums = { 0 };
+
+    traffic_sum(broker->workers[0]->traffic, &sums);
+    return sums.published;
 }
 
 static struct sub *subscription(void)

@@ -24,3 +24,27 @@ int ask(const struct cli *cli, const char *method, const struct bytes *params,
     }
     return session_close(&session, code);
 }
+
+int ask_quietly(struct session *session, const char *method, json_t *params, json_t **answer)
+{
+    struct bytes packed = { 0 };
+
+    if (params == NULL)
+        params = json_must(json_array());
+    json_to_value(params, &packed);
+    json_decref(params);
+    int status = session_call(session, method, packed.data, packed.size, 0, 0);
+    bytes_free(&packed);
+    *answer = status == PP_OK ? json_from_value(session->answer.data, session->answer.size) : NULL;
+    return status;
+}
+
+json_t *ask_here(struct session *session, const char *method, json_t *params, int *code)
+{
+    json_t *answer;
+    int status = ask_quietly(session, method, params, &answer);
+
+    if (status != PP_OK)
+        *code = session_fail(session, status);
+    return answer;
+}

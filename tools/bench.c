@@ -13,6 +13,7 @@
 #include "json.h"
 #include "out.h"
 #include "print.h"
+#include "progress.h"
 #include "value.h"
 
 enum { SIZE = 128, FOR_MS = 1000, CLIENTS = 4, CLIENTS_MAX = 1000, OUTSTANDING_MAX = 1000 };
@@ -82,6 +83,7 @@ int bench_end(struct session *at, struct bench_result *result)
 bool bench_goes_on(const struct bench_plan *plan, const struct bench_result *result,
                    uint64_t now_ns)
 {
+    progress_show(now_ns, result->sent);
     return plan->count > 0 ? result->sent < plan->count
                            : now_ns < result->begin_ns + (uint64_t)plan->for_ms * 1000000;
 }
@@ -144,6 +146,13 @@ void bench_side_close(struct bench_side *side)
     pp_port_close(side->port);
 }
 
+int bench_side_fail(struct session *at, int status)
+{
+    int code = session_poll(at);
+
+    return code == GO_ON ? session_fail_here(at, status) : code;
+}
+
 int bench_side_client(struct session *at, const struct bench_side *side, pp_client_config *config,
                       pp_client **client)
 {
@@ -156,7 +165,7 @@ int bench_side_client(struct session *at, const struct bench_side *side, pp_clie
     int status = pp_client_new(client, config);
     if (status == PP_OK)
         status = pp_client_connect(*client, NULL);
-    return status == PP_OK ? GO_ON : session_fail_here(at, status);
+    return status == PP_OK ? GO_ON : bench_side_fail(at, status);
 }
 
 /* --- the report ------------------------------------------------------------------------------ */
@@ -197,19 +206,11 @@ static void report_on(const struct bench_result *result)
     }
     set_real(report, "own_cpu_per_message_ns", (double)result->own_cpu_ns / each);
     set_real(report, "broker_cpu_per_message_ns", (double)result->broker_cpu_ns / each);
-    print_record(report, session.cli->json);
+    print_record(report);
     json_decref(report);
 }
 
 /* --- the command ----------------------------------------------------------------------------- */
-
-static const struct kind *find(const char *name)
-{
-    for (size_t i = 0; i < COUNT_OF(kinds); i++)
-        if (strcmp(kinds[i].name, name) == 0)
-            return &kinds[i];
-    return NULL;
-}
 
 /* Fills in what the user did not say. */
 static int settle(const struct cli *cli)
@@ -252,21 +253,17 @@ static int judge(const struct bench_result *result)
 
 int bench(const struct cli *cli)
 {
-    static const char *const names[] = { "pub", "sub", "fan", "req", NULL };
     struct bench_result result = { 0 };
-    const struct kind *kind = find(cli->operands[0]);
-    const char *meant = options_meant(cli->operands[0], names);
+    const struct kind *kind = &kinds[cli->word];
 
-    if (kind == NULL && meant != NULL)
-        return error_use("unknown measurement %.60s; did you mean %s?", cli->operands[0], meant);
-    if (kind == NULL)
-        return error_use("unknown measurement %.60s: pub, sub, fan or req", cli->operands[0]);
     given.kind = kind->name;
     int code = settle(cli);
     if (code == GO_ON)
         code = session_open(&session, cli);
+    progress_begin(cli, given.count, given.count > 0 ? 0 : given.for_ms);
     if (code == GO_ON)
         code = kind->measure(&session, &given, &result);
+    progress_end();
     if (code == GO_ON) {
         report_on(&result);
         code = judge(&result);

@@ -42,7 +42,7 @@ int bench_watch(struct session *session, const struct bench_plan *plan,
 int bench_begin(struct session *session, struct bench_result *result);
 int bench_end(struct session *session, struct bench_result *result);
 
-/* Should one more be sent, after so many? */
+/* Should one more be sent, after so many? Shows the progress. */
 bool bench_goes_on(const struct bench_plan *plan, const struct bench_result *result,
                    uint64_t now_ns);
 
@@ -64,6 +64,8 @@ struct bench_side {
 };
 int bench_side_open(struct session *session, struct bench_side *side);
 void bench_side_close(struct bench_side *side);
+/* Says what failed there; or that the broker has gone meanwhile, if that is why. The exit code. */
+int bench_side_fail(struct session *session, int status);
 /* A connected client on it. GO_ON, or the exit code. */
 int bench_side_client(struct session *session, const struct bench_side *side,
                       pp_client_config *config, pp_client **client);

@@ -115,8 +115,9 @@ int bench_calls(struct session *session, const struct bench_plan *plan, struct b
     int code = bench_side_open(session, &side);
     if (code == GO_ON)
         code = bench_side_client(session, &side, &config, &server);
-    if (code == GO_ON && pp_serve(server, NULL, plan->subject, &wanted, &service) != PP_OK)
-        code = session_fail_here(session, PP_EIO);
+    int status = code == GO_ON ? pp_serve(server, NULL, plan->subject, &wanted, &service) : PP_OK;
+    if (status != PP_OK)
+        code = session_fail_here(session, status);
     if (code == GO_ON)
         code = measure(session, lanes);
     pp_client_abort(server);

@@ -78,9 +78,12 @@ static int open_receivers(struct session *session, const struct bench_plan *plan
         wanted.on_message = on_message;
         config.on_closed = on_closed;
         code = bench_side_client(session, side, &config, &receivers[i].client);
-        if (code == GO_ON && pp_subscribe(receivers[i].client, NULL, plan->subject, &wanted,
-                                          &receivers[i].sub) != PP_OK)
-            code = session_fail_here(session, PP_EIO);
+        if (code != GO_ON)
+            break;
+        int status =
+            pp_subscribe(receivers[i].client, NULL, plan->subject, &wanted, &receivers[i].sub);
+        if (status != PP_OK)
+            code = session_fail_here(session, status);
     }
     return code;
 }

@@ -2,12 +2,27 @@
 #include <panpipe/sys.h>
 
 #include "bench.h"
+#include "progress.h"
 
 static struct {
     struct session *session;
     uint64_t wanted, received, bytes;
     struct task over;
 } watch;
+
+/* Waits for the last message, or until the time is over; shows how far it is. */
+static int wait_for_end(struct session *session, uint64_t end_ns)
+{
+    int status = PP_ETIMEDOUT;
+
+    while (status == PP_ETIMEDOUT && pp_now_ns() < end_ns) {
+        uint64_t due_ns = progress_due_ns();
+
+        status = session_wait(session, &watch.over, due_ns < end_ns ? due_ns : end_ns);
+        progress_show(pp_now_ns(), watch.received);
+    }
+    return status;
+}
 
 static void on_message(void *context, const pp_message *message)
 {
@@ -34,8 +49,8 @@ int bench_watch(struct session *session, const struct bench_plan *plan, struct b
         session, pp_subscribe(session->client, session_op(session), plan->subject, &config, &sub),
         session_patience(session->cli));
     if (status == PP_OK)
-        status = session_wait(session, &watch.over,
-                              plan->count > 0 ? UINT64_MAX : session_deadline_ns(plan->for_ms));
+        status =
+            wait_for_end(session, plan->count > 0 ? UINT64_MAX : session_deadline_ns(plan->for_ms));
     if (status != PP_OK && status != PP_ETIMEDOUT)
         return session_fail(session, status);
     result->received = watch.received;

@@ -118,9 +118,9 @@ static void print_services(const struct cli *cli, const json_t *services)
     int width = 0;
 
     found = json_array_size(services);
-    if (cli->json) {
+    if (!print_is_text()) {
         if (found > 0 || cli->operand_count == 0)
-            print_table(services, NULL, 0, true);
+            print_table(services, NULL, 0);
         return;
     }
     for (size_t i = 0; i < json_array_size(services); i++) {

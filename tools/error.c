@@ -13,12 +13,7 @@
 
 enum { WHY_MAX = 512, NAME_MAX_BYTES = 32 };
 
-static const struct kind {
-    int status;
-    int code;
-    const char *name;
-    const char *why, *hint; /* unless the broker or the library has better words */
-} kinds[] = {
+static const struct error_kind kinds[] = {
     { PP_EINVAL, EXIT_WRONG_USE, "E_USAGE", "an argument is wrong", "" },
     { PP_ENOMEM, EXIT_FAILED, "E_NOMEM", "no memory", "" },
     { PP_ECANCELED, EXIT_FAILED, "E_CANCELED", "it was canceled", "" },
@@ -61,6 +56,9 @@ static const struct kind {
 static struct {
     const char *what;
     bool json;
+    char *kept; /* not NULL: of so many bytes */
+    size_t kept_size;
+    void (*ready)(void); /* NULL: nothing is to be readied */
 } error;
 
 void error_begin(const char *what, bool json)
@@ -69,11 +67,27 @@ void error_begin(const char *what, bool json)
     error.json = json;
 }
 
+void error_keep(char *why, size_t size)
+{
+    error.kept = why;
+    error.kept_size = size;
+    if (why != NULL)
+        why[0] = '\0';
+}
+
+const struct error_kind *error_kind_at(size_t i)
+{
+    return i < COUNT_OF(kinds) ? &kinds[i] : NULL;
+}
+
+void error_before(void (*ready)(void))
+{
+    error.ready = ready;
+}
+
 void error_clean(char *text)
 {
-    for (char *at = text; *at != '\0'; at++)
-        if ((unsigned char)*at < 0x20 || *at == 0x7F)
-            *at = ' ';
+    text_clean(text, strlen(text));
     if (!text_is_utf8(text, strlen(text)))
         for (char *at = text; *at != '\0'; at++)
             if ((unsigned char)*at >= 0x80)
@@ -84,8 +98,15 @@ int error_say(int code, const char *name, const char *why, const char *hint)
 {
     char clean[WHY_MAX];
 
+    if (error.ready != NULL)
+        error.ready();
     snprintf(clean, sizeof clean, "%s", why);
     error_clean(clean);
+    if (error.kept != NULL) {
+        if (error.kept[0] == '\0')
+            snprintf(error.kept, error.kept_size, "%s", clean);
+        return code;
+    }
     if (error.json) {
         json_t *object =
             json_pack("{s:{s:s,s:s,s:s}}", "error", "code", name, "text", clean, "hint", hint);
@@ -133,7 +154,7 @@ static const char *split(const char *words, char name[NAME_MAX_BYTES])
 
 int error_status(int status, const char *words)
 {
-    const struct kind *kind = NULL;
+    const struct error_kind *kind = NULL;
     char name[NAME_MAX_BYTES];
     const char *why = split(words, name);
 

@@ -13,12 +13,22 @@ static _Atomic(pp_port *) target;
 static pp_op *target_op; /* set before target is */
 static atomic_bool posted;
 static pp_thread *guard; /* ends with the process */
+static _Atomic(void (*)(void)) last;
+
+static void end_at_once(void)
+{
+    void (*act)(void) = atomic_load(&last);
+
+    if (act != NULL)
+        act();
+    _Exit(EXIT_INTERRUPTED);
+}
 
 static void lose_patience(void *argument)
 {
     (void)argument;
     pp_sleep_ms(PATIENCE_MS);
-    _Exit(EXIT_INTERRUPTED);
+    end_at_once();
 }
 
 static void on_wish(void *context, unsigned count)
@@ -28,7 +38,7 @@ static void on_wish(void *context, unsigned count)
     (void)context;
     (void)count;
     if (port == NULL || pp_thread_start(&guard, lose_patience, NULL) != PP_OK)
-        _Exit(EXIT_INTERRUPTED);
+        end_at_once();
     pp_port_post(port, 0, 0, target_op);
     atomic_store(&posted, true);
 }
@@ -36,6 +46,11 @@ static void on_wish(void *context, unsigned count)
 void interrupt_watch(void)
 {
     pp_watch_for_end(on_wish, NULL);
+}
+
+void interrupt_last(void (*act)(void))
+{
+    atomic_store(&last, act);
 }
 
 void interrupt_to(pp_port *port, pp_op *op)

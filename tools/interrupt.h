@@ -10,6 +10,9 @@
  * EXIT_INTERRUPTED. */
 void interrupt_watch(void);
 
+/* What is done before the program is ended at once, on another thread. */
+void interrupt_last(void (*act)(void));
+
 /* From now on the first wish posts op to port; the second one, or a while without an end, ends the
  * program at once: it may hang in a write to standard output. */
 void interrupt_to(pp_port *port, pp_op *op);

@@ -1,58 +1,308 @@
-/* ls.c: who is connected, and what for. */
+/* ls.c: lists of clients, subscriptions and subjects. With --rate it asks twice, and each counter
+ * that there is a rate of gets one: NAME_per_s. */
+#include <stdio.h>
 #include <string.h>
 
+#include <panpipe/sys.h>
+
 #include "ask.h"
+#include "cell.h"
+#include "clients.h"
 #include "commands.h"
 #include "error.h"
+#include "fields.h"
+#include "json.h"
 #include "macros.h"
+#include "out.h"
 #include "print.h"
+#include "select.h"
+
+enum {
+    RATE_MS = 1000,
+    RATES_MAX = 4,
+    FIELD_MAX = 64,
+    NS_PER_MS = 1000000,
+    NAMES_SHOWN = 4,
+    GONE_MAX = 32
+};
+
+static struct {
+    struct select select;
+    int rate_ms;
+} given;
+
+const struct option ls_options[] = {
+    SELECT_OPTIONS(given.select),
+    { 0, "rate", "D", "look twice, D apart (1s, 500ms), and show what came of it a second",
+      OPTION_TIME, &given.rate_ms, NULL },
+    { 0 },
+};
+
+static struct session session;
+static json_t *everybody; /* for the names of who holds others up */
+
+/* --- columns --------------------------------------------------------------------------------- */
+
+static void say_state(struct bytes *cell, const json_t *row)
+{
+    clients_state(cell, row, everybody);
+}
+
+/* The program's name without its folders. */
+static void say_exe(struct bytes *cell, const json_t *row)
+{
+    const char *exe = json_string_value(cell_follow(row, "who.exe")), *name = exe;
+
+    for (const char *at = exe; at != NULL && *at != '\0'; at++)
+        if (*at == '/' || *at == '\\')
+            name = at + 1;
+    cell_text(cell, name != NULL ? name : "-");
+}
+
+/* The names in a list of clients, "ui, cli, 3 more". */
+static void say_names(struct bytes *cell, const json_t *list, json_int_t all)
+{
+    char text[400];
+    int length = 0;
+
+    for (size_t i = 0; i < json_array_size(list) && i < NAMES_SHOWN; i++) {
+        const json_t *one = json_array_get(list, i);
+        const char *name = json_string_value(json_object_get(one, "name"));
+        char gone[GONE_MAX];
+
+        snprintf(gone, sizeof gone, "%lld (gone)",
+                 (long long)json_integer_value(json_object_get(one, "client")));
+        length += snprintf(text + length, sizeof text - (size_t)length, "%s%.64s",
+                           i > 0 ? ", " : "", name != NULL ? name : gone);
+        all--;
+    }
+    if (length > 0 && all > 0)
+        snprintf(text + length, sizeof text - (size_t)length, ", %lld more", (long long)all);
+    cell_text(cell, length > 0 ? text : "-");
+}
+
+static void say_from(struct bytes *cell, const json_t *row)
+{
+    const json_t *from = json_object_get(row, "from");
+
+    say_names(cell, from, (json_int_t)json_array_size(from));
+}
+
+static void say_to(struct bytes *cell, const json_t *row)
+{
+    say_names(cell, json_object_get(row, "to"),
+              json_integer_value(json_object_get(row, "receivers")));
+}
 
 static const struct print_column clients[] = {
-    { "ID", "id", NULL, "" },
-    { "NAME", "name", NULL, "" },
-    { "PID", "who.pid", NULL, "" },
-    { "USER", "who.uid", "who.sid", "" },
-    { "AGE", "age_ms", NULL, "ms" },
-    { "SUBS", "subs", NULL, "" },
-    { "PUBLISHED", "published", NULL, "" },
-    { "IN", "bytes_in", NULL, "bytes" },
-    { "OUT", "bytes_out", NULL, "bytes" },
-    { "QUEUED", "queued", NULL, "bytes" },
-    { "CALLS", "calls_open", NULL, "" },
-    { "SERVING", "serving", NULL, "" },
-    { "STATE", "state", NULL, "" },
-    { "EXE", "who.exe", NULL, "" },
+    { "id", NULL },         { "name", NULL },
+    { "who.pid", NULL },    { "who.user|who.uid|who.sid", NULL },
+    { "age_ms", NULL },     { "subs", NULL },
+    { "published", NULL },  { "delivered", NULL },
+    { "bytes_in", NULL },   { "bytes_out", NULL },
+    { "lost", NULL },       { "queued_bytes", NULL },
+    { "oldest_ms", NULL },  { "state", say_state },
+    { "who.exe", say_exe },
+};
+
+static const struct print_column client_rates[] = {
+    { "id", NULL },
+    { "name", NULL },
+    { "who.pid", NULL },
+    { "published_per_s", NULL },
+    { "delivered_per_s", NULL },
+    { "bytes_in_per_s", NULL },
+    { "bytes_out_per_s", NULL },
+    { "queued_bytes", NULL },
+    { "oldest_ms", NULL },
+    { "state", say_state },
 };
 
 static const struct print_column subs[] = {
-    { "PATTERN", "pattern", NULL, "" },     { "KIND", "kind", NULL, "" },
-    { "CLIENT", "client", NULL, "" },       { "NAME", "name", NULL, "" },
-    { "GROUP", "group", NULL, "" },         { "POLICY", "policy", NULL, "" },
-    { "ACCEPTED", "accepted", NULL, "" },   { "DELIVERED", "delivered", NULL, "" },
-    { "QUEUED", "queued", NULL, "" },       { "LOST", "lost", NULL, "" },
-    { "IN FLIGHT", "in_flight", NULL, "" },
+    { "pattern", NULL }, { "kind", NULL },   { "client", NULL },    { "name", NULL },
+    { "group", NULL },   { "policy", NULL }, { "accepted", NULL },  { "delivered", NULL },
+    { "queued", NULL },  { "lost", NULL },   { "in_flight", NULL },
 };
 
-static void print_clients(const struct cli *cli, const json_t *answer)
+static const struct print_column sub_rates[] = {
+    { "pattern", NULL }, { "kind", NULL },           { "client", NULL },
+    { "name", NULL },    { "accepted_per_s", NULL }, { "delivered_per_s", NULL },
+    { "queued", NULL },  { "lost", NULL },
+};
+
+static const struct print_column subjects[] = {
+    { "subject", NULL },     { "published", NULL }, { "calls", NULL },    { "deliveries", NULL },
+    { "no_receiver", NULL }, { "refused", NULL },   { "from", say_from }, { "to", say_to },
+};
+
+static const struct print_column subject_rates[] = {
+    { "subject", NULL },          { "published_per_s", NULL }, { "calls_per_s", NULL },
+    { "deliveries_per_s", NULL }, { "from", say_from },        { "to", say_to },
+};
+
+static const struct list {
+    const char *method, *key;
+    const struct print_column *columns, *with_rates;
+    size_t count, rate_count;
+    const char *counters[RATES_MAX + 1];
+} lists[] = {
+    { "$sys.clients",
+      "id",
+      clients,
+      client_rates,
+      COUNT_OF(clients),
+      COUNT_OF(client_rates),
+      { "published", "delivered", "bytes_in", "bytes_out" } },
+    { "$sys.subs",
+      NULL,
+      subs,
+      sub_rates,
+      COUNT_OF(subs),
+      COUNT_OF(sub_rates),
+      { "accepted", "delivered" } },
+    { "$sys.subjects",
+      "subject",
+      subjects,
+      subject_rates,
+      COUNT_OF(subjects),
+      COUNT_OF(subject_rates),
+      { "published", "calls", "deliveries" } },
+};
+
+/* --- rates ----------------------------------------------------------------------------------- */
+
+/* Are a and b the same client, subscription or subject? */
+static bool same(const struct list *list, const json_t *a, const json_t *b)
 {
-    print_table(answer, clients, COUNT_OF(clients), cli->json);
+    if (list->key != NULL)
+        return json_equal(json_object_get(a, list->key), json_object_get(b, list->key));
+    return json_equal(json_object_get(a, "client"), json_object_get(b, "client")) &&
+           json_equal(json_object_get(a, "sid"), json_object_get(b, "sid"));
 }
 
-static void print_subs(const struct cli *cli, const json_t *answer)
+/* The row as it was before; NULL: it is new. Lists keep their order, mostly: it is near. */
+static const json_t *find_before(const struct list *list, const json_t *before, const json_t *row,
+                                 size_t near)
 {
-    print_table(answer, subs, COUNT_OF(subs), cli->json);
+    size_t count = json_array_size(before);
+
+    for (size_t i = 0; i < count; i++) {
+        const json_t *one = json_array_get(before, (near + i) % count);
+
+        if (same(list, one, row))
+            return one;
+    }
+    return NULL;
+}
+
+/* What is new counts from 0. */
+static void add_rates(const struct list *list, json_t *rows, const json_t *before, double seconds)
+{
+    for (size_t i = 0; i < json_array_size(rows); i++) {
+        json_t *row = json_array_get(rows, i);
+        const json_t *old = find_before(list, before, row, i);
+
+        for (size_t k = 0; list->counters[k] != NULL; k++) {
+            const char *counter = list->counters[k];
+            double since = json_number_value(json_object_get(row, counter)) -
+                           json_number_value(json_object_get(old, counter));
+            char name[FIELD_MAX];
+
+            snprintf(name, sizeof name, "%s_per_s", counter);
+            json_object_set_new(row, name, json_must(json_real(since > 0 ? since / seconds : 0)));
+        }
+    }
+}
+
+/* --- the command ----------------------------------------------------------------------------- */
+
+/* Is a rate asked for by its name? */
+static bool mentions_rate(const struct cli *cli)
+{
+    bool found = (given.select.sort != NULL && strstr(given.select.sort, "_per_s") != NULL) ||
+                 (cli->format != NULL && strstr(cli->format, "_per_s") != NULL);
+
+    for (size_t i = 0; i < given.select.where.count; i++)
+        found = found || strstr(given.select.where.items[i], "_per_s") != NULL;
+    return found;
+}
+
+/* A new array of rows; NULL: *code. *others is what the broker tells beside. */
+static json_t *get(const struct list *list, json_t **others, int *code)
+{
+    const char *pattern = cli_operand(session.cli, 1);
+    json_t *answer =
+        ask_here(&session, list->method, pattern != NULL ? json_pack("[s]", pattern) : NULL, code);
+
+    if (json_is_object(answer)) {
+        json_t *rows = json_incref(json_object_get(answer, "subjects"));
+
+        *others = json_incref(json_object_get(answer, "others"));
+        json_decref(answer);
+        return rows;
+    }
+    return answer;
+}
+
+static json_t *get_with_rates(const struct list *list, json_t **others, int *code)
+{
+    uint64_t begin_ns = pp_now_ns();
+    json_t *before = get(list, others, code);
+
+    if (before == NULL)
+        return NULL;
+    json_decref(*others);
+    *others = NULL;
+    *code = session_sleep(&session, begin_ns + (uint64_t)given.rate_ms * NS_PER_MS);
+    json_t *rows = *code == GO_ON ? get(list, others, code) : NULL;
+    add_rates(list, rows, before, (double)(pp_now_ns() - begin_ns) / 1e9);
+    json_decref(before);
+    return rows;
+}
+
+static void print_others(const json_t *others)
+{
+    json_int_t count = json_integer_value(json_object_get(others, "subjects"));
+
+    if (count > 0 && print_is_text())
+        out_format("and %lld other subjects, with %lld messages and %lld calls\n", (long long)count,
+                   (long long)json_integer_value(json_object_get(others, "published")),
+                   (long long)json_integer_value(json_object_get(others, "calls")));
+}
+
+static int print_list(const struct list *list)
+{
+    bool rates = given.rate_ms > 0;
+    json_t *others = NULL;
+    int code = EXIT_DONE;
+    json_t *rows = rates ? get_with_rates(list, &others, &code) : get(list, &others, &code);
+
+    if (rows == NULL)
+        return code;
+    everybody = json_copy(rows);
+    select_rows(&given.select, rows);
+    print_table(rows, rates ? list->with_rates : list->columns,
+                rates ? list->rate_count : list->count);
+    print_others(others);
+    json_decref(everybody);
+    json_decref(rows);
+    json_decref(others);
+    return EXIT_DONE;
 }
 
 int list(const struct cli *cli)
 {
-    static const char *const names[] = { "clients", "subs", NULL };
-    const char *what = cli->operands[0], *meant = options_meant(what, names);
+    const struct command_word *word = &cli->command->words[cli->word];
 
-    if (strcmp(what, names[0]) == 0)
-        return ask(cli, "$sys.clients", NULL, print_clients);
-    if (strcmp(what, names[1]) == 0)
-        return ask(cli, "$sys.subs", NULL, print_subs);
-    if (meant != NULL)
-        return error_use("there is no list of %s; did you mean %s?", what, meant);
-    return error_use("there is no list of %s, only of clients and subs", what);
+    if (cli->operand_count > 1 && word->next == OPERAND_NONE)
+        return error_use("\"%.60s\" is one too many: panpipe ls %s", cli->operands[1], word->name);
+    int code = select_check(&given.select, word->fields);
+    if (code != GO_ON)
+        return code;
+    if (given.rate_ms == 0 && mentions_rate(cli))
+        given.rate_ms = RATE_MS;
+    code = session_open(&session, cli);
+    if (code == GO_ON)
+        code = print_list(&lists[cli->word]);
+    return session_close(&session, code);
 }

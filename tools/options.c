@@ -117,6 +117,14 @@ static void join(const char *const *words, char *text, size_t size)
                                words[i]);
 }
 
+static bool take_one_more(const char *text, struct option_list *list)
+{
+    if (list->count == OPTION_LIST_MAX)
+        return false;
+    list->items[list->count++] = text;
+    return true;
+}
+
 static bool take_value(const struct option *option, const char *text,
                        char problem[OPTION_PROBLEM_MAX])
 {
@@ -138,6 +146,10 @@ static bool take_value(const struct option *option, const char *text,
     case OPTION_TIME:
         good = (*(int *)option->out = options_time(text)) > 0;
         what = "a time with its unit, like 500ms, 2s or 1m";
+        break;
+    case OPTION_MANY:
+        good = take_one_more(text, option->out);
+        what = "given at most 16 times";
         break;
     case OPTION_WORD:
         good = take_word(text, option->words, option->out);

@@ -13,7 +13,14 @@ enum option_kind {
     OPTION_COUNT, /* uint64_t, 1 or more */
     OPTION_RATE,  /* double, above 0 */
     OPTION_TIME,  /* int: milliseconds, 1 or more */
+    OPTION_MANY,  /* struct option_list: it may be given more than once */
     OPTION_WORD   /* int: which of words */
+};
+
+enum { OPTION_LIST_MAX = 16 };
+struct option_list {
+    const char *items[OPTION_LIST_MAX];
+    size_t count;
 };
 
 struct option {

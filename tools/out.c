@@ -9,6 +9,7 @@
 #include "bytes.h"
 #include "cli.h"
 #include "error.h"
+#include "io/console.h"
 
 static struct {
     struct bytes bytes;
@@ -40,6 +41,13 @@ void out_format(const char *format, ...)
     int length = vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
     out_bytes(text, length < (int)sizeof text ? (size_t)length : sizeof text - 1);
+}
+
+int out_width(void)
+{
+    int columns, lines;
+
+    return ppi_console_size(PPI_STREAM_OUTPUT, &columns, &lines) ? columns : 0;
 }
 
 size_t out_size(void)

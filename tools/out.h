@@ -14,6 +14,9 @@ void out_bytes(const void *data, size_t size);
 void out_text(const char *text);
 void out_format(const char *format, ...) PRINTF_LIKE(1, 2);
 
+/* How many columns the terminal has that standard output is; 0: it is none. */
+int out_width(void);
+
 /* How much waits to be written. */
 size_t out_size(void);
 

@@ -49,7 +49,7 @@ static int once(void)
     trips.count++;
     json_t *event =
         json_must(json_pack("{s:I,s:f}", "trip", (json_int_t)trips.count, "time_us", in_us(ns)));
-    print_event(event, session.cli->json);
+    print_event(event);
     json_decref(event);
     return out_flush();
 }
@@ -60,7 +60,7 @@ static int sum_up(void)
         "{s:I,s:f,s:f,s:f}", "trips", (json_int_t)trips.count, "min_us", in_us(trips.min_ns),
         "avg_us", in_us(trips.sum_ns / trips.count), "max_us", in_us(trips.max_ns)));
 
-    print_event(event, session.cli->json);
+    print_event(event);
     json_decref(event);
     return EXIT_DONE;
 }

@@ -5,228 +5,304 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "bytes.h"
+#include "cell.h"
 #include "error.h"
+#include "fields.h"
+#include "format.h"
 #include "json.h"
-#include "macros.h"
 #include "out.h"
 #include "text.h"
 
-enum { CELL_MAX = 128, COLUMNS_MAX = 16 };
+enum { COLUMNS_MAX = 20, BETWEEN = 2, NARROWEST = 8, PATH_MAX_BYTES = 128 };
 
-/* --- values ---------------------------------------------------------------------------------- */
+enum form { FORM_TEXT, FORM_JSON, FORM_FORMAT };
 
-static void show_number(char cell[CELL_MAX], double number, const char *unit)
+static enum form form;
+static unsigned fields_of; /* what is printed */
+
+int print_begin(const struct cli *cli, unsigned of)
 {
-    int decimals = number >= 100 || number == (double)(int64_t)number ? 0 : number >= 10 ? 1 : 2;
+    char problem[FORMAT_PROBLEM_MAX];
 
-    snprintf(cell, CELL_MAX, "%.*f%s%s", decimals, number, unit[0] != '\0' ? " " : "", unit);
-}
-
-static void show_time(char cell[CELL_MAX], double ns)
-{
-    const double second = 1e9;
-    uint64_t seconds = (uint64_t)(ns / second);
-
-    if (ns < 1e3)
-        show_number(cell, ns, "ns");
-    else if (ns < 1e6)
-        show_number(cell, ns / 1e3, "us");
-    else if (ns < second)
-        show_number(cell, ns / 1e6, "ms");
-    else if (seconds < 60)
-        show_number(cell, ns / second, "s");
-    else if (seconds < 3600)
-        snprintf(cell, CELL_MAX, "%um%02us", (unsigned)(seconds / 60), (unsigned)(seconds % 60));
-    else if (seconds < 86400)
-        snprintf(cell, CELL_MAX, "%uh%02um", (unsigned)(seconds / 3600),
-                 (unsigned)(seconds / 60 % 60));
-    else
-        snprintf(cell, CELL_MAX, "%ud%02uh", (unsigned)(seconds / 86400),
-                 (unsigned)(seconds / 3600 % 24));
-}
-
-static void show_bytes(char cell[CELL_MAX], double bytes)
-{
-    static const char *const units[] = { "B", "KiB", "MiB", "GiB", "TiB" };
-    size_t i = 0;
-
-    for (; bytes >= 1024 && i + 1 < COUNT_OF(units); i++)
-        bytes /= 1024;
-    show_number(cell, bytes, units[i]);
-}
-
-static void show(char cell[CELL_MAX], const json_t *value, const char *unit)
-{
-    double number = json_number_value(value);
-
-    if (json_is_string(value)) {
-        snprintf(cell, CELL_MAX, "%s", json_string_value(value));
-        error_clean(cell);
-    } else if (json_is_boolean(value)) {
-        strcpy(cell, json_is_true(value) ? "yes" : "no");
-    } else if (!json_is_number(value)) {
-        strcpy(cell, "-");
-    } else if (strcmp(unit, "ns") == 0) {
-        show_time(cell, number);
-    } else if (strcmp(unit, "us") == 0) {
-        show_time(cell, number * 1e3);
-    } else if (strcmp(unit, "ms") == 0) {
-        show_time(cell, number * 1e6);
-    } else if (strcmp(unit, "bytes") == 0) {
-        show_bytes(cell, number);
-    } else {
-        show_number(cell, number, "");
+    fields_of = of;
+    form = cli->json ? FORM_JSON : FORM_TEXT;
+    if (cli->format == NULL)
+        return GO_ON;
+    if (cli->json)
+        return error_use("--json or --format, one of them");
+    if (of == FIELDS_NONE)
+        return error_use("it prints no fields: --format has nothing to choose from");
+    if (strcmp(cli->format, "help") == 0) {
+        fields_help(of);
+        return EXIT_DONE;
     }
+    form = FORM_FORMAT;
+    return format_begin(cli->format, of, problem) ? GO_ON : error_use("--format: %s", problem);
 }
 
-/* A field as its name without the unit, and its value with it; the unit ends the name, or is
- * the bytes that a counter begins with. */
-static void show_field(char label[CELL_MAX], char cell[CELL_MAX], const char *name,
-                       const json_t *value)
+void print_end(void)
 {
-    static const char *const units[] = { "ns", "us", "ms", "bytes" };
-    size_t length = strlen(name);
-    const char *unit = "";
-
-    for (size_t i = 0; i < COUNT_OF(units); i++) {
-        size_t ending = strlen(units[i]) + 1;
-
-        if (length > ending && name[length - ending] == '_' &&
-            strcmp(name + length - ending + 1, units[i]) == 0) {
-            unit = units[i];
-            length -= ending;
-            break;
-        }
-    }
-    if (strncmp(name, "bytes_", strlen("bytes_")) == 0)
-        unit = "bytes";
-    snprintf(label, CELL_MAX, "%.*s", (int)length, name);
-    show(cell, value, unit);
+    format_end();
 }
 
-/* --- forms ----------------------------------------------------------------------------------- */
+bool print_is_text(void)
+{
+    return form == FORM_TEXT;
+}
+
+bool print_uses(const char *path)
+{
+    return form == FORM_FORMAT && format_uses(path);
+}
+
+/* --- one object ------------------------------------------------------------------------------ */
 
 static void print_json(const json_t *json)
 {
-    struct bytes line = { 0 };
+    static struct bytes line; /* kept: streams print many */
 
+    line.size = 0;
     json_print(json, &line);
     bytes_add(&line, "\n", 1);
     out_bytes(line.data, line.size);
-    bytes_free(&line);
 }
 
-/* text, padded to width columns. */
-static void print_padded(const char *text, int width)
+/* As JSON or by --format, if that is wanted. */
+static bool print_object(const json_t *object)
 {
-    out_format("%s%*s", text, width > text_width(text) ? width - text_width(text) : 0, "");
+    if (form == FORM_JSON)
+        print_json(object);
+    else if (form == FORM_FORMAT)
+        format_print(object);
+    return form != FORM_TEXT;
 }
 
-void print_record(const json_t *record, bool json)
+static bool is_list(const json_t *value)
+{
+    const json_t *first = json_array_get(value, 0);
+
+    return json_is_array(value) && (first == NULL || json_is_array(first) || json_is_object(first));
+}
+
+/* Adds what can stand on a line of its own: "pid" of "who" is "who.pid". */
+static void flatten(json_t *flat, const char *before, const json_t *record)
 {
     json_t *object = (json_t *)(uintptr_t)record, *value;
-    char label[CELL_MAX], cell[CELL_MAX];
+    char path[PATH_MAX_BYTES];
     const char *name;
-    int width = 0;
 
-    if (json) {
-        print_json(record);
-        return;
-    }
     json_object_foreach(object, name, value)
     {
-        show_field(label, cell, name, value);
-        if (text_width(label) > width)
-            width = text_width(label);
-    }
-    json_object_foreach(object, name, value)
-    {
-        show_field(label, cell, name, value);
-        print_padded(label, width + 2);
-        out_format("%s\n", cell);
+        snprintf(path, sizeof path, "%s%s%s", before, before[0] != '\0' ? "." : "", name);
+        if (json_is_object(value))
+            flatten(flat, path, value);
+        else if (!is_list(value))
+            json_object_set(flat, path, value);
     }
 }
 
-void print_event(const json_t *event, bool json)
+/* How much of a field's name stands in front of its value: not its unit, which stands behind it,
+ * unless another field has the name without: published, published_bytes. */
+static int label_of(const json_t *flat, const char *name)
+{
+    char label[PATH_MAX_BYTES];
+
+    snprintf(label, sizeof label, "%.*s", fields_label(name), name);
+    return (int)strlen(json_object_get(flat, label) == NULL ? label : name);
+}
+
+static void print_lines(json_t *flat)
+{
+    struct bytes cell = { 0 };
+    const char *name;
+    json_t *value;
+    int width = 0;
+
+    json_object_foreach(flat, name, value)
+    {
+        if (label_of(flat, name) > width)
+            width = label_of(flat, name);
+    }
+    json_object_foreach(flat, name, value)
+    {
+        cell_value(&cell, value, fields_unit(name));
+        out_format("%-*.*s", width + BETWEEN, label_of(flat, name), name);
+        out_text(cell.data);
+        out_text("\n");
+    }
+    bytes_free(&cell);
+}
+
+void print_record(const json_t *record)
+{
+    json_t *flat;
+
+    if (print_object(record))
+        return;
+    flat = json_must(json_object());
+    flatten(flat, "", record);
+    print_lines(flat);
+    json_decref(flat);
+}
+
+void print_event(const json_t *event)
 {
     json_t *object = (json_t *)(uintptr_t)event, *value;
-    char label[CELL_MAX], cell[CELL_MAX];
     const char *name, *between = "";
+    struct bytes cell = { 0 };
 
-    if (json) {
-        print_json(event);
+    if (print_object(event))
         return;
-    }
     json_object_foreach(object, name, value)
     {
-        show_field(label, cell, name, value);
-        out_format("%s%s %s", between, label, cell);
+        cell_value(&cell, value, fields_unit(name));
+        out_format("%s%.*s ", between, fields_label(name), name);
+        out_text(cell.data);
         between = "  ";
     }
     out_text("\n");
+    bytes_free(&cell);
 }
 
 /* --- tables ---------------------------------------------------------------------------------- */
 
-/* What a path like "who.pid" leads to; NULL: nothing. */
-static const json_t *follow(const json_t *row, const char *path)
+struct table {
+    const json_t *rows;
+    const struct print_column *columns;
+    size_t count;
+    unsigned of;  /* whose fields */
+    size_t first; /* row 0 is the titles */
+    int widths[COLUMNS_MAX], narrowest[COLUMNS_MAX];
+    bool right[COLUMNS_MAX]; /* numbers */
+    struct bytes cell;
+};
+
+/* The dictionary's word for the first field of a column. */
+static const char *title_of(unsigned of, const struct print_column *column)
 {
-    char name[64];
+    char path[64];
 
-    while (path != NULL && row != NULL) {
-        size_t length = strcspn(path, ".");
+    snprintf(path, sizeof path, "%.*s", (int)strcspn(column->field, "|"), column->field);
+    const struct field *field = fields_find(of, path);
+    return field != NULL ? field->title : column->field;
+}
 
-        snprintf(name, sizeof name, "%.*s", (int)length, path);
-        row = json_object_get(row, name);
-        path = path[length] == '.' ? path + length + 1 : NULL;
+/* Sets the cell; row 0 is the titles. true: it is a number. */
+static bool set_cell(struct table *table, size_t row, size_t i)
+{
+    const struct print_column *column = &table->columns[i];
+
+    if (row == 0) {
+        cell_text(&table->cell, title_of(table->of, column));
+        return false;
     }
-    return row;
+    const json_t *object = json_array_get(table->rows, row - 1);
+    if (column->say != NULL) {
+        column->say(&table->cell, object);
+        return false;
+    }
+    const json_t *value = cell_follow(object, column->field);
+    cell_value(&table->cell, value, fields_unit(column->field));
+    return json_is_number(value) && fields_unit(column->field) != UNIT_TIME;
 }
 
-static const json_t *value_of(const json_t *row, const struct print_column *column)
+static void measure(struct table *table)
 {
-    const json_t *value = follow(row, column->field);
+    for (size_t row = table->first; row <= json_array_size(table->rows); row++) {
+        for (size_t i = 0; i < table->count; i++) {
+            bool number = set_cell(table, row, i);
+            int width = text_width(table->cell.data);
 
-    return (value == NULL || json_is_null(value)) && column->other != NULL
-               ? follow(row, column->other)
-               : value;
+            table->right[i] = table->right[i] || number;
+            table->widths[i] = width > table->widths[i] ? width : table->widths[i];
+            if (row == 0)
+                table->narrowest[i] = width > NARROWEST ? width : NARROWEST;
+        }
+    }
 }
 
-void print_table(const json_t *rows, const struct print_column *columns, size_t count, bool json)
+/* Takes from the widest columns of text until a row has at most so many letters. */
+static void fit(struct table *table, int most)
 {
-    bool right[COLUMNS_MAX] = { false };
-    int widths[COLUMNS_MAX];
-    char cell[CELL_MAX];
+    for (;;) {
+        int sum = -BETWEEN;
+        size_t widest = COLUMNS_MAX;
 
-    if (json) {
-        print_json(rows);
+        for (size_t i = 0; i < table->count; i++) {
+            sum += table->widths[i] + BETWEEN;
+            if (!table->right[i] && table->widths[i] > table->narrowest[i] &&
+                (widest == COLUMNS_MAX || table->widths[i] > table->widths[widest]))
+                widest = i;
+        }
+        if (sum <= most || widest == COLUMNS_MAX)
+            return;
+        table->widths[widest]--;
+    }
+}
+
+static void print_cell(const struct table *table, size_t i)
+{
+    bool last = i + 1 == table->count;
+    int width = text_cut(table->cell.data, table->widths[i]);
+    int padding = table->widths[i] - width;
+
+    if (table->right[i])
+        out_format("%*s", padding, "");
+    out_text(table->cell.data);
+    if (!table->right[i] && !last)
+        out_format("%*s", padding, "");
+    out_text(last ? "\n" : "  ");
+}
+
+static void print_cells(struct table *table)
+{
+    measure(table);
+    if (out_width() > 0)
+        fit(table, out_width());
+    for (size_t row = table->first; row <= json_array_size(table->rows); row++) {
+        for (size_t i = 0; i < table->count; i++) {
+            set_cell(table, row, i);
+            print_cell(table, i);
+        }
+    }
+    bytes_free(&table->cell);
+}
+
+/* In whatever form. */
+static void print_list(struct table *table)
+{
+    if (form == FORM_JSON)
+        print_json(table->rows);
+    else if (form == FORM_TEXT)
+        print_cells(table);
+    else
+        for (size_t row = 0; row < json_array_size(table->rows); row++)
+            format_print(json_array_get(table->rows, row));
+}
+
+void print_table(const json_t *rows, const struct print_column *columns, size_t count)
+{
+    struct table table = { .rows = rows, .columns = columns, .count = count, .of = fields_of };
+
+    print_list(&table);
+}
+
+void print_rows(const json_t *rows, const struct print_column *columns, size_t count)
+{
+    struct table table = {
+        .rows = rows, .columns = columns, .count = count, .of = fields_of, .first = 1
+    };
+
+    print_list(&table);
+}
+
+void print_section(const char *title, unsigned of, const json_t *rows,
+                   const struct print_column *columns, size_t count)
+{
+    struct table table = { .rows = rows, .columns = columns, .count = count, .of = of };
+
+    if (form != FORM_TEXT || json_array_size(rows) == 0)
         return;
-    }
-    for (size_t i = 0; i < count; i++) {
-        widths[i] = text_width(columns[i].title);
-        for (size_t row = 0; row < json_array_size(rows); row++) {
-            const json_t *value = value_of(json_array_get(rows, row), &columns[i]);
-
-            show(cell, value, columns[i].unit);
-            if (text_width(cell) > widths[i])
-                widths[i] = text_width(cell);
-            right[i] = right[i] || json_is_number(value);
-        }
-    }
-    for (size_t row = 0; row <= json_array_size(rows); row++) { /* 0: the titles */
-        for (size_t i = 0; i < count; i++) {
-            const char *text = columns[i].title;
-            bool last = i + 1 == count;
-
-            if (row > 0) {
-                show(cell, value_of(json_array_get(rows, row - 1), &columns[i]), columns[i].unit);
-                text = cell;
-            }
-            if (right[i])
-                out_format("%*s", widths[i] - text_width(text), "");
-            print_padded(text, right[i] || last ? 0 : widths[i]);
-            out_text(last ? "\n" : "  ");
-        }
-    }
+    out_format("\n%s\n", title);
+    print_cells(&table);
 }

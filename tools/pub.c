@@ -8,14 +8,16 @@
 #include "commands.h"
 #include "error.h"
 #include "input.h"
+#include "io/console.h"
 #include "json.h"
 #include "out.h"
 #include "print.h"
+#include "progress.h"
 #include "session.h"
 #include "splitter.h"
 #include "text.h"
 
-enum { POLL_EVERY = 1024 }; /* messages; a publisher in a hurry must hear the broker too */
+enum { POLL_EVERY = 1024 }; /* messages */
 
 static struct {
     uint64_t count, wait_subs;
@@ -50,7 +52,7 @@ static void print_receipt(const pp_receipt *receipt)
         json_must(json_pack("{s:I,s:I,s:I}", "matched", (json_int_t)receipt->matched, "queued",
                             (json_int_t)receipt->queued, "refused", (json_int_t)receipt->refused));
 
-    print_event(event, session.cli->json);
+    print_event(event);
     json_decref(event);
 }
 
@@ -84,11 +86,20 @@ static int publish_confirmed(const void *params, size_t size)
 static int pace(void)
 {
     uint64_t due_ns = started_ns + (uint64_t)((double)published * 1e9 / given.rate);
+    uint64_t now_ns = pp_now_ns();
 
-    if (due_ns <= pp_now_ns())
+    progress_show(now_ns, published);
+    if (due_ns <= now_ns)
         return GO_ON;
     pp_client_push(session.client);
     return session_sleep(&session, due_ns);
+}
+
+/* From time to time: a publisher in a hurry must hear the broker too. */
+static int look_around(void)
+{
+    progress_show(pp_now_ns(), published);
+    return session_poll(&session);
 }
 
 static int publish(const void *params, size_t size)
@@ -98,7 +109,7 @@ static int publish(const void *params, size_t size)
     if (given.rate > 0)
         code = pace();
     else if (published % POLL_EVERY == 0)
-        code = session_poll(&session);
+        code = look_around();
     if (code == GO_ON && session.note[0] != '\0')
         code = error_note(session.note);
     if (code == GO_ON)
@@ -126,6 +137,15 @@ static int open_session(void)
     return status == PP_OK ? GO_ON : session_fail(&session, status);
 }
 
+/* The first message comes next. total: how many will; 0: not known. Receipts, and a person who
+ * types, show by themselves how far it is. */
+static void begin(uint64_t total)
+{
+    started_ns = pp_now_ns();
+    if (!given.confirm && (total > 0 || !ppi_console_is(PPI_STREAM_INPUT)))
+        progress_begin(session.cli, total, 0);
+}
+
 static int publish_body(const char *operand)
 {
     struct bytes body = { 0 }, params = { 0 };
@@ -137,8 +157,9 @@ static int publish_body(const char *operand)
         code = error_use("%s", problem);
     if (code == GO_ON)
         code = open_session();
-    started_ns = pp_now_ns();
-    for (uint64_t i = 0; i < (given.count > 0 ? given.count : 1) && code == GO_ON; i++)
+    uint64_t total = given.count > 0 ? given.count : 1;
+    begin(total);
+    for (uint64_t i = 0; i < total && code == GO_ON; i++)
         code = publish(params.data, params.size);
     bytes_free(&body);
     bytes_free(&params);
@@ -177,12 +198,13 @@ static int publish_input(void)
 
     if (status != PP_OK)
         code = session_fail_here(&session, status);
-    started_ns = pp_now_ns();
+    begin(0);
     for (bool over = false; code == GO_ON && !over;) {
         struct input_block *block = input_next();
 
         status = session_wait(&session, &block->task, UINT64_MAX);
         over = status == PP_OK && block->size <= 0;
+        progress_show(pp_now_ns(), published);
         if (status != PP_OK)
             code = session_fail(&session, status);
         else if (block->size < 0)
@@ -209,6 +231,7 @@ int pub(const struct cli *cli)
     if (given.wait_subs > UINT32_MAX)
         return error_use("--wait-subs is below 2^32");
     int code = reads ? publish_input() : publish_body(body);
+    progress_end();
     if (code == GO_ON) {
         int status =
             session_await(&session, pp_client_flush(session.client, session_op(&session)), -1);

@@ -5,6 +5,7 @@
 #include "error.h"
 #include "json.h"
 #include "out.h"
+#include "print.h"
 #include "session.h"
 
 enum { WAIT_MS_MAX = 60 * 60 * 1000 };
@@ -27,15 +28,15 @@ static void print_result(const pp_answer *answer)
 {
     struct bytes line = { 0 };
 
-    if (session.cli->json) {
+    if (!print_is_text()) {
         json_t *object = json_must(json_object());
 
         json_object_set_new(object, "result", json_from_value(answer->data, answer->size));
-        json_print(object, &line);
+        print_event(object);
         json_decref(object);
-    } else {
-        body_show_value(answer->data, answer->size, &line);
+        return;
     }
+    body_show_value(answer->data, answer->size, &line);
     out_bytes(line.data, line.size);
     out_text("\n");
     bytes_free(&line);

@@ -25,6 +25,15 @@ const char *session_broker(const struct cli *cli)
     return name != NULL && name[0] != '\0' ? name : "default";
 }
 
+void session_place(const struct cli *cli, char path[PP_PATH_MAX])
+{
+    const char *name = session_broker(cli);
+
+    if (pp_pipe_path(name, cli->system ? PP_SCOPE_SYSTEM : PP_SCOPE_USER, path, PP_PATH_MAX) !=
+        PP_OK)
+        snprintf(path, PP_PATH_MAX, "%s", name);
+}
+
 int session_patience(const struct cli *cli)
 {
     return cli->timeout_ms != 0 ? cli->timeout_ms : PATIENCE_MS;
@@ -65,17 +74,22 @@ static bool turn(struct session *session, uint64_t deadline_ns)
     return true;
 }
 
+int session_take(struct session *session, uint64_t deadline_ns)
+{
+    if (session->interrupted)
+        return PP_ECANCELED;
+    if (session->why != PP_OK)
+        return session->why;
+    return turn(session, deadline_ns) ? PP_OK : PP_ETIMEDOUT;
+}
+
 int session_wait(struct session *session, struct task *task, uint64_t deadline_ns)
 {
-    while (!task->ended) {
-        if (session->interrupted)
-            return PP_ECANCELED;
-        if (session->why != PP_OK)
-            return session->why;
-        if (!turn(session, deadline_ns))
-            return PP_ETIMEDOUT;
-    }
-    return PP_OK;
+    int status = PP_OK;
+
+    while (!task->ended && status == PP_OK)
+        status = session_take(session, deadline_ns);
+    return status;
 }
 
 static int state(struct session *session)
@@ -220,16 +234,6 @@ int session_open_port(struct session *session, const struct cli *cli)
     return GO_ON;
 }
 
-/* Where the broker should be, for the user. */
-static void place_of(const struct cli *cli, char path[PP_PATH_MAX])
-{
-    const char *name = session_broker(cli);
-
-    if (pp_pipe_path(name, cli->system ? PP_SCOPE_SYSTEM : PP_SCOPE_USER, path, PP_PATH_MAX) !=
-        PP_OK)
-        snprintf(path, PP_PATH_MAX, "%s", name);
-}
-
 int session_refused(struct session *session, int status)
 {
     char path[PP_PATH_MAX], why[PP_PATH_MAX + 100];
@@ -238,7 +242,7 @@ int session_refused(struct session *session, int status)
 
     if (session->interrupted || session->why != PP_OK || status == PP_EINVAL || status <= PP_EPROTO)
         return session_fail(session, status);
-    place_of(session->cli, path);
+    session_place(session->cli, path);
     switch (status) {
     case PP_ETIMEDOUT:
     case PP_ENOSERVER:
@@ -252,7 +256,7 @@ int session_refused(struct session *session, int status)
         }
         snprintf(why, sizeof why, "no broker is running at %s", path);
         return error_say(EXIT_NO_BROKER, "E_NOBROKER", why,
-                         "start one with panpiped, or name another with -b");
+                         "start one with panpiped, or name another with -b; see panpipe doctor");
     case PP_EACCESS: snprintf(why, sizeof why, "the system denies access to %s", path); break;
     case PP_EUNTRUSTED:
         if (session_starts(session->cli) && strcmp(session->words, path) != 0)
@@ -277,7 +281,8 @@ static int new_client(struct session *session)
     config.name = cli->name != NULL ? cli->name : name;
     config.broker = cli->broker;
     config.scope = cli->system ? PP_SCOPE_SYSTEM : PP_SCOPE_USER;
-    config.flags = PP_CLIENT_ONCE; /* a command ends with its broker, and says so */
+    if (!session->reconnects)
+        config.flags = PP_CLIENT_ONCE; /* a command ends with its broker, and says so */
     if (session_starts(cli))
         config.flags |= PP_CLIENT_START;
     config.connect_ms = session_patience(cli);

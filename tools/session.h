@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include <panpipe/client.h>
+#include <panpipe/pipe.h>
 
 #include "cli.h"
 
@@ -30,7 +31,8 @@ struct session {
     pp_answer answer;  /* for calls */
     bool interrupted;  /* somebody wants us to end */
     bool connected;
-    int why;                       /* the connection has ended; PP_OK: it has not */
+    bool reconnects; /* set before session_open: the client waits for a broker that is gone */
+    int why;         /* the connection has ended; PP_OK: it has not */
     char words[SESSION_WORDS_MAX]; /* about the last failure, "E_NAME text"; may be "" */
     char note[SESSION_WORDS_MAX];  /* the first thing the broker complained about */
     uint64_t leave_by_ns;          /* the goodbye waits until then; 0: not leaving */
@@ -48,8 +50,9 @@ int session_open_port(struct session *session, const struct cli *cli);
 /* Says why there is no connection, after a request of that kind has failed; the exit code. */
 int session_refused(struct session *session, int status);
 
-/* The broker's name, and how long to wait for it, milliseconds. */
+/* The broker's name, where it should be, and how long to wait for it, milliseconds. */
 const char *session_broker(const struct cli *cli);
+void session_place(const struct cli *cli, char path[PP_PATH_MAX]);
 int session_patience(const struct cli *cli);
 
 /* Is the broker to be started, if it is not there? */
@@ -65,6 +68,10 @@ pp_op *session_task(struct task *task);
 /* Waits for the task until deadline_ns (pp_now_ns; UINT64_MAX: for ever). PP_OK: it has ended.
  * PP_ETIMEDOUT; PP_ECANCELED: interrupted; another status: the connection has ended. */
 int session_wait(struct session *session, struct task *task, uint64_t deadline_ns);
+
+/* Handles one packet, for who waits for several tasks at once. PP_OK, or as session_wait; nothing
+ * was said. */
+int session_take(struct session *session, uint64_t deadline_ns);
 
 /* Handles what comes next. GO_ON, or the exit code, as session_sleep. */
 int session_turn(struct session *session);

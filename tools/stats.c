@@ -5,7 +5,8 @@
 
 static void print(const struct cli *cli, const json_t *answer)
 {
-    print_record(answer, cli->json);
+    (void)cli;
+    print_record(answer);
 }
 
 int stats(const struct cli *cli)

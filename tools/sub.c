@@ -13,6 +13,7 @@
 #include "error.h"
 #include "json.h"
 #include "out.h"
+#include "print.h"
 #include "session.h"
 #include "value.h"
 
@@ -87,20 +88,17 @@ static void print_sender(const pp_sender *sender)
         out_format("uid %u\t", (unsigned)sender->uid);
 }
 
-static void print_as_json(const pp_message *message)
+static void print_as_object(const pp_message *message)
 {
     json_t *object = json_must(json_object());
-    static struct bytes line;
 
     json_object_set_new(object, "subject",
                         json_must(json_stringn(message->subject, message->subject_length)));
     json_object_set_new(object, "params", json_from_value(message->params, message->params_size));
     if (message->sender != NULL)
         json_object_set_new(object, "meta", sender_as_json(message->sender));
-    line.size = 0;
-    json_print(object, &line);
+    print_event(object);
     json_decref(object);
-    out_bytes(line.data, line.size);
 }
 
 static void print_as_text(const pp_message *message)
@@ -117,11 +115,12 @@ static void print_as_text(const pp_message *message)
     }
     if (only != NULL) {
         out_bytes(only, count);
-        return;
+    } else {
+        line.size = 0;
+        body_show_params(message->params, message->params_size, &line);
+        out_bytes(line.data, line.size);
     }
-    line.size = 0;
-    body_show_params(message->params, message->params_size, &line);
-    out_bytes(line.data, line.size);
+    out_bytes("\n", 1);
 }
 
 static void on_message(void *context, const pp_message *message)
@@ -129,8 +128,7 @@ static void on_message(void *context, const pp_message *message)
     (void)context;
     if (over)
         return;
-    session.cli->json ? print_as_json(message) : print_as_text(message);
-    out_bytes("\n", 1);
+    print_is_text() ? print_as_text(message) : print_as_object(message);
     over = ++received == given.count;
     if (out_size() >= BLOCK_BYTES)
         flush();
@@ -145,7 +143,7 @@ static int subscribe(const char *pattern)
 
     config.group = given.group;
     config.flags = (given.echo ? PP_SUB_ECHO : 0) | (given.policy == POLICY_CUT ? PP_SUB_CUT : 0) |
-                   (given.meta ? PP_SUB_META : 0);
+                   (given.meta || print_uses("meta") ? PP_SUB_META : 0);
     config.on_message = on_message;
     int status = session_await(
         &session, pp_subscribe(session.client, session_op(&session), pattern, &config, &sub),

@@ -43,13 +43,96 @@ bool text_is_utf8(const char *text, size_t size)
     return true;
 }
 
+/* --- columns --------------------------------------------------------------------------------- */
+
+/* Letters that do not take one column: marks that are put over others, and signs that only direct,
+ * take none; those of East Asia, and pictures, take two. */
+static const struct {
+    uint32_t first, last;
+    int width;
+} odd[] = {
+    { 0x300, 0x36F, 0 },     { 0x483, 0x489, 0 },     { 0x591, 0x5BD, 0 },
+    { 0x610, 0x61A, 0 },     { 0x64B, 0x65F, 0 },     { 0x900, 0x902, 0 },
+    { 0xE31, 0xE31, 0 },     { 0xE34, 0xE3A, 0 },     { 0xE47, 0xE4E, 0 },
+    { 0x1100, 0x115F, 2 },   { 0x1AB0, 0x1AFF, 0 },   { 0x1DC0, 0x1DFF, 0 },
+    { 0x200B, 0x200F, 0 },   { 0x2060, 0x2064, 0 },   { 0x20D0, 0x20FF, 0 },
+    { 0x231A, 0x231B, 2 },   { 0x23E9, 0x23EC, 2 },   { 0x2614, 0x2615, 2 },
+    { 0x26A1, 0x26A1, 2 },   { 0x2705, 0x2705, 2 },   { 0x274C, 0x274C, 2 },
+    { 0x2E80, 0x303E, 2 },   { 0x3041, 0x4DBF, 2 },   { 0x4E00, 0xA4CF, 2 },
+    { 0xA960, 0xA97C, 2 },   { 0xAC00, 0xD7A3, 2 },   { 0xF900, 0xFAFF, 2 },
+    { 0xFE00, 0xFE0F, 0 },   { 0xFE20, 0xFE2F, 0 },   { 0xFE30, 0xFE6B, 2 },
+    { 0xFEFF, 0xFEFF, 0 },   { 0xFF01, 0xFF60, 2 },   { 0xFFE0, 0xFFE6, 2 },
+    { 0x1F300, 0x1F64F, 2 }, { 0x1F680, 0x1F6FC, 2 }, { 0x1F900, 0x1FAFF, 2 },
+    { 0x20000, 0x3FFFD, 2 }, { 0xE0100, 0xE01EF, 0 },
+};
+
+/* How many columns the letter at text takes, and how many bytes. A text ends with a zero, which is
+ * no part of any letter. */
+static int letter_width(const char *text, size_t *length)
+{
+    const unsigned char *bytes = (const unsigned char *)text;
+    uint32_t code = bytes[0];
+
+    *length = letter(bytes, 4);
+    if (*length <= 1) {
+        *length = 1;
+        return 1;
+    }
+    code &= 0x7Fu >> *length;
+    for (size_t i = 1; i < *length; i++)
+        code = code << 6 | (bytes[i] & 0x3F);
+    for (size_t i = 0; i < sizeof odd / sizeof *odd; i++)
+        if (code >= odd[i].first && code <= odd[i].last)
+            return odd[i].width;
+    return 1;
+}
+
 int text_width(const char *text)
 {
     int width = 0;
 
-    for (; *text != '\0'; text++)
-        width += ((unsigned char)*text & 0xC0) != 0x80;
+    for (size_t length; *text != '\0'; text += length)
+        width += letter_width(text, &length);
     return width;
+}
+
+int text_cut(char *text, int columns)
+{
+    int width = text_width(text), kept = 0;
+    size_t length;
+
+    if (width <= columns || columns < 1)
+        return width;
+    for (int one; (one = letter_width(text, &length)) + kept < columns; text += length)
+        kept += one;
+    memcpy(text, "~", 2);
+    return kept + 1;
+}
+
+/* --- what is safe to show --------------------------------------------------------------------- */
+
+/* How many bytes at text are a letter that no terminal may see: of C1; or of those that turn the
+ * direction of what follows, or end a line. */
+static size_t commanding(const unsigned char *text, size_t left)
+{
+    if (left >= 2 && text[0] == 0xC2 && text[1] >= 0x80 && text[1] < 0xA0)
+        return 2;
+    if (left < 3 || text[0] != 0xE2)
+        return 0;
+    bool turns = (text[1] == 0x80 && text[2] >= 0xA8 && text[2] <= 0xAE) ||
+                 (text[1] == 0x81 && text[2] >= 0xA6 && text[2] <= 0xA9);
+    return turns ? 3 : 0;
+}
+
+void text_clean(char *text, size_t size)
+{
+    for (size_t i = 0; i < size; i++) {
+        unsigned char byte = (unsigned char)text[i];
+
+        if (byte < 0x20 || byte == 0x7F)
+            text[i] = ' ';
+        memset(text + i, ' ', commanding((unsigned char *)text + i, size - i));
+    }
 }
 
 /* --- base64 ---------------------------------------------------------------------------------- */

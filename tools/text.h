@@ -9,8 +9,15 @@
 
 bool text_is_utf8(const char *text, size_t size);
 
-/* How many columns a terminal shows it in: one for each letter. */
+/* How many columns a terminal shows it in. */
 int text_width(const char *text);
+
+/* Cuts it to at most so many columns, with a ~ at the end. How many it has now. */
+int text_cut(char *text, int columns);
+
+/* What a terminal would obey becomes spaces: control characters, also those of C1, and what turns
+ * the direction of the rest of a line (U+202A to U+202E, U+2066 to U+2069). */
+void text_clean(char *text, size_t size);
 
 /* Base64, with padding; adds it to out, without a zero at the end. */
 void text_to_base64(struct bytes *out, const void *data, size_t size);

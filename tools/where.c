@@ -16,13 +16,12 @@ int where(const struct cli *cli)
 
     if (status != PP_OK)
         return error_status(status, pp_detail());
-    if (cli->json) {
-        json_t *event = json_must(json_pack("{s:s}", "path", path));
-
-        print_event(event, true);
-        json_decref(event);
-    } else {
+    if (print_is_text()) {
         out_format("%s\n", path);
+        return EXIT_DONE;
     }
+    json_t *event = json_must(json_pack("{s:s}", "path", path));
+    print_event(event);
+    json_decref(event);
     return EXIT_DONE;
 }

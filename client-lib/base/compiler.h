@@ -14,6 +14,14 @@
 #define PPI_NOINLINE
 #endif
 
+/* Does the broker count and time what nobody but its operator reads? Always; but tests/bench also
+ * builds it without, to know what that costs. */
+#ifdef PANPIPE_NO_FIGURES
+enum { PPI_FIGURES = 0 };
+#else
+enum { PPI_FIGURES = 1 };
+#endif
+
 #define PPI_COUNT(array) (sizeof(array) / sizeof *(array))
 
 #endif

@@ -26,6 +26,7 @@ enum {
     QUEUE_BYTES = 4 * 1024 * 1024,
     INBOX_BYTES = 1024 * 1024,
     AWAY_BYTES = 1024 * 1024,
+    AWAY_MS_MAX = 24 * 60 * 60 * 1000, /* whatever a broker says */
     OWN_PORT_BUFFERS = 4
 };
 
@@ -201,12 +202,13 @@ void ppi_client_note(pp_client *client, const char *name, const char *text)
     ppi_leave_callback(before);
 }
 
-/* ["E_NAME", "text", ...] of $note and $bye, for the user. */
+/* ["E_NAME", "text", ...] of $note and $bye, for the user; the broker may want to be left alone for
+ * so many ms. */
 static void on_note(pp_client *client, const struct ppi_frame *frame)
 {
-    struct ppi_slice slices[2];
+    struct ppi_slice slices[3];
     char texts[2][PPI_ERROR_TEXT] = { "", "" };
-    int count = ppi_slices(frame->data + frame->params, frame->size - frame->params, slices, 2);
+    int count = ppi_slices(frame->data + frame->params, frame->size - frame->params, slices, 3);
 
     for (int i = 0; i < 2 && i < count; i++) {
         struct ppi_value value = ppi_value_at(slices[i].data, slices[i].size);
@@ -215,7 +217,10 @@ static void on_note(pp_client *client, const struct ppi_frame *frame)
             snprintf(texts[i], sizeof texts[i], "%.*s", (int)value.text_length, value.text);
     }
     if (subject_is(frame, "$bye")) {
+        uint64_t ms = count > 2 ? ppi_value_at(slices[2].data, slices[2].size).number : 0;
+
         ppi_mutex_lock(&client->lock);
+        client->away_ns = (ms < AWAY_MS_MAX ? ms : AWAY_MS_MAX) * PPI_NS_PER_MS;
         client->refusal = ppi_status_of_error(texts[0], strlen(texts[0]));
         snprintf(client->error, sizeof client->error, "%.64s %.180s", texts[0], texts[1]);
         ppi_mutex_unlock(&client->lock);

@@ -195,6 +195,7 @@ struct pp_client {
     int refusal;        /* what the broker of this connection said at last */
     unsigned replaying; /* subscriptions that have yet to be active; one more for the replay */
     uint64_t backoff_ns;
+    uint64_t away_ns; /* so long the broker wants no other attempt; once */
     struct ppi_timer retry_timer;
     pp_op turn_op;
     pp_handle *dialing;

@@ -81,6 +81,9 @@ static void pause_for(pp_client *client, uint64_t pause_ns)
 {
     ppi_client_ref(client); /* the turn may be somebody else's soon */
     ppi_mutex_lock(&client->lock);
+    if (pause_ns < client->away_ns)
+        pause_ns = client->away_ns;
+    client->away_ns = 0;
     uint64_t until_ns = ppi_timer_now_ns(client->port) + pause_ns;
     if (client->state == PPI_CLIENT_NEW && until_ns > client->connect_deadline_ns)
         until_ns = client->connect_deadline_ns;

@@ -47,7 +47,7 @@ static void write_parcels(pp_client *client, const struct ppi_parcel *parcels, i
     sender->busy = true;
     ppi_mutex_unlock(&client->lock);
     ppi_link_charge(link, bytes);
-    ppi_link_send(link, parcels, count);
+    ppi_link_send(link, parcels, count, 0);
     ppi_mutex_lock(&client->lock);
     sender->busy = false;
     sender->last_ns = ppi_now_ns();

@@ -61,23 +61,37 @@ static int start_now(struct ppi_dial *dial, struct ppi_start *start)
     return PP_ENOSERVER;
 }
 
+void ppi_start_told(const struct ppi_start *start, struct ppi_start_note *note)
+{
+    char text[NOTE_MAX], *what;
+
+    ppi_start_read(start, text, sizeof text);
+    text[strcspn(text, "\n")] = '\0';
+    *note = (struct ppi_start_note){ .ms = strtoull(text, &what, 10) };
+    what += *what == ' ';
+    if (strcmp(what, started) == 0)
+        note->what = PPI_START_BEGUN;
+    if (strncmp(what, failed, sizeof failed - 1) != 0)
+        return;
+    note->what = PPI_START_FAILED;
+    snprintf(note->words, sizeof note->words, "%.*s", PPI_START_WORDS - 1,
+             what + sizeof failed - 1);
+}
+
 /* Nobody is there, and nobody else is starting it. */
 static int start_or_tell(struct ppi_dial *dial, struct ppi_start *start)
 {
-    char note[NOTE_MAX], words[PPI_START_WORDS];
-    char *what;
+    struct ppi_start_note note;
+    char words[PPI_START_WORDS];
     uint64_t now_ms = ppi_wall_ms();
 
-    ppi_start_read(start, note, sizeof note);
-    uint64_t then_ms = strtoull(note, &what, 10);
-    what += *what == ' ';
-    what[strcspn(what, "\n")] = '\0';
-    uint64_t age_ms = now_ms >= then_ms ? now_ms - then_ms : UINT64_MAX;
-    if (strncmp(what, failed, sizeof failed - 1) == 0 && age_ms < PPI_START_FRESH_MS)
-        return give_up(dial, PP_ENOSERVER, what + sizeof failed - 1);
-    if (strcmp(what, started) == 0 && age_ms < PPI_START_FRESH_MS) {
-        if (then_ms != dial->death_ms) {
-            dial->death_ms = then_ms;
+    ppi_start_told(start, &note);
+    uint64_t age_ms = now_ms >= note.ms ? now_ms - note.ms : UINT64_MAX;
+    if (note.what == PPI_START_FAILED && age_ms < PPI_START_FRESH_MS)
+        return give_up(dial, PP_ENOSERVER, note.words);
+    if (note.what == PPI_START_BEGUN && age_ms < PPI_START_FRESH_MS) {
+        if (note.ms != dial->death_ms) {
+            dial->death_ms = note.ms;
             dial->deaths++;
         }
         if (age_ms < PPI_START_PAUSE_MS)

@@ -36,6 +36,14 @@ int ppi_start_try(pp_handle *handle, int *os_error);
 void ppi_start_succeeded(struct ppi_start *start);
 void ppi_start_failed(struct ppi_start *start, const char *words);
 
+/* What the note says about the last start. */
+struct ppi_start_note {
+    enum { PPI_START_WELL, PPI_START_BEGUN, PPI_START_FAILED } what;
+    uint64_t ms; /* since 1970 */
+    char words[PPI_START_WORDS];
+};
+void ppi_start_told(const struct ppi_start *start, struct ppi_start_note *note);
+
 /* --- the system's part ----------------------------------------------------------------------- */
 
 /* PP_OK; PP_EBUSY: somebody else has it; PP_EUNTRUSTED, PP_EACCESS ... */

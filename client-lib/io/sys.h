@@ -81,6 +81,10 @@ uint32_t ppi_process_generation(void);
 struct pp_peer;
 bool ppi_user_is_own(const struct pp_peer *who);
 
+/* The name that the system has for the user, in UTF-8 ("DOMAIN\name" on Windows). It may have to
+ * ask others for it, and block. false: it has none, or one that does not fit. */
+bool ppi_user_name(const struct pp_peer *who, char *name, size_t size);
+
 /* The first and every further wish of somebody outside that this process ends (SIGINT, SIGTERM,
  * the console is closed): wish(context, how many so far), on a thread of its own. Once, before
  * other threads are started. PP_OK, PP_ENOMEM, PP_ELIMIT. */
@@ -113,9 +117,10 @@ FILE *ppi_file_open(const char *path, const char *mode);
 /* A folder for files that nobody will miss, without a slash at the end. */
 void ppi_temporary_folder(char *path, size_t size);
 
-/* What this process uses: handles (file descriptors) open, resident memory in bytes, processor
- * time of all its threads. 0: not known. */
+/* What this process uses: handles (file descriptors) open, and how many it may have; resident
+ * memory in bytes; processor time of all its threads. 0: not known, or no limit. */
 uint64_t ppi_process_handles(void);
+uint64_t ppi_process_handles_max(void);
 uint64_t ppi_process_memory(void);
 uint64_t ppi_process_cpu_ns(void);
 

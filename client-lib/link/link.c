@@ -1,6 +1,7 @@
 /* link.c: see link.h. In the order of a message's life: reading, sending, ending. */
 #include "link/link.h"
 
+#include "base/compiler.h"
 #include "io/handle.h"
 #include "io/op.h"
 #include "io/port.h"
@@ -29,7 +30,7 @@ static bool count_out(struct ppi_link *link)
     return last;
 }
 
-static void on_mark(void *context, void *tag, uint32_t count, bool lost);
+static void on_mark(void *context, void *tag, uint32_t count, bool lost, ppi_since since);
 
 static void on_unsent(void *context, void *tag, const uint8_t *frame, size_t size)
 {
@@ -234,11 +235,23 @@ void ppi_link_resume(struct ppi_link *link)
 
 /* --- sending ---------------------------------------------------------------------------------- */
 
-static void on_mark(void *context, void *tag, uint32_t count, bool lost)
+/* Of sampled ones, which are few: apart, so that the others cost nothing more. */
+static PPI_NOINLINE void on_sample(struct ppi_link *link, void *tag, uint32_t count, bool lost,
+                                   ppi_since since)
+{
+    link->events->timed(link, count, ppi_since_ns(since));
+    link->events->sent(link, tag, count, lost);
+}
+
+static void on_mark(void *context, void *tag, uint32_t count, bool lost, ppi_since since)
 {
     struct ppi_link *link = context;
 
-    if (tag != NULL)
+    if (tag == NULL)
+        return;
+    if (PPI_FIGURES && PPI_UNLIKELY(ppi_since_is_sampled(since)))
+        on_sample(link, tag, count, lost, since);
+    else
         link->events->sent(link, tag, count, lost);
 }
 
@@ -303,30 +316,6 @@ static void on_write(pp_op *op)
     leave(link);
 }
 
-/* What is left of the parcels after the first bytes, adjacent ones as one piece; how many. */
-static int pieces_after(const struct ppi_parcel *parcels, int count, size_t bytes, pp_piece *pieces)
-{
-    int filled = 0;
-
-    for (int i = 0; i < count; i++) {
-        const char *data = parcels[i].data;
-        size_t length = parcels[i].length;
-
-        if (bytes >= length) {
-            bytes -= length;
-            continue;
-        }
-        data += bytes;
-        length -= bytes;
-        bytes = 0;
-        if (filled > 0 && (const char *)pieces[filled - 1].data + pieces[filled - 1].length == data)
-            pieces[filled - 1].length += length;
-        else
-            pieces[filled++] = (pp_piece){ data, length };
-    }
-    return filled;
-}
-
 /* Writes at once, as the one who writes; queues what the pipe did not take. The lock is held when
  * it is called, and not when it returns. */
 static void write_now(struct ppi_link *link, const struct ppi_parcel *parcels, int count)
@@ -337,16 +326,18 @@ static void write_now(struct ppi_link *link, const struct ppi_parcel *parcels, i
     link->pending++;
     ppi_mutex_unlock(&link->lock);
     int64_t bytes =
-        ppi_handle_try_write(link->pipe, pieces, pieces_after(parcels, count, 0, pieces));
+        ppi_handle_try_write(link->pipe, pieces, ppi_parcels_after(parcels, count, 0, pieces));
     if (bytes < 0)
         ppi_link_close(link, (int)bytes);
     if (bytes > 0)
         ppi_link_unreserve(link, (size_t)bytes);
     ppi_mutex_lock(&link->lock);
     if (bytes >= 0) {
-        int rest = pieces_after(parcels, count, (size_t)bytes, pieces);
+        int rest = ppi_parcels_after(parcels, count, (size_t)bytes, pieces);
 
         taken(link, (size_t)bytes, false);
+        if (rest > 0)
+            ppi_outq_stamp(&link->outq, ppi_since_rounded(ppi_timer_now_ns(link->port)));
         if (rest > 0 && ppi_outq_prepend(&link->outq, pieces, rest) != PP_OK) {
             ppi_mutex_unlock(&link->lock);
             ppi_link_close(link, PP_ENOMEM);
@@ -364,14 +355,15 @@ static void lose(struct ppi_link *link, const struct ppi_parcel *parcels, int co
 
     for (int i = 0; i < count; i++) {
         for (int k = 0; k < parcels[i].size_count; k++)
-            on_mark(link, parcels[i].tag, parcels[i].sizes[k].count, true);
+            on_mark(link, parcels[i].tag, parcels[i].sizes[k].count, true, 0);
         bytes += parcels[i].length;
     }
     ppi_mutex_unlock(&link->lock);
     ppi_link_unreserve(link, bytes);
 }
 
-void ppi_link_send(struct ppi_link *link, const struct ppi_parcel *parcels, int count)
+void ppi_link_send(struct ppi_link *link, const struct ppi_parcel *parcels, int count,
+                   ppi_since since)
 {
     pp_piece pieces[PP_PIECES_MAX];
     int marked = 0;
@@ -381,7 +373,9 @@ void ppi_link_send(struct ppi_link *link, const struct ppi_parcel *parcels, int 
         lose(link, parcels, count);
         return;
     }
-    while (marked < count && ppi_outq_mark(&link->outq, &parcels[marked]) == PP_OK)
+    if (link->writing && since == 0)
+        since = ppi_since_rounded(ppi_timer_now_ns(link->port));
+    while (marked < count && ppi_outq_mark(&link->outq, &parcels[marked], since) == PP_OK)
         marked++;
     if (marked < count) { /* those that are marked are told at the link's end */
         link->torn = true;
@@ -393,7 +387,7 @@ void ppi_link_send(struct ppi_link *link, const struct ppi_parcel *parcels, int 
         write_now(link, parcels, count);
         return;
     }
-    int error = ppi_outq_append(&link->outq, pieces, pieces_after(parcels, count, 0, pieces));
+    int error = ppi_outq_append(&link->outq, pieces, ppi_parcels_after(parcels, count, 0, pieces));
     link->torn = link->torn || error != PP_OK;
     ppi_mutex_unlock(&link->lock);
     if (error != PP_OK)

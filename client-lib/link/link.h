@@ -50,6 +50,9 @@ struct ppi_link_events {
     void (*bad)(struct ppi_link *link, enum ppi_scan what);
     /* Frames of a mark's tag have gone out, or are lost. The lock is held: only count. */
     void (*sent)(struct ppi_link *link, void *tag, uint32_t count, bool lost);
+    /* The same of frames that went out, and were sent with a sampled time. Before sent; NULL if
+     * nobody samples. */
+    void (*timed)(struct ppi_link *link, uint32_t count, uint64_t since_ns);
     /* The link is over, and the system has not taken a byte of this frame of a tag's: it may be
      * sent elsewhere. Before it is told as lost; not around begin and end. May be NULL. */
     void (*unsent)(struct ppi_link *link, void *tag, const uint8_t *frame, size_t size);
@@ -124,8 +127,10 @@ void ppi_link_unreserve(struct ppi_link *link, size_t bytes);
 bool ppi_link_charge(struct ppi_link *link, size_t bytes);
 
 /* Sends whole frames, reserved or charged before; at most PP_PIECES_MAX parcels. If the link is
- * closing they are counted lost. Not inside events->sent. */
-void ppi_link_send(struct ppi_link *link, const struct ppi_parcel *parcels, int count);
+ * closing they are counted lost. since: when they came, sampled; 0: no sample. Not inside
+ * events->sent. */
+void ppi_link_send(struct ppi_link *link, const struct ppi_parcel *parcels, int count,
+                   ppi_since since);
 
 /* Until ppi_link_uncork what anybody sends is queued, in order; uncork writes it. false: somebody
  * writes at the moment, so it is queued anyway, and there is nothing to uncork. */

@@ -198,11 +198,35 @@ static void drop(struct ppi_outq *queue, size_t size)
     }
 }
 
+int ppi_parcels_after(const struct ppi_parcel *parcels, int count, size_t bytes, pp_piece *pieces)
+{
+    int filled = 0;
+
+    for (int i = 0; i < count; i++) {
+        const char *data = parcels[i].data;
+        size_t length = parcels[i].length;
+
+        if (bytes >= length) {
+            bytes -= length;
+            continue;
+        }
+        data += bytes;
+        length -= bytes;
+        bytes = 0;
+        if (filled > 0 && (const char *)pieces[filled - 1].data + pieces[filled - 1].length == data)
+            pieces[filled - 1].length += length;
+        else
+            pieces[filled++] = (pp_piece){ data, length };
+    }
+    return filled;
+}
+
 /* --- marks ----------------------------------------------------------------------------------- */
 
 struct ppi_mark {
     void *tag;
     struct ppi_sizes sizes;
+    ppi_since since;
 };
 
 static struct ppi_mark *mark_at(const struct ppi_outq *queue, size_t i)
@@ -230,7 +254,7 @@ static int grow_marks(struct ppi_outq *queue, size_t more)
     return PP_OK;
 }
 
-int ppi_outq_mark(struct ppi_outq *queue, const struct ppi_parcel *parcel)
+int ppi_outq_mark(struct ppi_outq *queue, const struct ppi_parcel *parcel, ppi_since since)
 {
     size_t count = (size_t)parcel->size_count;
 
@@ -242,12 +266,23 @@ int ppi_outq_mark(struct ppi_outq *queue, const struct ppi_parcel *parcel)
             queue->mark_count > 0 ? mark_at(queue, queue->mark_count - 1) : NULL;
 
         if (last != NULL && last->tag == parcel->tag && last->sizes.size == sizes->size &&
-            last->sizes.count <= UINT32_MAX - sizes->count)
+            last->since == since && last->sizes.count <= UINT32_MAX - sizes->count)
             last->sizes.count += sizes->count;
         else
-            *mark_at(queue, queue->mark_count++) = (struct ppi_mark){ parcel->tag, *sizes };
+            *mark_at(queue, queue->mark_count++) = (struct ppi_mark){ parcel->tag, *sizes, since };
     }
     return PP_OK;
+}
+
+void ppi_outq_stamp(struct ppi_outq *queue, ppi_since since)
+{
+    for (size_t i = 0; i < queue->mark_count && mark_at(queue, i)->since == 0; i++)
+        mark_at(queue, i)->since = since;
+}
+
+ppi_since ppi_outq_oldest(const struct ppi_outq *queue)
+{
+    return queue->mark_count > 0 ? mark_at(queue, 0)->since : 0;
 }
 
 void ppi_outq_taken(struct ppi_outq *queue, size_t size, bool from_queue, ppi_mark_sink sink,
@@ -264,7 +299,7 @@ void ppi_outq_taken(struct ppi_outq *queue, size_t size, bool from_queue, ppi_ma
             whole = mark->sizes.count;
         if (whole == 0)
             break;
-        sink(context, mark->tag, (uint32_t)whole, false);
+        sink(context, mark->tag, (uint32_t)whole, false, mark->since);
         size -= whole * mark->sizes.size;
         mark->sizes.count -= (uint32_t)whole;
         if (mark->sizes.count > 0)
@@ -345,7 +380,7 @@ void ppi_outq_unsent(const struct ppi_outq *queue, size_t doubtful, ppi_frame_si
 void ppi_outq_deinit(struct ppi_outq *queue, ppi_mark_sink sink, void *context)
 {
     for (size_t i = 0; i < queue->mark_count; i++)
-        sink(context, mark_at(queue, i)->tag, mark_at(queue, i)->sizes.count, true);
+        sink(context, mark_at(queue, i)->tag, mark_at(queue, i)->sizes.count, true, 0);
     chain_free(queue->head);
     free(queue->marks);
     *queue = (struct ppi_outq){ 0 };

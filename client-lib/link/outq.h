@@ -1,4 +1,5 @@
-/* outq.h: what a link still has to send: bytes in chunks, and marks that know whose they are.
+/* outq.h: what a link still has to send: bytes in chunks, and marks that know whose they are, and
+ * some of them since when they wait.
  *
  * Only what the pipe did not take at once is ever copied in here. Marks count whole frames: when
  * the system has taken the last byte of a frame, the frame's tag is told. Frames of equal size
@@ -29,10 +30,33 @@ struct ppi_parcel {
     int size_count;
 };
 
+/* What is left of the parcels after the first bytes, adjacent ones as one piece; how many. */
+int ppi_parcels_after(const struct ppi_parcel *parcels, int count, size_t bytes, pp_piece *pieces);
+
+/* A moment as marks keep it; 0: none. Sampled ones are exact, and told when the frames go out;
+ * others are rounded down, so that the frames of some milliseconds may share a mark. */
+typedef uint64_t ppi_since;
+static inline ppi_since ppi_since_sampled(uint64_t now_ns)
+{
+    return (now_ns & ~(uint64_t)3) | 1;
+}
+static inline ppi_since ppi_since_rounded(uint64_t now_ns)
+{
+    return (now_ns & ~(uint64_t)0x3FFFFF) | 2;
+}
+static inline bool ppi_since_is_sampled(ppi_since since)
+{
+    return (since & 1) != 0;
+}
+static inline uint64_t ppi_since_ns(ppi_since since)
+{
+    return since & ~(uint64_t)3;
+}
+
 struct ppi_mark;
 
 /* Tells that count frames of tag have gone out, or (lost) never will. */
-typedef void (*ppi_mark_sink)(void *context, void *tag, uint32_t count, bool lost);
+typedef void (*ppi_mark_sink)(void *context, void *tag, uint32_t count, bool lost, ppi_since since);
 
 struct ppi_chunk;
 
@@ -52,7 +76,13 @@ int ppi_outq_append(struct ppi_outq *queue, const pp_piece *pieces, int count);
 int ppi_outq_prepend(struct ppi_outq *queue, const pp_piece *pieces, int count);
 
 /* Marks the frames of a parcel, which is sent or appended next. PP_OK or PP_ENOMEM. */
-int ppi_outq_mark(struct ppi_outq *queue, const struct ppi_parcel *parcel);
+int ppi_outq_mark(struct ppi_outq *queue, const struct ppi_parcel *parcel, ppi_since since);
+
+/* The marks at the front that have no time get this one: they have to wait. */
+void ppi_outq_stamp(struct ppi_outq *queue, ppi_since since);
+
+/* Since when the first frame waits; 0: none does, or it is not known. */
+ppi_since ppi_outq_oldest(const struct ppi_outq *queue);
 
 /* The first bytes that wait, in one piece. *size is 0 if there are none. */
 const void *ppi_outq_front(const struct ppi_outq *queue, size_t *size);

@@ -30,6 +30,7 @@ BAD_TREES = {
         include("client-lib/client/a.c", "broker/x.h"),
         include("broker/a.c", "client-lib/client/x.h"),
         include("tools/a.c", "client-lib/base/x.h"),
+        include("tools/a.c", "client-lib/io/x.h"),
         include("tools/a.c", "broker/x.h"),
         include("broker/a.c", "tests/x.h"),
         include("elsewhere/a.c", "client-lib/base/x.h"),

@@ -320,6 +320,71 @@ static void a_service_whose_name_was_taken_meanwhile_is_told_and_tried_later(voi
     bus_close(&bus);
 }
 
+/* --- an operator ----------------------------------------------------------------------------- */
+
+static struct raw operator;
+
+/* Who is connected beside an operator is kicked, for so long. */
+static void kick_the_other(unsigned for_ms)
+{
+    raw_open(&operator, & bus);
+    say(&operator, "[0, 1, '$hello', [{'v': 1, 'name': 'op'}]]");
+    hear(&operator, "[1, 1, null, '?']");
+    /* the first one was whether the broker is there */
+    say(&operator, "[0, 2, '$sys.kick', [2, {'text': 'too much', 'for_ms': %u}]]", for_ms);
+    hear(&operator, "[1, 2, null, null]");
+}
+
+/* It comes again after that time, and has not tried before: nobody was turned away. */
+static void who_is_kicked_for_a_while_stays_away_so_long(void **state)
+{
+    struct watcher watcher;
+    char words[256];
+    pp_client *client;
+
+    (void)state;
+    bus_open(&bus, NULL);
+    pp_client_config config = config_watched(&bus, &watcher);
+    config.on_note = on_note;
+    assert_int_equal(pp_client_open(&client, &config), PP_OK);
+    uint64_t kicked_ns = ppi_now_ns();
+    kick_the_other(700);
+    EVENTUALLY(watcher.away == 1);
+    assert_non_null(strstr(noted, "E_PERM kicked by op["));
+    assert_int_equal(watcher.status, PP_EPERM);
+    assert_non_null(strstr(pp_client_error(client, words, sizeof words), "E_PERM kicked by op["));
+    assert_non_null(strstr(words, "]: too much"));
+    EVENTUALLY(watcher.connected == 2);
+    assert_true(ppi_now_ns() - kicked_ns >= 700ull * PPI_NS_PER_MS);
+    say(&operator, "[0, 3, '$sys.stats', []]");
+    hear(&operator, "[1, 3, null, {'denied': 0, 'kicked': 1, 'clients': 2, 'clients_ever': 4}]");
+    raw_close(&operator);
+    pp_client_close(client);
+    bus_close(&bus);
+}
+
+static void for_who_wants_one_connection_a_kick_is_the_end(void **state)
+{
+    struct watcher watcher;
+    char words[256];
+    pp_client *client;
+
+    (void)state;
+    bus_open(&bus, NULL);
+    pp_client_config config = config_watched(&bus, &watcher);
+    config.flags |= PP_CLIENT_ONCE;
+    assert_int_equal(pp_client_open(&client, &config), PP_OK);
+    kick_the_other(60000);
+    EVENTUALLY(watcher.ended == 1);
+    assert_int_equal(watcher.status, PP_EPERM);
+    assert_non_null(strstr(pp_client_error(client, words, sizeof words), "]: too much"));
+    pp_client_close(client);
+    assert_int_equal(pp_client_open(&client, &config), PP_EPERM); /* nor is there another one */
+    assert_non_null(strstr(pp_detail(), "E_PERM kicked: too much; again in "));
+    raw_close(&operator);
+    bus_close(&bus);
+}
+
 int reconnect_tests(void)
 {
     const struct CMUnitTest tests[] = {
@@ -330,6 +395,8 @@ int reconnect_tests(void)
         BUS_TEST(a_receive_that_waits_goes_on_waiting_and_the_inbox_stays),
         BUS_TEST(a_call_in_flight_ends_and_is_not_made_again),
         BUS_TEST(a_service_whose_name_was_taken_meanwhile_is_told_and_tried_later),
+        BUS_TEST(who_is_kicked_for_a_while_stays_away_so_long),
+        BUS_TEST(for_who_wants_one_connection_a_kick_is_the_end),
     };
     int failures = 0;
 

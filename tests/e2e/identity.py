@@ -203,8 +203,16 @@ def _():
         meta = json.loads(end_of(sub).out)["meta"]
         assert meta["uid"] == HIS and meta["pid"] == pub.pid, meta
         assert meta["name"] == "panpipe-pub" and abs(meta["ts"] / 1000 - time.time()) < 600, meta
-        done = end_of(start(his + ["ls", "clients"]))
-        assert done.code == 4, "he may not ask about others"
+        for asked in (
+            ["ls", "clients"],
+            ["events"],
+            ["events", "--follow", "--for", "1s"],
+            ["monitor", "--for", "1s"],
+            ["kick", "1"],
+            ["stop"],
+        ):
+            done = end_of(start(his + asked))
+            assert done.code == 4, f"he may not {asked}: {done}"
         serve.kill()
         broker.stop()
 
@@ -653,7 +661,7 @@ def _():
             impostor.wait()
         if impostor.pid != gone:
             raise Skip("others start processes all the time")
-        assert who_is(broker, gone)["exe"] is None, who_is(broker, gone)
+        assert who_is(broker, gone)["exe"] == os.readlink("/proc/self/exe"), who_is(broker, gone)
         impostor.kill()
     finally:
         os.kill(heir, 9)

@@ -10,6 +10,7 @@
 #include "support/support.h"
 #include "wire/envelope.h"
 
+struct bus storm_bus;
 atomic_bool storm_ending;
 char storm_wrong[300];
 static struct ppi_mutex wrong_lock = PPI_MUTEX_INIT;
@@ -194,19 +195,28 @@ bool frame_is_about(const struct frame *frame, const char *subject)
            memcmp(frame->subject, subject, frame->subject_length) == 0;
 }
 
-bool conn_await(struct conn *conn, uint32_t id)
+const uint8_t *conn_answer(struct conn *conn, uint32_t id, size_t *size)
 {
     const uint8_t *data;
-    size_t size;
 
-    while ((data = conn_receive(conn, STORM_STUCK_MS, &size)) != NULL) {
-        struct frame frame = frame_parse(data, size);
+    while ((data = conn_receive(conn, STORM_STUCK_MS, size)) != NULL) {
+        struct frame frame = frame_parse(data, *size);
 
-        conn_taken(conn, size);
         if (frame.type == PPI_ANSWER && frame.id == id)
-            return true;
+            return data;
+        conn_taken(conn, *size);
     }
-    return false;
+    return NULL;
+}
+
+bool conn_await(struct conn *conn, uint32_t id)
+{
+    size_t size;
+    bool answered = conn_answer(conn, id, &size) != NULL;
+
+    if (answered)
+        conn_taken(conn, size);
+    return answered;
 }
 
 /* --- the watcher ------------------------------------------------------------------------------ */

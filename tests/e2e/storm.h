@@ -10,6 +10,8 @@
 
 enum { STORM_CHUNK = 64 * 1024, STORM_STUCK_MS = 30000 };
 
+extern struct bus storm_bus;
+
 /* No new lives: the time is over, or something went wrong. */
 extern atomic_bool storm_ending;
 
@@ -65,10 +67,18 @@ struct frame {
 struct frame frame_parse(const uint8_t *data, size_t size);
 bool frame_is_about(const struct frame *frame, const char *subject);
 
+/* The frame that answers id, past everything else; NULL: it never came. It stays until conn_taken.
+ */
+const uint8_t *conn_answer(struct conn *conn, uint32_t id, size_t *size);
+
 /* What the broker says about itself; and that of every subscription accepted = delivered + lost +
  * merged + queued. These assert: for the test's own thread. */
 uint64_t storm_stat(struct conn *conn, const char *name);
 void storm_check_figures(struct conn *conn);
+
+/* Lives: subscribes, unsubscribes, calls, breaks the protocol; taps, and kicks others. */
+void passer_life(struct conn *conn);
+void operator_life(struct conn *conn);
 
 /* A number from the environment. */
 unsigned storm_setting(const char *name, unsigned usual);

@@ -6,6 +6,7 @@
  *   callers      check that every request has exactly one answer
  *   servers      answer, answer late, twice or never, and go
  *   passers-by   subscribe, unsubscribe, read or do not, leave in good order, break the protocol
+ *   operators    tap, are told of events, read or do not, and kick clients made for that
  *   the watcher  asks the broker, and checks that its figures add up; at the end, that nothing of
  *                all this is left
  *
@@ -14,10 +15,9 @@
 #include "e2e/wire.h"
 #include "support/support.h"
 
-enum { READERS = 2, PUBLISHERS = 3, CALLERS = 2, SERVERS = 2, PASSERS = 3 };
+enum { READERS = 2, PUBLISHERS = 3, CALLERS = 2, SERVERS = 2, PASSERS = 3, OPERATORS = 2 };
 enum { LIVES_MAX = 20000, USUAL_MS = 2000 };
 
-static struct bus bus;
 static atomic_bool readers_end; /* all that was published before is in the readers' queues */
 static atomic_uint life_count;
 static atomic_uint said_bye[LIVES_MAX]; /* how many messages it had published, plus one */
@@ -268,103 +268,6 @@ static void server_life(struct conn *conn)
     }
 }
 
-/* --- passers-by ------------------------------------------------------------------------------- */
-
-static void subscribe(struct conn *conn)
-{
-    static const char *const patterns[] = { "s.>", "s.*", "s.1", "x.*", "q.1", ">" };
-    bool group = conn_below(conn, 3) == 0;
-
-    conn_pack_call(conn, "$sub", 2);
-    conn_pack_text(conn, patterns[conn_below(conn, 6)]);
-    msgpack_pack_map(&conn->packer, group ? 3 : 2);
-    conn_pack_text(conn, "form");
-    conn_pack_text(conn, conn_below(conn, 2) == 0 ? "rich" : "plain");
-    conn_pack_text(conn, "policy");
-    conn_pack_text(conn, conn_below(conn, 2) == 0 ? "cut" : "block");
-    if (group) {
-        conn_pack_text(conn, "group");
-        conn_pack_text(conn, "g");
-    }
-}
-
-static void unsubscribe(struct conn *conn)
-{
-    bool maximum = conn_below(conn, 2) == 0;
-
-    conn_pack_call(conn, "$unsub", maximum ? 2 : 1);
-    msgpack_pack_uint32(&conn->packer, 1 + conn_below(conn, 6));
-    if (!maximum)
-        return;
-    msgpack_pack_map(&conn->packer, 1);
-    conn_pack_text(conn, "max");
-    msgpack_pack_uint32(&conn->packer, 1 + conn_below(conn, 200));
-}
-
-static void leave(struct conn *conn)
-{
-    switch (conn_below(conn, 5)) {
-    case 0: conn_pack_call(conn, "$bye", 0); break;
-    case 1: ppi_buf_append(&conn->out, "\xC1", 1); break;
-    case 2: ppi_buf_append(&conn->out, "\x93\x02\xA1", 3); break;
-    case 3: conn->next_id = 1; conn_pack_call(conn, "q.1", 0); /* an id that may be open */
-    }
-    conn_flush(conn);
-}
-
-/* A subscription's id is told before its first message. */
-static void check_told(uint64_t *told, const uint8_t *data, size_t size)
-{
-    struct frame frame = frame_parse(data, size);
-    struct ppi_slice parts[4];
-
-    if (frame.type == PPI_ANSWER && ppi_slices(data, size, parts, 4) == 4) {
-        struct ppi_value result = ppi_value_at(parts[3].data, parts[3].size);
-
-        if (result.kind == PPI_VALUE_NUMBER)
-            *told = result.number;
-    } else if (frame.type == PPI_NOTIFICATION && frame_is_about(&frame, "$msg") &&
-               ppi_slices(frame.params.data, frame.params.size, parts, 1) == 3 &&
-               ppi_value_at(parts[0].data, parts[0].size).number > *told) {
-        storm_complain("a message came before its subscription's id");
-    }
-}
-
-static void read_some(struct conn *conn, uint64_t *told, int count, int timeout_ms)
-{
-    const uint8_t *data;
-    size_t size;
-
-    while (count-- > 0 && (data = conn_receive(conn, timeout_ms, &size)) != NULL) {
-        check_told(told, data, size);
-        conn_taken(conn, size);
-    }
-}
-
-static void passer_life(struct conn *conn)
-{
-    uint64_t told = 0;
-    bool reads = conn_below(conn, 4) > 0;
-
-    if (conn_below(conn, 2) == 0)
-        conn_pack_hello(conn);
-    for (unsigned left = 1 + conn_below(conn, 60); left > 0 && !atomic_load(&storm_ending);
-         left--) {
-        switch (conn_below(conn, 5)) {
-        case 0:
-        case 1: subscribe(conn); break;
-        case 2: unsubscribe(conn); break;
-        case 3: conn_pack_call(conn, "q.1", 0); break;
-        default: conn_pack_call(conn, "x.y", 0);
-        }
-        if (!conn_flush(conn))
-            return;
-        read_some(conn, &told, reads ? 200 : 0, 1);
-    }
-    leave(conn);
-    read_some(conn, &told, reads ? 5000 : 0, 20);
-}
-
 /* --- everybody -------------------------------------------------------------------------------- */
 
 struct actor {
@@ -379,7 +282,7 @@ static void act(void *argument)
     struct conn *conn = malloc(sizeof *conn);
 
     for (unsigned life = 0; !atomic_load(&storm_ending); life++) {
-        if (conn_open(conn, bus.name, actor->seed + life * 7919u))
+        if (conn_open(conn, storm_bus.name, actor->seed + life * 7919u))
             actor->life(conn);
         conn_close(conn);
     }
@@ -403,7 +306,7 @@ static struct reading *reading_new(bool rich)
 {
     struct reading *reading = calloc(1, sizeof *reading);
 
-    assert_true(conn_open(&reading->conn, bus.name, 1));
+    assert_true(conn_open(&reading->conn, storm_bus.name, 1));
     reading->reader.rich = rich;
     uint32_t id = conn_pack_call(&reading->conn, "$sub", 2);
     conn_pack_text(&reading->conn, "s.>");
@@ -414,14 +317,14 @@ static struct reading *reading_new(bool rich)
     return reading;
 }
 
-static struct actor actors[PUBLISHERS + CALLERS + SERVERS + PASSERS];
+static struct actor actors[PUBLISHERS + CALLERS + SERVERS + PASSERS + OPERATORS];
 static struct reading *readings[READERS];
 
 static void begin(unsigned seed)
 {
     static void (*const lives[])(struct conn *) = { publisher_life, caller_life, server_life,
-                                                    passer_life };
-    static const unsigned counts[] = { PUBLISHERS, CALLERS, SERVERS, PASSERS };
+                                                    passer_life, operator_life };
+    static const unsigned counts[] = { PUBLISHERS, CALLERS, SERVERS, PASSERS, OPERATORS };
     unsigned count = 0;
 
     for (int i = 0; i < READERS; i++) {
@@ -454,10 +357,10 @@ static void a_storm_leaves_everything_in_order(void **state)
     unsigned seed = storm_setting("STORM_SEED", 1);
 
     (void)state;
-    bus_open(&bus, "queue_low = 65536;\nqueue_high = 262144;\nqueue_hard = 4194304;\n"
-                   "frame_max = 1048576;\nstall_ms = 600;\nhalf_frame_ms = 3000;\n"
-                   "call_deadline_ms = 300;\n");
-    assert_true(conn_open(watcher, bus.name, 1));
+    bus_open(&storm_bus, "queue_low = 65536;\nqueue_high = 262144;\nqueue_hard = 4194304;\n"
+                         "frame_max = 1048576;\nstall_ms = 600;\nhalf_frame_ms = 3000;\n"
+                         "call_deadline_ms = 300;\n");
+    assert_true(conn_open(watcher, storm_bus.name, 1));
     EVENTUALLY(storm_stat(watcher, "clients") == 1);
     uint64_t handles = storm_stat(watcher, "handles");
     begin(seed);
@@ -471,15 +374,17 @@ static void a_storm_leaves_everything_in_order(void **state)
         fail_msg("with STORM_SEED=%u: %s", seed, storm_wrong);
     EVENTUALLY(storm_stat(watcher, "clients") == 1);
     assert_int_equal(storm_stat(watcher, "subs"), 0);
+    assert_int_equal(storm_stat(watcher, "taps"), 0);
     assert_int_equal(storm_stat(watcher, "handles"), handles);
     print_message(
-        "# %u clients, %u messages, %u deliveries, %u lost, %u calls, %u late answers\n",
+        "# %u clients, %u messages, %u deliveries, %u lost, %u calls, %u late answers, %u kicked\n",
         (unsigned)storm_stat(watcher, "clients_ever"), (unsigned)storm_stat(watcher, "published"),
         (unsigned)storm_stat(watcher, "deliveries"), (unsigned)storm_stat(watcher, "lost"),
-        (unsigned)storm_stat(watcher, "calls"), (unsigned)storm_stat(watcher, "late_answers"));
+        (unsigned)storm_stat(watcher, "calls"), (unsigned)storm_stat(watcher, "late_answers"),
+        (unsigned)storm_stat(watcher, "kicked"));
     conn_close(watcher);
     free(watcher);
-    bus_close(&bus);
+    bus_close(&storm_bus);
 }
 
 int storm_tests(void)

@@ -178,7 +178,7 @@ static void what_is_told_is_part_of_the_accounts(void **state)
     hear(&subscriber, "[1, 2, null, [{'pattern': 'a', 'meta': true, 'accepted': 5, 'delivered': 5,"
                       " 'queued': 0, 'lost': 0}]]");
     say(&subscriber, "[0, 3, '$sys.stats', []]");
-    hear(&subscriber, "[1, 3, null, {'bytes_queued': 0, 'denied': 0}]");
+    hear(&subscriber, "[1, 3, null, {'queued_bytes': 0, 'denied': 0}]");
     close_two(&publisher, &subscriber);
 }
 

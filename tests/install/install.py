@@ -117,6 +117,10 @@ def _():
     wanted |= {"lib/cmake/panpipe/panpipe-config.cmake"}
     if TOOLCHAIN is None:
         wanted |= {"lib/libpanpipe.so.0", "lib/libpanpipe-broker.so.0", "bin/panpiped"}
+        wanted |= {"share/bash-completion/completions/panpipe"}
+        wanted |= {"share/zsh/site-functions/_panpipe"}
+        wanted |= {"share/fish/vendor_completions.d/panpipe.fish"}
+        wanted |= {f"share/man/man1/panpipe{page}.1" for page in ("", "-pub", "-ls", "-help")}
     else:
         wanted |= {"bin/panpiped.exe", "bin/panpipe.exe"}
     missing = [path for path in sorted(wanted) if not os.path.exists(os.path.join(tree, path))]

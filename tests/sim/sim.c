@@ -1,5 +1,6 @@
 #include "sim/sim.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,6 +23,7 @@ struct end {
     struct end *peer;  /* the other end; NULL: gone, or a listener */
     bool ended;        /* nothing more will come */
     bool heard;        /* something was read */
+    uint32_t uid;      /* of who connected */
     struct ppi_buf in; /* bytes that came, not read yet */
     struct ppi_list in_world;
     struct ppi_list in_events; /* something may have become possible */
@@ -40,6 +42,7 @@ struct sim_port {
 static struct {
     struct sim_script script;
     uint64_t now_ns;
+    uint32_t uid;
     struct ppi_list ends, ports, events;
 } world;
 
@@ -230,8 +233,17 @@ static int sim_peer(pp_handle *handle, pp_peer *peer)
     if (!end_of(handle)->heard)
         return PP_OK;
     peer->flags |= PP_PEER_UID | PP_PEER_SID;
-    strcpy(peer->sid, "S-1-5-18"); /* root, in the words of either system */
+    peer->uid = end_of(handle)->uid;
+    if (peer->uid == 0)
+        strcpy(peer->sid, "S-1-5-18"); /* root, in the words of either system */
+    else
+        snprintf(peer->sid, sizeof peer->sid, "S-1-5-21-0-0-0-%u", peer->uid);
     return PP_OK;
+}
+
+void sim_become(uint32_t uid)
+{
+    world.uid = uid;
 }
 
 static int sim_exe(pp_handle *handle, char *path, size_t size)
@@ -263,6 +275,7 @@ static int sim_connect(pp_handle *handle, int *os_error)
     if (listener->waiting == BACKLOG)
         return PP_EBUSY;
     struct end *client = end_new(handle), *server = end_new(NULL);
+    server->uid = world.uid;
     client->peer = server;
     server->peer = client;
     listener->backlog[listener->waiting++] = server;
@@ -400,6 +413,7 @@ void sim_begin(const struct sim_script *script)
 {
     world.script = *script;
     world.now_ns = 1000000000u;
+    world.uid = 0;
     ppi_list_init(&world.ends);
     ppi_list_init(&world.ports);
     ppi_list_init(&world.events);

@@ -24,6 +24,9 @@ struct sim_script {
 void sim_begin(const struct sim_script *script);
 void sim_end(void);
 
+/* Who connects from now on; 0, as in the beginning: root. */
+void sim_become(uint32_t uid);
+
 /* Lets all ports work until nothing more happens; then lets time pass until the next timer, if
  * there is one. false: there is nothing that could ever happen. */
 bool sim_step(void);

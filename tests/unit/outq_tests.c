@@ -13,10 +13,11 @@ struct tally {
     int tags[TAGS]; /* their addresses are the tags */
 };
 
-static void count(void *context, void *tag, uint32_t frames, bool lost)
+static void count(void *context, void *tag, uint32_t frames, bool lost, ppi_since since)
 {
     struct tally *tally = context;
 
+    (void)since;
     if (tag != NULL)
         (lost ? tally->lost : tally->sent)[(int *)tag - tally->tags] += frames;
 }
@@ -74,7 +75,7 @@ static void bytes_and_accounts_agree_whatever_is_taken(void **state)
         const struct ppi_parcel parcel = { bytes, length, tag >= 0 ? &tally.tags[tag] : NULL, sizes,
                                            kinds };
         const pp_piece piece = { bytes, length };
-        assert_int_equal(ppi_outq_mark(&queue, &parcel), PP_OK);
+        assert_int_equal(ppi_outq_mark(&queue, &parcel, 0), PP_OK);
         assert_int_equal(ppi_outq_append(&queue, &piece, 1), PP_OK);
         for (uint32_t writes = random_below(&seed, 3); writes > 0; writes--) {
             const uint8_t *front = ppi_outq_front(&queue, &size);
@@ -113,8 +114,8 @@ static void a_remainder_goes_in_front(void **state)
     const void *front;
 
     (void)state;
-    ppi_outq_mark(&queue, &first_parcel);
-    ppi_outq_mark(&queue, &second_parcel);
+    ppi_outq_mark(&queue, &first_parcel, 0);
+    ppi_outq_mark(&queue, &second_parcel, 0);
     ppi_outq_append(&queue, &second, 1);
     ppi_outq_taken(&queue, 2, false, count, &tally); /* "fi" was written at once */
     ppi_outq_prepend(&queue, &rest, 1);
@@ -127,6 +128,61 @@ static void a_remainder_goes_in_front(void **state)
     assert_int_equal(tally.sent[0], 1);
     assert_int_equal(tally.sent[1], 1);
     ppi_outq_deinit(&queue, count, &tally);
+    ppi_outq_trim();
+}
+
+/* What the sink was told about when. */
+struct moments {
+    ppi_since since[8];
+    uint32_t frames[8];
+    int count;
+};
+
+static void note_moment(void *context, void *tag, uint32_t frames, bool lost, ppi_since since)
+{
+    struct moments *moments = context;
+
+    (void)tag;
+    assert_false(lost);
+    moments->since[moments->count] = since;
+    moments->frames[moments->count++] = frames;
+}
+
+/* Frames of one time share a mark, those that must wait get one, and a sample is kept exactly. */
+static void marks_know_since_when_they_wait(void **state)
+{
+    const ppi_since sampled = ppi_since_sampled(1000000003),
+                    rounded = ppi_since_rounded(2000000003);
+    const struct ppi_sizes twice = { 5, 2 };
+    const struct ppi_parcel parcel = { "firstfirst", 10, NULL, &twice, 1 };
+    struct moments moments = { .count = 0 };
+    struct ppi_outq queue = { 0 };
+
+    (void)state;
+    assert_true(ppi_since_is_sampled(sampled) && !ppi_since_is_sampled(rounded));
+    assert_in_range(ppi_since_ns(sampled), 1000000000, 1000000003);
+    assert_in_range(ppi_since_ns(rounded), 2000000003 - (1 << 22), 2000000003);
+    assert_int_equal(ppi_outq_oldest(&queue), 0);
+    ppi_outq_mark(&queue, &parcel, 0);
+    ppi_outq_mark(&queue, &parcel, 0);
+    ppi_outq_mark(&queue, &parcel, sampled);
+    ppi_outq_mark(&queue, &parcel, rounded);
+    ppi_outq_mark(&queue, &parcel, rounded);
+    ppi_outq_taken(&queue, 7, false, note_moment, &moments); /* one and a half */
+    assert_int_equal(ppi_outq_oldest(&queue), 0);
+    ppi_outq_stamp(&queue, rounded);
+    assert_int_equal(ppi_outq_oldest(&queue), rounded);
+    ppi_outq_taken(&queue, 43, false, note_moment, &moments);
+    assert_int_equal(moments.count, 4);
+    assert_int_equal(moments.frames[0], 1);
+    assert_int_equal(moments.since[0], 0);
+    assert_int_equal(moments.frames[1], 3);
+    assert_int_equal(moments.since[1], rounded);
+    assert_int_equal(moments.frames[2], 2);
+    assert_int_equal(moments.since[2], sampled);
+    assert_int_equal(moments.frames[3], 4);
+    assert_int_equal(ppi_outq_oldest(&queue), 0);
+    ppi_outq_deinit(&queue, note_moment, &moments);
     ppi_outq_trim();
 }
 
@@ -192,7 +248,7 @@ static void what_cannot_have_gone_is_told_whole(void **state)
             at += length;
             stream.frames[stream.count].size = (uint32_t)length;
             stream.frames[stream.count++].tag = tag;
-            assert_int_equal(ppi_outq_mark(&queue, &parcel), PP_OK);
+            assert_int_equal(ppi_outq_mark(&queue, &parcel, 0), PP_OK);
             if (i > 0 || first == 0)
                 assert_int_equal(ppi_outq_append(&queue, &piece, 1), PP_OK);
         }
@@ -218,6 +274,7 @@ int outq_tests(void)
     const struct CMUnitTest tests[] = {
         TEST(bytes_and_accounts_agree_whatever_is_taken),
         TEST(a_remainder_goes_in_front),
+        TEST(marks_know_since_when_they_wait),
         TEST(what_cannot_have_gone_is_told_whole),
     };
     int failures = 0;

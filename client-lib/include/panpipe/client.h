@@ -41,7 +41,8 @@
  * on_state tells of each change once. A subscription that the broker refuses to make anew, of a
  * name that somebody else has taken meanwhile say, is told to on_note, ends its pp_receive with the
  * reason, and is tried again with the next connection only. With PP_CLIENT_ONCE none of this
- * happens: the end of the connection is the end.
+ * happens: the end of the connection is the end. If the broker ends it and says for how long (an
+ * operator has kicked the client), the next attempt is after that.
  *
  * Order: what one client publishes arrives at each receiver in the order of the calls.
  * Gathering: a message after a pause goes out at once. In a burst, messages that are published

@@ -18,6 +18,7 @@
 #include "base/compiler.h"
 #include "base/status.h"
 #include "io/linux/linux.h"
+#include "io/sys.h"
 
 enum { ENTRY_BYTES = 4096, GROUPS_MAX = 65536 };
 
@@ -44,6 +45,18 @@ static bool find_user(const char *name, uint32_t *uid)
         return false;
     *uid = found->pw_uid;
     return true;
+}
+
+bool ppi_user_name(const pp_peer *who, char *name, size_t size)
+{
+    char memory[ENTRY_BYTES];
+    struct passwd entry, *found = NULL;
+
+    if ((who->flags & PP_PEER_UID) == 0 || ppi_uid_is_nobodys(who->uid) ||
+        getpwuid_r(who->uid, &entry, memory, sizeof memory, &found) != 0 || found == NULL)
+        return false;
+    int length = snprintf(name, size, "%s", found->pw_name);
+    return length > 0 && (size_t)length < size;
 }
 
 static bool find_group(const char *name, uint32_t *gid)

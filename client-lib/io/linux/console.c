@@ -1,169 +1,288 @@
-/* console.c: panpipe/sys.h where it is Linux's own: standard streams and the shell. */
+/* console.c: a terminal as a screen.
+ *
+ * Ctrl-C and Ctrl-Z stay signals. What signals have to tell goes through a pipe to the thread that
+ * waits for keys, which does the work: suspending, coming back, another size. Those that end the
+ * program give the terminal back first, and then end it as they always do. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <langinfo.h>
+#include <locale.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
-#include <spawn.h>
+#include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <panpipe/sys.h>
 
-#include "base/buf.h"
 #include "base/status.h"
 #include "io/sys.h"
+#include "screen.h"
 
-extern char **environ;
+/* What the pipe tells. */
+enum { TELL_SIZE = 'w', TELL_SUSPEND = 'z', TELL_CONTINUED = 'c', TELL_LEFT = 'q' };
+enum { ESCAPE_MS = 50 }; /* what belongs to an ESC follows it that soon */
 
-char **pp_program_begin(int *argc, char **argv)
+/* The other screen, without a cursor, and without wrapping; and back. */
+static const char to_screen[] = "\033[?1049h\033[?25l\033[?7l\033[2J";
+static const char from_screen[] = "\033[0m\033[?7h\033[?25h\033[?1049l";
+
+static const int told[] = { SIGWINCH, SIGTSTP, SIGCONT };
+static const int fatal[] = { SIGHUP, SIGQUIT, SIGABRT, SIGSEGV, SIGBUS, SIGFPE, SIGILL };
+
+static struct {
+    struct ppi_mutex lock; /* of the screen: it is written to, or changes hands */
+    bool entered;
+    struct ppi_terminal_modes modes;
+    struct sigaction told_before[PPI_COUNT(told)], fatal_before[PPI_COUNT(fatal)];
+    int tell[2];
+    struct ppi_key_bytes keys;
+} console = { .lock = PPI_MUTEX_INIT, .tell = { -1, -1 } };
+
+/* --- what it is ------------------------------------------------------------------------------ */
+
+bool ppi_console_is(enum ppi_stream stream)
 {
-    int fd;
-
-    (void)argc;
-    do
-        fd = open("/dev/null", O_RDWR);
-    while (fd >= 0 && fd <= STDERR_FILENO);
-    if (fd >= 0)
-        close(fd);
-    return argv;
+    return isatty((int)stream);
 }
 
-FILE *ppi_file_open(const char *path, const char *mode)
+bool ppi_console_size(enum ppi_stream stream, int *columns, int *lines)
 {
-    return fopen(path, mode);
+    struct winsize size;
+
+    if (ioctl((int)stream, TIOCGWINSZ, &size) != 0 || size.ws_col == 0 || size.ws_row == 0)
+        return false;
+    *columns = size.ws_col;
+    *lines = size.ws_row;
+    return true;
 }
 
-int64_t pp_stdin_read(void *buffer, size_t size)
+bool ppi_console_is_utf8(void)
 {
-    ssize_t n;
+    locale_t own = newlocale(LC_CTYPE_MASK, "", (locale_t)0);
+    bool utf8 = own != (locale_t)0 && strcmp(nl_langinfo_l(CODESET, own), "UTF-8") == 0;
 
-    do
-        n = read(STDIN_FILENO, buffer, size);
-    while (n < 0 && errno == EINTR);
-    return n >= 0 ? n : ppi_fail(PP_EIO, "standard input: %s", strerror(errno));
+    if (own != (locale_t)0)
+        freelocale(own);
+    return utf8;
 }
 
-int pp_stdout_write(const void *data, size_t size)
+static bool can_be_a_screen(void)
 {
-    for (size_t done = 0; done < size;) {
-        ssize_t n = write(STDOUT_FILENO, (const char *)data + done, size - done);
+    const char *kind = ppi_environment("TERM");
 
-        if (n >= 0)
-            done += (size_t)n;
-        else if (errno == EAGAIN)
-            poll(&(struct pollfd){ STDOUT_FILENO, POLLOUT, 0 }, 1, -1);
-        else if (errno != EINTR)
-            return ppi_fail(errno == EPIPE ? PP_EPEERCLOSED : PP_EIO, "standard output: %s",
-                            strerror(errno));
+    return ppi_console_is(PPI_STREAM_INPUT) && ppi_console_is(PPI_STREAM_OUTPUT) && kind != NULL &&
+           kind[0] != '\0' && strcmp(kind, "dumb") != 0;
+}
+
+/* --- taking it and giving it back ------------------------------------------------------------ */
+
+static void write_plainly(const char *text, size_t size)
+{
+    if (write(STDOUT_FILENO, text, size) < 0)
+        return; /* a terminal that is gone needs nothing more */
+}
+
+static void take(void)
+{
+    tcsetattr(STDIN_FILENO, TCSADRAIN, &console.modes.screen);
+    write_plainly(to_screen, sizeof to_screen - 1);
+    ppi_guardian_tell(true);
+}
+
+static void give_back(void)
+{
+    ppi_terminal_restore(&console.modes);
+    ppi_guardian_tell(false);
+}
+
+void ppi_terminal_restore(const struct ppi_terminal_modes *modes)
+{
+    struct termios now;
+    sigset_t background, before;
+
+    sigemptyset(&background);
+    sigaddset(&background, SIGTTOU);
+    pthread_sigmask(SIG_BLOCK, &background, &before);
+    if (tcgetattr(STDIN_FILENO, &now) == 0) {
+        write_plainly(from_screen, sizeof from_screen - 1);
+        if (now.c_lflag == modes->screen.c_lflag && now.c_iflag == modes->screen.c_iflag)
+            tcsetattr(STDIN_FILENO, TCSANOW, &modes->before);
     }
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
+/* --- signals --------------------------------------------------------------------------------- */
+
+static void tell(char what)
+{
+    if (write(console.tell[1], &what, 1) < 0)
+        return; /* the pipe is full: there is enough to wake up for */
+}
+
+static void on_told(int number)
+{
+    int error = errno;
+
+    tell(number == SIGWINCH ? TELL_SIZE : number == SIGTSTP ? TELL_SUSPEND : TELL_CONTINUED);
+    errno = error;
+}
+
+/* Ends as if it had not been here: a fault happens again, the others are sent again. */
+static void on_fatal(int number, siginfo_t *info, void *context)
+{
+    (void)context;
+    give_back();
+    for (size_t i = 0; i < PPI_COUNT(fatal); i++)
+        if (fatal[i] == number)
+            sigaction(number, &console.fatal_before[i], NULL);
+    if (info->si_code <= 0 || number == SIGHUP || number == SIGQUIT)
+        raise(number);
+}
+
+static void watch(void)
+{
+    struct sigaction tells = { .sa_handler = on_told, .sa_flags = SA_RESTART };
+    struct sigaction ends = { .sa_sigaction = on_fatal, .sa_flags = SA_SIGINFO };
+
+    for (size_t i = 0; i < PPI_COUNT(told); i++)
+        sigaction(told[i], &tells, &console.told_before[i]);
+    for (size_t i = 0; i < PPI_COUNT(fatal); i++)
+        sigaction(fatal[i], &ends, &console.fatal_before[i]);
+}
+
+static void watch_no_more(void)
+{
+    for (size_t i = 0; i < PPI_COUNT(told); i++)
+        sigaction(told[i], &console.told_before[i], NULL);
+    for (size_t i = 0; i < PPI_COUNT(fatal); i++)
+        sigaction(fatal[i], &console.fatal_before[i], NULL);
+}
+
+/* --- the screen ------------------------------------------------------------------------------ */
+
+int ppi_console_enter(void)
+{
+    if (!can_be_a_screen())
+        return ppi_fail(PP_ENOTSUP, "standard input and output are no screen");
+    if (tcgetattr(STDIN_FILENO, &console.modes.before) != 0 ||
+        (console.tell[0] < 0 && pipe2(console.tell, O_CLOEXEC | O_NONBLOCK) != 0))
+        return ppi_fail(PP_EIO, "the terminal: %s", strerror(errno));
+    console.modes.screen = console.modes.before;
+    console.modes.screen.c_lflag &= ~(tcflag_t)(ICANON | ECHO | IEXTEN);
+    console.modes.screen.c_iflag &= ~(tcflag_t)(IXON | ICRNL | INLCR);
+    console.modes.screen.c_cc[VMIN] = 1;
+    console.modes.screen.c_cc[VTIME] = 0;
+    ppi_guardian_start(&console.modes);
+    watch();
+    ppi_mutex_lock(&console.lock);
+    take();
+    console.entered = true;
+    ppi_mutex_unlock(&console.lock);
     return PP_OK;
 }
 
-/* Starts the shell with its input from in[0] and its output to out[1]. */
-static int start_shell(const char *command, const int in[2], const int out[2], pid_t *pid)
+void ppi_console_leave(void)
 {
-    char *const arguments[] = { (char *)(uintptr_t) "sh", (char *)(uintptr_t) "-c",
-                                (char *)(uintptr_t)command, NULL };
-    posix_spawn_file_actions_t actions;
-    posix_spawnattr_t attributes;
-    sigset_t none, usual;
-
-    sigemptyset(&none);
-    sigemptyset(&usual);
-    sigaddset(&usual, SIGPIPE);
-    posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_adddup2(&actions, in[0], STDIN_FILENO);
-    posix_spawn_file_actions_adddup2(&actions, out[1], STDOUT_FILENO);
-    posix_spawnattr_init(&attributes);
-    posix_spawnattr_setsigmask(&attributes, &none); /* ours are blocked, see pp_watch_for_end */
-    posix_spawnattr_setsigdefault(&attributes, &usual);
-    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-    int error = posix_spawn(pid, "/bin/sh", &actions, &attributes, arguments, environ);
-    posix_spawnattr_destroy(&attributes);
-    posix_spawn_file_actions_destroy(&actions);
-    return error == 0 ? PP_OK : ppi_fail(PP_EIO, "/bin/sh: %s", strerror(error));
+    ppi_mutex_lock(&console.lock);
+    bool entered = console.entered;
+    if (entered)
+        give_back();
+    console.entered = false;
+    ppi_mutex_unlock(&console.lock);
+    if (!entered)
+        return;
+    watch_no_more();
+    ppi_guardian_stop();
+    tell(TELL_LEFT);
 }
 
-/* Gives it the input and takes its output, both as it likes. Closes what it is given. */
-static int converse(int to, int from, const char *input, size_t input_size, size_t limit,
-                    struct ppi_buf *output)
+void ppi_console_restore(void)
 {
-    size_t written = 0;
-    int status = PP_OK;
+    if (console.entered)
+        give_back();
+}
 
-    while (from >= 0 && status == PP_OK) {
-        struct pollfd both[] = { { from, POLLIN, 0 }, { to, POLLOUT, 0 } };
-
-        if (to >= 0 && written == input_size) {
-            close(to);
-            to = both[1].fd = -1;
-        }
-        poll(both, 2, -1);
-        if (both[1].revents != 0) {
-            ssize_t n = write(to, input + written, input_size - written);
-
-            written = n >= 0 ? written + (size_t)n : errno == EAGAIN ? written : input_size;
-        }
-        if (both[0].revents == 0)
-            continue;
-        uint8_t *room = ppi_buf_room(output, 65536);
-        ssize_t n = room != NULL ? read(from, room, 65536) : -1;
-        if (n > 0)
-            ppi_buf_added(output, (size_t)n);
-        if (room == NULL)
-            status = ppi_fail_plain(PP_ENOMEM);
-        else if (ppi_buf_size(output) > limit)
-            status = ppi_fail(PP_ELIMIT, "the command wrote more than %zu bytes", limit);
-        else if (n == 0)
-            break;
-    }
-    if (to >= 0)
-        close(to);
-    close(from);
+int ppi_console_write(const void *data, size_t size)
+{
+    ppi_mutex_lock(&console.lock);
+    int status = console.entered ? pp_stdout_write(data, size) : PP_OK;
+    ppi_mutex_unlock(&console.lock);
     return status;
 }
 
-int pp_run(const char *command, const void *input, size_t input_size, size_t limit, void **output,
-           size_t *output_size, int *code)
-{
-    struct ppi_buf buf = { 0 };
-    int in[2], out[2], ended = 0;
-    sigset_t pipe_only, before;
-    pid_t pid;
+/* --- keys ------------------------------------------------------------------------------------ */
 
-    if (pipe2(in, O_CLOEXEC) != 0)
-        return ppi_fail(PP_ELIMIT, "pipe: %s", strerror(errno));
-    if (pipe2(out, O_CLOEXEC) != 0) {
-        close(in[0]);
-        close(in[1]);
-        return ppi_fail(PP_ELIMIT, "pipe: %s", strerror(errno));
+/* Stops this process as Ctrl-Z does without us. With the lock, so that nobody draws meanwhile. */
+static void suspend(void)
+{
+    struct sigaction usual = { .sa_handler = SIG_DFL }, ours;
+
+    ppi_mutex_lock(&console.lock);
+    if (console.entered) {
+        give_back();
+        sigaction(SIGTSTP, &usual, &ours);
+        raise(SIGTSTP);
+        sigaction(SIGTSTP, &ours, NULL);
+        take();
     }
-    fcntl(in[1], F_SETFL, O_NONBLOCK);
-    int status = start_shell(command, in, out, &pid);
-    close(in[0]);
-    close(out[1]);
-    if (status != PP_OK) {
-        close(in[1]);
-        close(out[0]);
-        return status;
+    ppi_mutex_unlock(&console.lock);
+}
+
+/* Somebody stopped us so that we could not give the terminal back first. */
+static void come_back(void)
+{
+    ppi_mutex_lock(&console.lock);
+    if (console.entered)
+        take();
+    ppi_mutex_unlock(&console.lock);
+}
+
+static enum ppi_key hear(void)
+{
+    char what;
+
+    if (read(console.tell[0], &what, 1) != 1)
+        return PPI_KEY_OTHER;
+    if (what == TELL_LEFT)
+        return PPI_KEY_CLOSED;
+    if (what == TELL_SUSPEND)
+        suspend();
+    if (what == TELL_CONTINUED)
+        come_back();
+    return PPI_KEY_REDRAW;
+}
+
+/* false: the terminal has ended. */
+static bool read_keys(void)
+{
+    struct ppi_key_bytes *keys = &console.keys;
+    ssize_t n = read(STDIN_FILENO, keys->bytes + keys->count, sizeof keys->bytes - keys->count);
+
+    if (n > 0)
+        keys->count += (size_t)n;
+    return n > 0 || (n < 0 && (errno == EINTR || errno == EAGAIN));
+}
+
+void ppi_console_wait(struct ppi_key_press *press)
+{
+    bool whole = false;
+
+    while (!ppi_key_take(&console.keys, whole, press)) {
+        struct pollfd both[] = { { STDIN_FILENO, POLLIN, 0 }, { console.tell[0], POLLIN, 0 } };
+        int n = poll(both, 2, console.keys.count > 0 ? ESCAPE_MS : -1);
+
+        whole = n == 0;
+        if (n > 0 && both[1].revents != 0) {
+            press->key = hear();
+            return;
+        }
+        if (n > 0 && !read_keys()) {
+            press->key = PPI_KEY_CLOSED;
+            return;
+        }
     }
-    sigemptyset(&pipe_only); /* a command that does not read its input is no reason to die */
-    sigaddset(&pipe_only, SIGPIPE);
-    pthread_sigmask(SIG_BLOCK, &pipe_only, &before);
-    status = converse(in[1], out[0], input, input_size, limit, &buf);
-    sigtimedwait(&pipe_only, NULL, &(struct timespec){ 0, 0 });
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    while (waitpid(pid, &ended, 0) < 0 && errno == EINTR)
-        ;
-    *code = WIFSIGNALED(ended) ? 256 + WTERMSIG(ended) : WEXITSTATUS(ended);
-    if (status != PP_OK) {
-        ppi_buf_deinit(&buf);
-        return status;
-    }
-    *output_size = ppi_buf_size(&buf);
-    *output = buf.memory; /* nothing was consumed: it begins there */
-    return PP_OK;
 }

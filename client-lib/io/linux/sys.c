@@ -224,6 +224,15 @@ uint64_t ppi_process_handles(void)
     return count > 3 ? count - 3 : 0; /* ".", ".." and the folder itself */
 }
 
+uint64_t ppi_process_handles_max(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
+        return 0;
+    return limit.rlim_cur;
+}
+
 uint64_t ppi_process_memory(void)
 {
     unsigned long long all = 0, resident = 0;

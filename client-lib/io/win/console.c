@@ -1,197 +1,194 @@
-/* console.c: standard streams, and the wish of somebody outside that this process ends.
- *
- * A stream is bytes: what a file or a pipe has, goes through as it is. A console has text, in
- * UTF-16; here it is UTF-8 like everywhere else. */
+/* console.c: a Windows console as a screen. It understands a terminal's sequences (since Windows
+ * 10), and reports keys and its size as records; Ctrl-C stays pp_watch_for_end's. Its modes outlive
+ * the program, so whatever ends that puts them back, but for a kill from outside. */
 #include "io/win/win.h"
+
+#include <string.h>
 
 #include <panpipe/sys.h>
 
+#include "base/compiler.h"
 #include "base/status.h"
+#include "io/console.h"
 
-enum {
-    WIDE_MAX = 4096,        /* UTF-16 units of a console, at once */
-    UTF8_MAX = 3,           /* bytes for one of them */
-    AT_ONCE = 1024 * 1024,  /* bytes in one call */
-    END_OF_INPUT = 0x1A,    /* Ctrl-Z, at the beginning of a line */
-    END_PATIENCE_MS = 3000, /* of the five seconds the system gives a closed console */
-};
+#ifndef ENABLE_VIRTUAL_TERMINAL_PROCESSING /* headers before Windows 10 */
+#define ENABLE_VIRTUAL_TERMINAL_PROCESSING 0x0004
+#endif
 
-static HANDLE stream_handle(int stream)
+/* The other screen, without a cursor, and without wrapping; and back. */
+static const wchar_t to_screen[] = L"\033[?1049h\033[?25l\033[?7l\033[2J";
+static const wchar_t from_screen[] = L"\033[0m\033[?7h\033[?25h\033[?1049l";
+
+static struct {
+    struct ppi_mutex lock; /* of entered, and of writing */
+    bool entered;
+    HANDLE in, out, left;
+    DWORD in_mode, out_mode; /* as they were */
+    wchar_t half;            /* of a letter, whose other half comes next */
+} console = { .lock = PPI_MUTEX_INIT };
+
+/* --- what it is ------------------------------------------------------------------------------ */
+
+static HANDLE handle_of(enum ppi_stream stream)
 {
     static const DWORD numbers[] = { STD_INPUT_HANDLE, STD_OUTPUT_HANDLE, STD_ERROR_HANDLE };
-    HANDLE handle = GetStdHandle(numbers[stream]);
 
-    return handle != INVALID_HANDLE_VALUE ? handle : NULL;
+    return GetStdHandle(numbers[stream]);
 }
 
-static bool is_console(HANDLE handle)
+bool ppi_console_is(enum ppi_stream stream)
 {
     DWORD mode;
 
-    return handle != NULL && GetConsoleMode(handle, &mode);
+    return GetConsoleMode(handle_of(stream), &mode);
 }
 
-/* --- input ----------------------------------------------------------------------------------- */
-
-static int64_t read_console(HANDLE console, void *buffer, size_t size)
+bool ppi_console_size(enum ppi_stream stream, int *columns, int *lines)
 {
-    static wchar_t half; /* the first half of a character whose second one comes next */
-    wchar_t wide[WIDE_MAX];
-    DWORD kept = half != 0, count = 0;
-    DWORD room = size / UTF8_MAX < WIDE_MAX ? (DWORD)(size / UTF8_MAX) : WIDE_MAX;
+    CONSOLE_SCREEN_BUFFER_INFO info;
 
-    if (room < 2)
-        return ppi_fail(PP_EINVAL, "a console wants a larger buffer");
-    wide[0] = half;
-    while (count == 0) {
-        SetLastError(ERROR_SUCCESS);
-        if (!ReadConsoleW(console, wide + kept, room - kept, &count, NULL))
-            return ppi_win_fail(GetLastError(), "standard input");
-        if (count == 0 && GetLastError() != ERROR_OPERATION_ABORTED) /* Ctrl-C */
-            return 0;
-    }
-    if (wide[kept] == END_OF_INPUT)
-        return 0;
-    count += kept;
-    half = 0;
-    if (IS_HIGH_SURROGATE(wide[count - 1]) && count > 1)
-        half = wide[--count];
-    return WideCharToMultiByte(CP_UTF8, 0, wide, (int)count, buffer, (int)(room * UTF8_MAX), NULL,
-                               NULL);
+    if (!GetConsoleScreenBufferInfo(handle_of(stream), &info))
+        return false;
+    *columns = info.srWindow.Right - info.srWindow.Left + 1;
+    *lines = info.srWindow.Bottom - info.srWindow.Top + 1;
+    return *columns > 0 && *lines > 0;
 }
 
-/* Nothing was read: the end, unless somebody wrote nothing into a pipe, which can be looked into
- * as long as it has not ended. */
-static bool is_end(HANDLE input)
+bool ppi_console_is_utf8(void)
 {
-    return GetFileType(input) != FILE_TYPE_PIPE || !PeekNamedPipe(input, NULL, 0, NULL, NULL, NULL);
+    return true; /* it is given UTF-16, see pp_stdout_write */
 }
 
-int64_t pp_stdin_read(void *buffer, size_t size)
-{
-    HANDLE input = stream_handle(0);
-    DWORD count = 0;
+/* --- taking it and giving it back ------------------------------------------------------------ */
 
-    if (input == NULL)
-        return 0;
-    if (is_console(input))
-        return read_console(input, buffer, size);
-    do {
-        if (!ReadFile(input, buffer, size < AT_ONCE ? (DWORD)size : AT_ONCE, &count, NULL)) {
-            DWORD error = GetLastError();
-
-            return error == ERROR_BROKEN_PIPE || error == ERROR_HANDLE_EOF
-                       ? 0
-                       : ppi_fail(PP_EIO, "standard input: Windows error %lu", error);
-        }
-    } while (count == 0 && !is_end(input));
-    return count;
-}
-
-/* --- output ---------------------------------------------------------------------------------- */
-
-/* How many of size bytes, at most WIDE_MAX, end with a whole character. */
-static size_t whole_characters(const char *text, size_t size)
-{
-    size_t count = size;
-
-    if (size <= WIDE_MAX)
-        return size;
-    for (count = WIDE_MAX; count > WIDE_MAX - UTF8_MAX; count--)
-        if (((unsigned char)text[count] & 0xC0) != 0x80)
-            return count;
-    return WIDE_MAX;
-}
-
-static bool write_console(HANDLE console, const char *text, size_t size)
-{
-    wchar_t wide[WIDE_MAX];
-
-    while (size > 0) {
-        size_t bytes = whole_characters(text, size);
-        DWORD count = (DWORD)MultiByteToWideChar(CP_UTF8, 0, text, (int)bytes, wide, WIDE_MAX);
-        DWORD written = 0;
-
-        for (DWORD done = 0; done < count; done += written)
-            if (!WriteConsoleW(console, wide + done, count - done, &written, NULL) || written == 0)
-                return false;
-        text += bytes;
-        size -= bytes;
-    }
-    return true;
-}
-
-static bool write_bytes(HANDLE output, const char *data, size_t size)
+static void give_back(void)
 {
     DWORD written;
 
-    for (; size > 0; data += written, size -= written)
-        if (!WriteFile(output, data, size < AT_ONCE ? (DWORD)size : AT_ONCE, &written, NULL))
-            return false;
-    return true;
+    WriteConsoleW(console.out, from_screen, PPI_COUNT(from_screen) - 1, &written, NULL);
+    SetConsoleMode(console.out, console.out_mode);
+    SetConsoleMode(console.in, console.in_mode);
 }
 
-int pp_stdout_write(const void *data, size_t size)
+static LONG WINAPI on_crash(EXCEPTION_POINTERS *what)
 {
-    HANDLE output = stream_handle(1);
-
-    if (output == NULL)
-        return ppi_fail(PP_EIO, "there is no standard output");
-    if (is_console(output) ? write_console(output, data, size) : write_bytes(output, data, size))
-        return PP_OK;
-    DWORD error = GetLastError();
-    bool nobody = ppi_win_status(error) == PP_EPEERCLOSED;
-    return ppi_fail(nobody ? PP_EPEERCLOSED : PP_EIO, "standard output: Windows error %lu", error);
+    (void)what;
+    ppi_console_restore();
+    return EXCEPTION_CONTINUE_SEARCH;
 }
 
-/* --- the end --------------------------------------------------------------------------------- */
-
-static struct {
-    void (*wish)(void *context, unsigned count);
-    void *context;
-    struct ppi_mutex lock;
-    unsigned count;
-} watch = { .lock = PPI_MUTEX_INIT };
-
-void ppi_tell_end(void)
+int ppi_console_enter(void)
 {
-    ppi_mutex_lock(&watch.lock);
-    if (watch.wish != NULL)
-        watch.wish(watch.context, ++watch.count);
-    ppi_mutex_unlock(&watch.lock);
+    const DWORD in_mode = ENABLE_WINDOW_INPUT | ENABLE_PROCESSED_INPUT | ENABLE_EXTENDED_FLAGS;
+    DWORD written;
+
+    console.in = handle_of(PPI_STREAM_INPUT);
+    console.out = handle_of(PPI_STREAM_OUTPUT);
+    if (!GetConsoleMode(console.in, &console.in_mode) ||
+        !GetConsoleMode(console.out, &console.out_mode) ||
+        !SetConsoleMode(console.out, console.out_mode | ENABLE_PROCESSED_OUTPUT |
+                                         ENABLE_VIRTUAL_TERMINAL_PROCESSING))
+        return ppi_fail(PP_ENOTSUP, "standard input and output are no screen");
+    if (console.left == NULL)
+        console.left = CreateEventW(NULL, TRUE, FALSE, NULL);
+    if (console.left == NULL || !SetConsoleMode(console.in, in_mode)) {
+        int status = ppi_win_fail(GetLastError(), "the console");
+
+        SetConsoleMode(console.out, console.out_mode);
+        return status;
+    }
+    SetUnhandledExceptionFilter(on_crash);
+    WriteConsoleW(console.out, to_screen, PPI_COUNT(to_screen) - 1, &written, NULL);
+    console.entered = true;
+    return PP_OK;
 }
 
-/* A service hears of every user who logs off, and goes on. */
-static bool is_service(void)
+void ppi_console_leave(void)
 {
-    DWORD session = 1;
-
-    return ProcessIdToSessionId(GetCurrentProcessId(), &session) && session == 0;
+    ppi_mutex_lock(&console.lock);
+    if (console.entered) {
+        give_back();
+        SetEvent(console.left);
+    }
+    console.entered = false;
+    ppi_mutex_unlock(&console.lock);
 }
 
-/* On a thread that the system starts for it. After the loss of the console the process is ended as
- * soon as this returns, and at the latest after some seconds: so it does not return, and the
- * process ends by itself meanwhile; before it is too late it is asked once more. */
-static BOOL WINAPI on_control(DWORD event)
+void ppi_console_restore(void)
 {
-    if (event == CTRL_LOGOFF_EVENT && is_service())
-        return TRUE;
-    ppi_tell_end();
-    if (event == CTRL_C_EVENT || event == CTRL_BREAK_EVENT)
-        return TRUE;
-    Sleep(END_PATIENCE_MS);
-    ppi_tell_end();
-    Sleep(INFINITE);
-    return TRUE;
+    if (console.entered)
+        give_back();
 }
 
-int ppi_watch_for_end(void (*wish)(void *context, unsigned count), void *context)
+int ppi_console_write(const void *data, size_t size)
 {
-    watch.wish = wish;
-    watch.context = context;
-    /* a parent may have made us ignore Ctrl-C: that would be inherited */
-    SetConsoleCtrlHandler(NULL, FALSE);
-    return SetConsoleCtrlHandler(on_control, TRUE)
-               ? PP_OK
-               : ppi_win_fail(GetLastError(), "SetConsoleCtrlHandler");
+    ppi_mutex_lock(&console.lock);
+    int status = console.entered ? pp_stdout_write(data, size) : PP_OK;
+    ppi_mutex_unlock(&console.lock);
+    return status;
+}
+
+/* --- keys ------------------------------------------------------------------------------------ */
+
+static enum ppi_key key_of(WORD code)
+{
+    static const struct {
+        WORD code;
+        enum ppi_key key;
+    } keys[] = {
+        { VK_UP, PPI_KEY_UP },          { VK_DOWN, PPI_KEY_DOWN },
+        { VK_LEFT, PPI_KEY_LEFT },      { VK_RIGHT, PPI_KEY_RIGHT },
+        { VK_PRIOR, PPI_KEY_PAGE_UP },  { VK_NEXT, PPI_KEY_PAGE_DOWN },
+        { VK_HOME, PPI_KEY_HOME },      { VK_END, PPI_KEY_END },
+        { VK_RETURN, PPI_KEY_ENTER },   { VK_ESCAPE, PPI_KEY_ESCAPE },
+        { VK_BACK, PPI_KEY_BACKSPACE },
+    };
+
+    for (size_t i = 0; i < PPI_COUNT(keys); i++)
+        if (keys[i].code == code)
+            return keys[i].key;
+    return PPI_KEY_OTHER;
+}
+
+/* false: a half of a letter, or no key at all, as Shift alone. */
+static bool take_key(const KEY_EVENT_RECORD *record, struct ppi_key_press *press)
+{
+    wchar_t wide[3] = { console.half, record->uChar.UnicodeChar, 0 };
+    const wchar_t *letter = console.half != 0 ? wide : wide + 1;
+
+    if (!record->bKeyDown)
+        return false;
+    press->key = key_of(record->wVirtualKeyCode);
+    if (press->key != PPI_KEY_OTHER || wide[1] < L' ')
+        return press->key != PPI_KEY_OTHER;
+    if (IS_HIGH_SURROGATE(wide[1])) {
+        console.half = wide[1];
+        return false;
+    }
+    console.half = 0;
+    press->key = PPI_KEY_TEXT;
+    return ppi_narrow(letter, press->text, sizeof press->text);
+}
+
+static bool take_record(const INPUT_RECORD *record, struct ppi_key_press *press)
+{
+    if (record->EventType == KEY_EVENT)
+        return take_key(&record->Event.KeyEvent, press);
+    press->key = PPI_KEY_REDRAW;
+    return record->EventType == WINDOW_BUFFER_SIZE_EVENT;
+}
+
+void ppi_console_wait(struct ppi_key_press *press)
+{
+    HANDLE both[] = { console.left, console.in };
+    INPUT_RECORD record;
+    DWORD count = 0;
+
+    do {
+        if (WaitForMultipleObjects(2, both, FALSE, INFINITE) != WAIT_OBJECT_0 + 1 ||
+            !ReadConsoleInputW(console.in, &record, 1, &count)) {
+            press->key = PPI_KEY_CLOSED;
+            return;
+        }
+    } while (count == 0 || !take_record(&record, press));
 }

@@ -93,6 +93,23 @@ static bool find_sid(const char *name, char sid[PPI_SID_MAX])
            sid_text(&found, sid);
 }
 
+bool ppi_user_name(const pp_peer *who, char *name, size_t size)
+{
+    wchar_t user[256], domain[256], wide[512];
+    DWORD user_size = PPI_COUNT(user), domain_size = PPI_COUNT(domain);
+    SID_NAME_USE use;
+    PSID sid = NULL;
+
+    if ((who->flags & PP_PEER_SID) == 0 || !ConvertStringSidToSidA(who->sid, &sid))
+        return false;
+    bool found = LookupAccountSidW(NULL, sid, user, &user_size, domain, &domain_size, &use);
+    LocalFree(sid);
+    if (!found)
+        return false;
+    _snwprintf(wide, PPI_COUNT(wide), L"%ls%ls%ls", domain, domain[0] != 0 ? L"\\" : L"", user);
+    return ppi_narrow(wide, name, size);
+}
+
 /* What a client may do: read and write, and not make instances of its own (FILE_APPEND_DATA, which
  * is why this is not GW). */
 static void allow(char ace[PPI_SID_MAX + 32], const char *sid)

@@ -95,7 +95,7 @@ HANDLE ppi_standard_handle(const char *file, DWORD number);
 DWORD ppi_create_process(struct ppi_process *process, wchar_t *line, HANDLE handles[3],
                          DWORD flags);
 
-/* --- console.c and service.c --------------------------------------------------------------- */
+/* --- streams.c and service.c --------------------------------------------------------------- */
 
 /* Somebody wants this process to end: as ppi_watch_for_end says. */
 void ppi_tell_end(void);

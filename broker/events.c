@@ -1,0 +1,365 @@
+#include "events.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <msgpack.h>
+
+#include "broker.h"
+#include "monitor.h"
+#include "subs.h"
+#include "wire/envelope.h"
+
+enum {
+    EVENTS_AT_ONCE = 64, /* in one packet: even the longest are half of MONITOR_QUEUE_BYTES */
+    EVENT_FIELDS = 9     /* that every event has */
+};
+
+static const char subjects[] = "$sys.events.";
+
+/* One that is kept: the header of its subject, the subject, and its params. */
+struct kept {
+    uint64_t n;
+    uint8_t *data; /* owned; NULL: there was no memory */
+    uint16_t size;
+    uint16_t map; /* where the event itself begins */
+};
+
+struct events {
+    struct broker *broker;
+    struct ppi_mutex lock; /* all that follows, up to op */
+    struct kept ring[EVENTS_KEPT];
+    uint64_t next;      /* the number of the next one */
+    uint64_t next_told; /* of the next one to tell to those who subscribed */
+    bool posted;        /* op is on its way, or at work: never twice, so that the order is kept */
+    pp_op op;
+    struct ppi_list subs;  /* write: of struct sub, by in_events */
+    atomic_uint sub_count; /* in it */
+};
+
+/* --- an event, packed ------------------------------------------------------------------------ */
+
+/* What the packer writes to. */
+struct room {
+    uint8_t *at, *end;
+    bool full;
+};
+
+static int put(void *context, const char *data, size_t size)
+{
+    struct room *room = context;
+
+    room->full = room->full || size > (size_t)(room->end - room->at);
+    if (room->full)
+        return -1;
+    memcpy(room->at, data, size);
+    room->at += size;
+    return 0;
+}
+
+static void pack_number(msgpack_packer *packer, const char *name, uint64_t number)
+{
+    ppi_pack_text(packer, name);
+    msgpack_pack_uint64(packer, number);
+}
+
+/* NULL, and "", are nil. */
+static void pack_words(msgpack_packer *packer, const char *name, const char *text)
+{
+    size_t length = text != NULL ? strlen(text) : 0;
+
+    ppi_pack_text(packer, name);
+    if (length == 0)
+        msgpack_pack_nil(packer);
+    else
+        msgpack_pack_str_with_body(packer, text, length);
+}
+
+static void pack_peer(msgpack_packer *packer, const struct event *event)
+{
+    const struct peer *peer = event->peer;
+    uint64_t pid = peer != NULL ? peer->who.pid : event->pid;
+
+    ppi_pack_text(packer, "client");
+    peer != NULL ? msgpack_pack_uint64(packer, peer->id) : msgpack_pack_nil(packer);
+    pack_words(packer, "name", peer != NULL ? peer->name : NULL);
+    ppi_pack_text(packer, "pid");
+    pid != 0 ? msgpack_pack_uint64(packer, pid) : msgpack_pack_nil(packer);
+    pack_words(packer, "user", peer != NULL && peer->known ? peer->user->account : NULL);
+}
+
+/* Its size; 0: it is too long. */
+static size_t pack(uint8_t out[EVENT_BYTES_MAX], struct kept *kept, const struct event *event)
+{
+    struct room room = { out, out + EVENT_BYTES_MAX, false };
+    msgpack_packer packer;
+    size_t kind_length = strlen(event->kind);
+    unsigned more = 0;
+
+    while (more < EVENT_MORE_MAX && event->more[more].name != NULL)
+        more++;
+    msgpack_packer_init(&packer, &room, put);
+    msgpack_pack_str(&packer, sizeof subjects - 1 + kind_length);
+    msgpack_pack_str_body(&packer, subjects, sizeof subjects - 1);
+    msgpack_pack_str_body(&packer, event->kind, kind_length);
+    msgpack_pack_array(&packer, 1);
+    kept->map = (uint16_t)(room.at - out);
+    msgpack_pack_map(&packer, EVENT_FIELDS + more);
+    pack_number(&packer, "n", kept->n);
+    pack_number(&packer, "ts", ppi_wall_ms());
+    pack_words(&packer, "event", event->kind);
+    pack_peer(&packer, event);
+    pack_words(&packer, "why", event->why);
+    pack_words(&packer, "text", event->text);
+    for (unsigned i = 0; i < more; i++)
+        if (event->more[i].text != NULL)
+            pack_words(&packer, event->more[i].name, event->more[i].text);
+        else
+            pack_number(&packer, event->more[i].name, event->more[i].number);
+    return room.full ? 0 : (size_t)(room.at - out);
+}
+
+/* --- keeping it ------------------------------------------------------------------------------ */
+
+static uint64_t first_kept(const struct events *events)
+{
+    return events->next > EVENTS_KEPT ? events->next - EVENTS_KEPT : 1;
+}
+
+/* With the lock. */
+static void keep(struct events *events, const struct event *event)
+{
+    uint8_t packed[EVENT_BYTES_MAX];
+    struct kept *kept = &events->ring[events->next % EVENTS_KEPT];
+
+    free(kept->data);
+    kept->n = events->next++;
+    kept->size = (uint16_t)pack(packed, kept, event);
+    kept->data = kept->size > 0 ? malloc(kept->size) : NULL;
+    if (kept->data != NULL)
+        memcpy(kept->data, packed, kept->size);
+}
+
+/* With the lock, by who holds the broker. Refused by a port that is being shut down. */
+static void post(struct events *events)
+{
+    broker_hold(events->broker);
+    events->posted = pp_port_post(events->broker->port, 0, 0, &events->op) == PP_OK;
+    if (!events->posted)
+        broker_release(events->broker);
+}
+
+void events_tell(struct broker *broker, const struct event *event)
+{
+    struct events *events = broker->events;
+
+    ppi_mutex_lock(&events->lock);
+    keep(events, event);
+    if (atomic_load(&events->sub_count) == 0)
+        events->next_told = events->next;
+    else if (!events->posted)
+        post(events);
+    ppi_mutex_unlock(&events->lock);
+}
+
+void events_tell_cut(struct peer *peer, const char *why, const char *text)
+{
+    const struct event event = { .kind = "cut", .peer = peer, .why = why, .text = text };
+
+    if (atomic_exchange(&peer->cut, true))
+        return;
+    events_tell(peer->broker, &event);
+}
+
+/* --- telling it ------------------------------------------------------------------------------ */
+
+/* The next one, copied, with kept->data at out. false: there is none. *gone: so many are not kept
+ * any more. */
+static bool take_next(struct events *events, struct kept *kept, uint8_t out[EVENT_BYTES_MAX],
+                      uint64_t *gone)
+{
+    ppi_mutex_lock(&events->lock);
+    uint64_t first = first_kept(events), n = events->next_told;
+    if (n < first)
+        n = first;
+    while (n < events->next && events->ring[n % EVENTS_KEPT].data == NULL)
+        n++;
+    *gone = n - events->next_told;
+    events->next_told = n;
+    bool found = n < events->next;
+    if (found) {
+        *kept = events->ring[n % EVENTS_KEPT];
+        kept->data = memcpy(out, kept->data, kept->size);
+        events->next_told++;
+    }
+    ppi_mutex_unlock(&events->lock);
+    return found;
+}
+
+static void deliver(struct worker *worker, struct sub *sub, const struct kept *event)
+{
+    uint8_t head[PPI_HEAD_MAX], tail[META_MAX];
+    size_t head_size = sub_put_head(sub, head), tail_size = monitor_tail(sub, tail);
+    const pp_piece parts[] = { { head, head_size },
+                               { event->data, event->size },
+                               { tail, tail_size } };
+
+    if (!monitor_reserve(worker, sub, head_size + event->size + tail_size, 1))
+        return;
+    worker_collect_parts(worker, &sub->peer->link, parts, sub);
+    monitor_list_if_over(worker, sub);
+}
+
+/* Several plain subscriptions of one client get it once, as of any message. */
+static bool has_it(const struct sub *sub, const struct kept *event)
+{
+    return sub->form == FORM_PLAIN && sub->peer->event_delivered == event->n;
+}
+
+static void deliver_to_all(struct worker *worker, const struct kept *event)
+{
+    struct ppi_value subject = ppi_value_at(event->data, event->size);
+    struct ppi_list *subs = &worker->broker->events->subs;
+
+    for (struct ppi_list *at = subs->next; at != subs; at = at->next) {
+        struct sub *sub = PP_CONTAINER(at, struct sub, in_events);
+
+        if (!ppi_subject_match(sub->pattern, sub->pattern_length, subject.text,
+                               subject.text_length) ||
+            monitor_left(sub) == 0)
+            continue;
+        if (has_it(sub, event)) {
+            atomic_fetch_add_explicit(&sub->accepted, 1, memory_order_relaxed);
+            atomic_fetch_add_explicit(&sub->merged, 1, memory_order_relaxed);
+            monitor_list_if_over(worker, sub);
+            continue;
+        }
+        deliver(worker, sub, event);
+        if (sub->form == FORM_PLAIN)
+            sub->peer->event_delivered = event->n;
+    }
+}
+
+/* There are new ones. No other packet is on its way until this one has sent what it took. */
+static void on_new(pp_op *op)
+{
+    struct events *events = PP_CONTAINER(op, struct events, op);
+    struct broker *broker = events->broker;
+    struct worker *worker = worker_self(broker);
+    uint8_t memory[EVENT_BYTES_MAX];
+    struct kept event;
+    uint64_t gone;
+
+    worker_enter(worker);
+    for (int i = 0; i < EVENTS_AT_ONCE && take_next(events, &event, memory, &gone); i++) {
+        worker->counts.missed += gone * atomic_load(&events->sub_count);
+        deliver_to_all(worker, &event);
+    }
+    worker_send(worker);
+    subs_end_over(worker);
+    worker_leave(worker);
+    ppi_mutex_lock(&events->lock);
+    events->posted = false;
+    if (events->next_told < events->next)
+        post(events);
+    ppi_mutex_unlock(&events->lock);
+    broker_release(broker);
+}
+
+void events_enter(struct sub *sub)
+{
+    struct events *events = sub->peer->broker->events;
+
+    ppi_list_append(&events->subs, &sub->in_events);
+    atomic_fetch_add(&events->sub_count, 1);
+}
+
+void events_leave(struct sub *sub)
+{
+    ppi_list_remove(&sub->in_events);
+    atomic_fetch_sub(&sub->peer->broker->events->sub_count, 1);
+}
+
+bool events_match(const char *pattern, size_t length)
+{
+    static const char all[] = "$sys.events.*";
+
+    return ppi_subject_overlap(pattern, length, all, sizeof all - 1);
+}
+
+/* --- asking for it --------------------------------------------------------------------------- */
+
+/* Which of them are asked for, and fit: from `from` up to before *until; how many. */
+static uint32_t choose(const struct events *events, uint64_t from, uint64_t max, size_t bytes_max,
+                       uint64_t *until)
+{
+    uint32_t count = 0;
+    size_t bytes = 0;
+
+    for (*until = from; *until < events->next && count < max; ++*until) {
+        const struct kept *kept = &events->ring[*until % EVENTS_KEPT];
+
+        if (kept->data == NULL)
+            continue;
+        if (bytes + kept->size > bytes_max)
+            break;
+        bytes += kept->size;
+        count++;
+    }
+    return count;
+}
+
+void events_report(msgpack_packer *packer, struct ppi_buf *buf, struct broker *broker,
+                   uint64_t since, uint64_t max, size_t bytes_max)
+{
+    struct events *events = broker->events;
+    uint64_t until;
+
+    ppi_mutex_lock(&events->lock);
+    uint64_t first = first_kept(events), from = since > first ? since : first;
+    if (from > events->next)
+        from = events->next;
+    uint32_t count = choose(events, from, max, bytes_max, &until);
+    msgpack_pack_map(packer, 3);
+    pack_number(packer, "first", first);
+    pack_number(packer, "next", until);
+    ppi_pack_text(packer, "events");
+    msgpack_pack_array(packer, count);
+    for (; from < until; from++) {
+        const struct kept *kept = &events->ring[from % EVENTS_KEPT];
+
+        if (kept->data != NULL)
+            ppi_buf_append(buf, kept->data + kept->map, (size_t)(kept->size - kept->map));
+    }
+    ppi_mutex_unlock(&events->lock);
+}
+
+/* --- its life -------------------------------------------------------------------------------- */
+
+int events_open(struct broker *broker)
+{
+    struct events *events = calloc(1, sizeof *events);
+
+    if (events == NULL)
+        return PP_ENOMEM;
+    events->broker = broker;
+    events->next = events->next_told = 1;
+    events->op.priv_.handler = on_new;
+    ppi_mutex_init(&events->lock);
+    ppi_list_init(&events->subs);
+    broker->events = events;
+    return PP_OK;
+}
+
+void events_free(struct broker *broker)
+{
+    struct events *events = broker->events;
+
+    if (events == NULL)
+        return;
+    for (int i = 0; i < EVENTS_KEPT; i++)
+        free(events->ring[i].data);
+    ppi_mutex_deinit(&events->lock);
+    free(events);
+    broker->events = NULL;
+}
