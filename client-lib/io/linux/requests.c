@@ -177,8 +177,9 @@ static int add_slots(struct ppi_requests *requests)
     return PP_OK;
 }
 
-/* With the lock: the owner is to look at the slot. */
-static void enlist(struct ppi_requests *requests, uint32_t index)
+/* With the lock: the owner is to look at the slot. true: it sleeps; kick it when the lock is free.
+ */
+static bool enlist(struct ppi_requests *requests, uint32_t index)
 {
     struct ppi_slot *slot = &requests->slots[index];
 
@@ -187,10 +188,9 @@ static void enlist(struct ppi_requests *requests, uint32_t index)
         slot->next = requests->first_listed;
         requests->first_listed = index;
     }
-    if (requests->asleep) {
-        requests->asleep = false;
-        ppi_requests_kick(requests);
-    }
+    bool slept = requests->asleep;
+    requests->asleep = false;
+    return slept;
 }
 
 int ppi_requests_add(struct ppi_requests *requests, pp_handle *handle)
@@ -224,16 +224,18 @@ void ppi_requests_remove(struct ppi_requests *requests, pp_handle *handle)
     ppi_mutex_lock(&requests->lock);
     uint32_t index = handle->os.slot;
     struct request *request = &requests->slots[index].lanes[PPI_IN];
-    bool kept = request->state == WITH_KERNEL;
+    bool kept = request->state == WITH_KERNEL, kick = false;
     requests->slots[index].handle = NULL;
     if (kept) {
         request->cancel = true;
-        enlist(requests, index);
+        kick = enlist(requests, index);
     } else {
         request->state = NONE;
         free_slot_if_idle(requests, index);
     }
     ppi_mutex_unlock(&requests->lock);
+    if (kick)
+        ppi_requests_kick(requests);
     if (kept)
         shutdown(handle->os.fd, SHUT_RDWR);
     handle->os.watched = false;
@@ -255,15 +257,19 @@ static void fill_request(struct request *request, const pp_op *op)
 /* A watch that is there already serves whatever comes after what it was for. */
 void ppi_requests_await(struct ppi_requests *requests, pp_handle *handle, const pp_op *op)
 {
+    bool kick = false;
+
     ppi_mutex_lock(&requests->lock);
     struct request *request = &requests->slots[handle->os.slot].lanes[op->priv_.lane];
     if (request->state == NONE) {
         fill_request(request, op);
         request->state = WANTED;
-        enlist(requests, handle->os.slot);
+        kick = enlist(requests, handle->os.slot);
     }
     handle->lanes[op->priv_.lane].submitted = request->kind != PPI_WATCH;
     ppi_mutex_unlock(&requests->lock);
+    if (kick)
+        ppi_requests_kick(requests);
 }
 
 bool ppi_requests_cancel(struct ppi_requests *requests, pp_handle *handle, const pp_op *op)
@@ -274,14 +280,16 @@ bool ppi_requests_cancel(struct ppi_requests *requests, pp_handle *handle, const
         return true;
     ppi_mutex_lock(&requests->lock);
     struct request *request = &requests->slots[handle->os.slot].lanes[op->priv_.lane];
-    bool ours = request->state == WANTED;
+    bool ours = request->state == WANTED, kick = false;
     if (ours) {
         request->state = NONE;
     } else if (request->state == WITH_KERNEL) { /* else its completion is on its way */
         request->cancel = true;
-        enlist(requests, handle->os.slot);
+        kick = enlist(requests, handle->os.slot);
     }
     ppi_mutex_unlock(&requests->lock);
+    if (kick)
+        ppi_requests_kick(requests);
     lane->submitted = !ours;
     handle->os.canceled[op->priv_.lane] = !ours;
     return ours;
