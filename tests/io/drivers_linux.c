@@ -186,6 +186,40 @@ static void a_filter_that_comes_later_leaves_epoll_to_the_next_port(void **state
     assert_int_equal(exit_code_of(child), 0);
 }
 
+/* It cannot work any more, but neither hangs nor spins, and can be left. */
+static int locked_out(void)
+{
+    pp_port_config config = PP_PORT_CONFIG_INIT;
+    pp_op read = PP_OP_INIT;
+    pp_packet packet;
+    struct pair pair;
+    char byte;
+
+    choose("io_uring");
+    config.flags = PP_PORT_SINGLE_CONSUMER;
+    pair_open(&pair, &config);
+    if (pp_read(pair.server, &read, &byte, 1) != PP_PENDING ||
+        pp_port_get(pair.port, &packet, 1) != 0 || !forbid(__NR_io_uring_enter, EPERM))
+        return 5;
+    ppi_check_set_hook(NULL);
+    uint64_t used_ns = ppi_process_cpu_ns();
+    if (pp_port_get(pair.port, &packet, 200) != 0)
+        return 6;
+    used_ns = ppi_process_cpu_ns() - used_ns;
+    pp_thread_detach();
+    return used_ns < 100u * PPI_NS_PER_MS ? 0 : 7;
+}
+
+static void a_consumer_locked_out_of_its_ring_does_not_hang(void **state)
+{
+    (void)state;
+    skip_where_refused();
+    pid_t child = fork();
+    if (child == 0)
+        _exit(locked_out());
+    assert_int_equal(exit_code_of(child), 0);
+}
+
 /* Before Linux 5.12 a ring's memory counts as locked. */
 static void a_port_works_with_no_memory_to_lock(void **state)
 {
@@ -324,6 +358,7 @@ int main(int argc, char **argv)
         TEST(a_ring_that_cannot_be_used_leaves_epoll),
         TEST(a_system_that_has_rings_switched_off_leaves_epoll),
         TEST(a_filter_that_comes_later_leaves_epoll_to_the_next_port),
+        TEST(a_consumer_locked_out_of_its_ring_does_not_hang),
         TEST(a_port_works_with_no_memory_to_lock),
         TEST(a_forked_child_does_its_parents_port_no_harm),
         TEST(more_completions_than_a_ring_holds_all_arrive),

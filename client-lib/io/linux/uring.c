@@ -42,13 +42,33 @@ struct ppi_uring {
     pp_port *port;
 };
 
+/* false: it is refused now, after it worked. What the kernel has can never be given back then. */
+static bool enter(struct ppi_ring *ring, uint64_t deadline_ns)
+{
+    int number = ppi_ring_enter(ring, deadline_ns);
+
+    ppi_check(number == 0);
+    if (number != 0)
+        ppi_sleep_ms(1); /* who waits tries again and again */
+    return number == 0;
+}
+
+/* An entry, for which room is made if there is none; NULL: there is never any. */
+static struct io_uring_sqe *sure_entry(struct ppi_ring *ring, uint32_t index,
+                                       enum ppi_entry_kind kind)
+{
+    struct io_uring_sqe *entry = ppi_entry(ring, index, kind);
+
+    return entry == NULL && enter(ring, 0) ? ppi_entry(ring, index, kind) : entry;
+}
+
 /* Watches a descriptor of ours, of which every write is a completion. */
 static void watch_ticks(struct ppi_ring *ring, int fd)
 {
-    struct io_uring_sqe *entry;
+    struct io_uring_sqe *entry = sure_entry(ring, (uint32_t)fd, PPI_TICK);
 
-    while ((entry = ppi_entry(ring, (uint32_t)fd, PPI_TICK)) == NULL)
-        ppi_ring_enter(ring, 0);
+    if (entry == NULL)
+        return;
     entry->opcode = IORING_OP_POLL_ADD;
     entry->fd = fd;
     entry->len = IORING_POLL_ADD_MULTI;
@@ -131,14 +151,11 @@ static void on_completion(struct ppi_uring *uring, const struct io_uring_cqe *cq
 static void turn(struct ppi_uring *uring, uint64_t deadline_ns)
 {
     struct io_uring_cqe cqe;
-
     bool wait = deadline_ns != 0 && !ppi_ring_has_ended(&uring->ring);
+
     wait = ppi_requests_put(&uring->requests, &uring->ring, wait);
-    if (wait || ppi_ring_wants_enter(&uring->ring)) {
-        /* Refused now, after it worked: what the kernel has could never be given back. */
-        int number = ppi_ring_enter(&uring->ring, wait ? deadline_ns : 0);
-        ppi_check(number == 0);
-    }
+    if (wait || ppi_ring_wants_enter(&uring->ring))
+        enter(&uring->ring, wait ? deadline_ns : 0);
     if (wait)
         ppi_requests_awake(&uring->requests);
     while (ppi_ring_take(&uring->ring, &cqe))
@@ -210,23 +227,28 @@ bool ppi_uring_poll(struct ppi_uring *uring, uint64_t deadline_ns)
     return uring->ticked;
 }
 
-void ppi_uring_leave(struct ppi_uring *uring)
+/* What is with the kernel ends, with what it has reached or as if interrupted, and is tried again.
+ */
+static void take_back(struct ppi_uring *uring)
 {
+    struct io_uring_sqe *entry = sure_entry(&uring->ring, 0, PPI_CANCEL);
     struct io_uring_cqe cqe;
-    struct io_uring_sqe *entry;
 
-    if (!uring->begun)
+    if (entry == NULL)
         return;
-    while ((entry = ppi_entry(&uring->ring, 0, PPI_CANCEL)) == NULL)
-        ppi_ring_enter(&uring->ring, 0);
     entry->opcode = IORING_OP_ASYNC_CANCEL;
     entry->fd = -1;
     entry->cancel_flags = IORING_ASYNC_CANCEL_ANY | IORING_ASYNC_CANCEL_ALL;
-    while (uring->requests.with_kernel > 0) {
-        ppi_check(ppi_ring_enter(&uring->ring, PPI_FOREVER) == 0);
+    while (uring->requests.with_kernel > 0 && enter(&uring->ring, PPI_FOREVER))
         while (ppi_ring_take(&uring->ring, &cqe))
             on_completion(uring, &cqe);
-    }
+}
+
+void ppi_uring_leave(struct ppi_uring *uring)
+{
+    if (!uring->begun)
+        return;
+    take_back(uring);
     ppi_ring_close(&uring->ring);
     uring->begun = false;
 }
