@@ -169,6 +169,7 @@ def who_is_slow(story):
         == ["slow", "blocked", "blocked"],
         "both are held up",
     )
+    eventually(lambda: [e["event"] for e in desk.events("slow", "easy")][-1:] == ["slow"], "told")
     desk.types("check", 1)
     desk.types("ls clients --where state!=ok")
     desk.types("ls subjects --sort -published")
