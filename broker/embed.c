@@ -117,7 +117,9 @@ static int own_loop_open(struct own_loop **out, const pp_broker_config *config)
     own->context = config->context;
     own->on_log = config->on_log;
     own->on_stopped = config->on_stopped;
-    int status = pp_port_open(&own->port, NULL);
+    pp_port_config port_config = PP_PORT_CONFIG_INIT;
+    port_config.flags = PP_PORT_SINGLE_CONSUMER;
+    int status = pp_port_open(&own->port, &port_config);
     if (status == PP_OK && (status = pp_thread_start(&own->thread, work, own)) != PP_OK)
         pp_port_close(own->port);
     if (status == PP_OK)

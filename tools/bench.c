@@ -128,7 +128,7 @@ int bench_side_open(struct session *at, struct bench_side *side)
 {
     pp_port_config config = PP_PORT_CONFIG_INIT;
 
-    config.concurrency = 1;
+    config.flags = PP_PORT_SINGLE_CONSUMER;
     int status = pp_port_open(&side->port, &config);
     if (status == PP_OK)
         status = pp_thread_start(&side->thread, work, side->port);

@@ -119,7 +119,7 @@ static int open_port(pp_client *client)
         client->port = client->config.port;
         return PP_OK;
     }
-    config.concurrency = 1;
+    config.flags = PP_PORT_SINGLE_CONSUMER;
     config.pool_count = OWN_PORT_BUFFERS;
     int status = pp_port_open(&client->port, &config);
     if (status != PP_OK)

@@ -63,7 +63,7 @@ struct ppi_pipe_driver {
     int (*exe)(pp_handle *handle, char *path, size_t size);
 };
 
-/* Feeds a port. poll may be called by several threads at once. */
+/* Feeds a port. poll may be called by several threads at once, but for a single consumer's. */
 struct ppi_port_driver {
     const char *name;
 
@@ -77,6 +77,10 @@ struct ppi_port_driver {
 
     /* Lets one thread in poll return, or the next that enters it. */
     void (*wake)(pp_port *port);
+
+    /* Of a port with a single consumer (PP_PORT_SINGLE_CONSUMER), by the thread that was it: it
+     * will not poll any more, another one may. Without locks. NULL: that makes no difference. */
+    void (*leave)(pp_port *port);
 
     /* From now on poll also returns at deadline_ns (PPI_FOREVER: no more). Port's lock held. */
     void (*alarm)(pp_port *port, uint64_t deadline_ns);

@@ -137,16 +137,30 @@ static void release_if_idle(pp_handle *handle)
     }
 }
 
-void ppi_handle_finish_taken(pp_handle *handle, int lane_index)
+/* What both ways to finish have in common; the packet is queued, or taken already. */
+static void finish(pp_handle *handle, int lane_index, bool taken)
 {
     struct ppi_lane *lane = &handle->lanes[lane_index];
     pp_op *op = lane->current;
 
     ppi_check(op != NULL);
     retire(lane, op);
-    ppi_op_end(op);
+    if (taken)
+        ppi_op_end(op);
+    else
+        publish(handle, op);
     begin_queued(handle, lane);
     release_if_idle(handle);
+}
+
+void ppi_handle_finish(pp_handle *handle, int lane)
+{
+    finish(handle, lane, false);
+}
+
+void ppi_handle_finish_taken(pp_handle *handle, int lane)
+{
+    finish(handle, lane, true);
 }
 
 void ppi_handle_retry(pp_handle *handle, int lane_index)

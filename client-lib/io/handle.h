@@ -74,8 +74,11 @@ void ppi_handle_unlock(pp_handle *handle);
 /* Starts op, already STARTED and filled, on a lane. What every start function ends with. */
 int ppi_handle_start(pp_handle *handle, pp_op *op, int lane);
 
-/* For drivers, with the lock held. The current operation of the lane has its result: begins the
- * next ones. The packet is the caller's, who has taken it from the system's own port. */
+/* For drivers, with the lock held. The current operation of the lane has its result: queues its
+ * packet and begins the next ones. */
+void ppi_handle_finish(pp_handle *handle, int lane);
+
+/* As ppi_handle_finish; but the packet is the caller's, who took it from the system's own port. */
 void ppi_handle_finish_taken(pp_handle *handle, int lane);
 
 /* For drivers, with the lock held: tries the current operation of the lane again, if there is one

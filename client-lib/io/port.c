@@ -107,8 +107,8 @@ int pp_port_open(pp_port **out, const pp_port_config *config)
     if (config == NULL)
         config = &defaults;
     if (out == NULL || config->size != sizeof *config || config->pool_count > POOL_COUNT_MAX ||
-        config->pool_bytes > POOL_BYTES_MAX)
-        return ppi_fail(PP_EINVAL, "out, config.size or the pool's size is wrong");
+        config->pool_bytes > POOL_BYTES_MAX || config->flags > PP_PORT_SINGLE_CONSUMER)
+        return ppi_fail(PP_EINVAL, "out, config.size, flags or the pool's size is wrong");
 
     pp_port *port = calloc(1, sizeof *port);
     if (port == NULL)

@@ -28,7 +28,8 @@ struct pp_port {
     struct ppi_pool pool;
     struct ppi_queue *queue; /* owned */
     const struct ppi_port_driver *driver;
-    void *driver_data; /* the driver's */
+    const char *driver_name; /* for pp_port_info */
+    void *driver_data;       /* the driver's */
 };
 
 /* Is it the port from which the calling thread took last, or tried to, and to which it will come

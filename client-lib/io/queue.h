@@ -17,7 +17,8 @@ void ppi_queue_push(pp_port *port, pp_op *op);
 
 /* Ends the worker's previous packet; then takes up to count packets, waiting for the first until
  * deadline_ns (0: does not wait). How many, 0 at the deadline, PP_ECLOSED. Sets the op of each, of
- * which the caller makes the rest; a foreign packet has no op and is complete. */
+ * which the caller makes the rest; a foreign packet has no op and is complete. PP_ESTATE: another
+ * thread is the port's single consumer. */
 int ppi_queue_take(pp_port *port, pp_packet *packets, int count, uint64_t deadline_ns);
 
 /* As ppi_queue_take, with what somebody else took from a native port: 1, 0: it was the library's

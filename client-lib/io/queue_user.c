@@ -32,9 +32,6 @@
  * no wake now, since one comes with the token. */
 #include "io/queue_user.h"
 
-#include <stdlib.h>
-
-#include "base/check.h"
 #include "base/status.h"
 #include "io/port.h"
 
@@ -55,18 +52,10 @@ static _Thread_local struct {
     unsigned blocking;
     bool polling; /* is inside poll_events: will look at the packets by itself */
     bool hooked;
+    pp_port *consumes; /* a port of which this thread is the single consumer; referenced */
 } seat;
 
 /* --- tokens, with the lock held -------------------------------------------------------------- */
-
-static pp_op *take_packet(struct ppi_queue *queue)
-{
-    pp_op *op = ppi_ops_take(&queue->packets);
-
-    if (op != NULL)
-        queue->packet_count--;
-    return op;
-}
 
 static bool token_free(const pp_port *port)
 {
@@ -101,7 +90,7 @@ static void redistribute(pp_port *port)
 
     while (queue->parked != NULL && token_free(port)) {
         if (queue->packets.head != NULL) {
-            unpark(queue)->op = take_packet(queue);
+            unpark(queue)->op = ppi_queue_first(queue);
             queue->active++;
         } else if (queue->polling == 0) {
             unpark(queue)->poll = true;
@@ -121,40 +110,6 @@ static void offer(pp_port *port)
     redistribute(port);
     if (port->queue->lent)
         wake_for_packets(port);
-}
-
-/* --- opening and closing --------------------------------------------------------------------- */
-
-int ppi_queue_open(pp_port *port, const pp_port_config *config)
-{
-    if (config->native != NULL)
-        return ppi_fail(PP_ENOTSUP, "there are no native completion ports on this system");
-
-    struct ppi_queue *queue = calloc(1, sizeof *queue);
-    if (queue == NULL)
-        return ppi_fail_plain(PP_ENOMEM);
-    ppi_mutex_init(&queue->lock);
-    port->queue = queue;
-    port->concurrency = config->concurrency != 0 ? config->concurrency : ppi_processors();
-    port->driver = ppi_transport()->port_driver;
-    int error = port->driver->open(port);
-    if (error != PP_OK)
-        port->driver = NULL;
-    return error;
-}
-
-void ppi_queue_close(pp_port *port)
-{
-    struct ppi_queue *queue = port->queue;
-
-    if (queue == NULL)
-        return;
-    ppi_check(queue->packets.head == NULL && ppi_timers_first(&queue->timers) == NULL);
-    if (port->driver != NULL)
-        port->driver->close(port);
-    ppi_mutex_deinit(&queue->lock);
-    ppi_timers_deinit(&queue->timers);
-    free(queue);
 }
 
 /* --- workers --------------------------------------------------------------------------------- */
@@ -177,6 +132,49 @@ static void leave_seat(void)
     ppi_port_unref(port);
 }
 
+/* The calling thread is no port's single consumer any more. */
+static void resign(void)
+{
+    pp_port *port = seat.consumes;
+
+    if (port == NULL)
+        return;
+    seat.consumes = NULL;
+    if (port->driver->leave != NULL && ppi_port_check_process(port) == PP_OK)
+        port->driver->leave(port);
+    atomic_store(&port->queue->consumer, NULL);
+    ppi_port_unref(port);
+}
+
+static void leave_for_good(void)
+{
+    leave_seat();
+    resign();
+}
+
+static void hook_exit(void)
+{
+    if (seat.hooked)
+        return;
+    seat.hooked = true;
+    ppi_at_thread_exit(leave_for_good);
+}
+
+/* Of a port with a single consumer, the calling thread is it; false: another one is. */
+static bool may_consume(pp_port *port)
+{
+    void *nobody = NULL;
+
+    if (!port->queue->single || seat.consumes == port)
+        return true;
+    if (!atomic_compare_exchange_strong(&port->queue->consumer, &nobody, &seat))
+        return false;
+    ppi_port_ref(port);
+    seat.consumes = port;
+    hook_exit();
+    return true;
+}
+
 /* Ends the worker's previous packet, with the lock held; from now on the caller holds the
  * reference that the seat held, or a new one. */
 static void come_back(pp_port *port)
@@ -194,10 +192,7 @@ static void come_back(pp_port *port)
 static void sit_down(pp_port *port)
 {
     seat.port = port; /* with the caller's reference */
-    if (!seat.hooked) {
-        seat.hooked = true;
-        ppi_at_thread_exit(leave_seat);
-    }
+    hook_exit();
 }
 
 /* Waits on the stack until it is given something to do; false: the deadline is over. */
@@ -262,7 +257,7 @@ static int take_share(pp_port *port, pp_packet *packets, int count)
     int taken = 0;
 
     for (count = share(port, count); taken < count; taken++)
-        packets[taken].op = take_packet(queue);
+        packets[taken].op = ppi_queue_first(queue);
     queue->active++;
     queue->takes++;
     offer(port);
@@ -320,6 +315,10 @@ int ppi_queue_take(pp_port *port, pp_packet *packets, int count, uint64_t deadli
 
     if (seat.port != NULL && seat.port != port)
         leave_seat();
+    if (seat.consumes != NULL && seat.consumes != port)
+        resign();
+    if (!may_consume(port))
+        return ppi_fail(PP_ESTATE, "another thread is the port's single consumer");
     ppi_mutex_lock(&queue->lock);
     come_back(port);
     while (taken == 0 && !over)
@@ -329,22 +328,13 @@ int ppi_queue_take(pp_port *port, pp_packet *packets, int count, uint64_t deadli
     if (taken == PP_ECLOSED)
         wake_at_end(port); /* the next poller leaves too */
     ppi_mutex_unlock(&queue->lock);
+    if (taken == PP_ECLOSED)
+        resign();
     if (taken > 0)
         sit_down(port);
     else
         ppi_port_unref(port);
     return taken;
-}
-
-int ppi_queue_claim(pp_port *port, void *overlapped, uintptr_t key, uint32_t bytes,
-                    pp_packet *packet)
-{
-    (void)port;
-    (void)overlapped;
-    (void)key;
-    (void)bytes;
-    (void)packet;
-    return PP_ENOTSUP;
 }
 
 void ppi_queue_push(pp_port *port, pp_op *op)
@@ -380,6 +370,8 @@ int ppi_queue_lend(pp_port *port, int *descriptor)
 {
     struct ppi_queue *queue = port->queue;
 
+    if (queue->single)
+        return ppi_fail(PP_ESTATE, "the port's single consumer waits in pp_port_get");
     if (port->driver->descriptor == NULL)
         return ppi_fail(PP_ENOTSUP, "the driver %s has no descriptor to lend", port->driver->name);
     ppi_mutex_lock(&queue->lock);
@@ -392,50 +384,12 @@ int ppi_queue_lend(pp_port *port, int *descriptor)
     return PP_OK;
 }
 
-static pp_op *drop_one(struct ppi_queue *queue)
-{
-    ppi_mutex_lock(&queue->lock);
-    pp_op *op = take_packet(queue);
-    struct ppi_timer *timer = ppi_timers_first(&queue->timers);
-    if (op == NULL && timer != NULL) { /* it will not run any more */
-        op = &timer->op;
-        ppi_timers_remove(&queue->timers, timer);
-        ppi_op_result(op, PP_ECANCELED, 0, 0);
-        ppi_op_end(op);
-    }
-    ppi_mutex_unlock(&queue->lock);
-    return op;
-}
-
-bool ppi_queue_drop(pp_port *port, pp_packet *packet, uint64_t deadline_ns)
-{
-    bool in_time = true;
-
-    ppi_mutex_lock(&port->lock);
-    while ((packet->op = drop_one(port->queue)) == NULL && in_time &&
-           atomic_load(&port->outstanding) > 0)
-        in_time = ppi_cond_wait_until(&port->idle, &port->lock, deadline_ns);
-    ppi_mutex_unlock(&port->lock);
-    return packet->op != NULL;
-}
-
 void ppi_queue_detach(pp_port *port)
 {
     if (port == NULL || seat.port == port)
         leave_seat();
-}
-
-void ppi_queue_info(pp_port *port, pp_port_stats *stats)
-{
-    struct ppi_queue *queue = port->queue;
-
-    ppi_mutex_lock(&queue->lock);
-    stats->active = queue->active;
-    stats->waiting = queue->parked_count + queue->polling;
-    stats->queued = queue->packet_count;
-    stats->wakeups = queue->wakeups;
-    ppi_mutex_unlock(&queue->lock);
-    stats->driver = port->driver->name;
+    if (port == NULL || seat.consumes == port)
+        resign();
 }
 
 /* --- brackets --------------------------------------------------------------------------------- */

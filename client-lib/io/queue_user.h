@@ -1,4 +1,5 @@
-/* queue_user.h: what the completion queue in user space consists of. See queue_user.c. */
+/* queue_user.h: what the completion queue in user space consists of. See queue_user.c, and
+ * queue_life.c for its beginning and end. */
 #ifndef PPI_QUEUE_USER_H
 #define PPI_QUEUE_USER_H
 
@@ -18,9 +19,14 @@ struct ppi_queue {
     bool wake_sent; /* a poller is on its way out */
     bool lent;      /* a foreign loop waits for the driver's descriptor */
     bool ended;
+    bool single;              /* PP_PORT_SINGLE_CONSUMER */
+    _Atomic(void *) consumer; /* single: the thread it is, by its seat; NULL: none yet */
     uint64_t wakeups;
     struct ppi_timers timers;
 };
+
+/* Takes the oldest packet; NULL: there is none. With the lock. */
+pp_op *ppi_queue_first(struct ppi_queue *queue);
 
 /* Queues the packets of all timers that are due. With the lock. */
 void ppi_timers_run(pp_port *port);

@@ -19,8 +19,9 @@ int main(int argc, char **argv)
     ppi_check_set_hook(ppi_check_abort);
     if (argc == 3 && strcmp(argv[1], "hold") == 0)
         return hold(argv[2]);
+    test_single_consumers = argc == 2 && strcmp(argv[1], "single") == 0;
     cmocka_set_message_output(CM_OUTPUT_TAP);
     int failures = port_rows() + worker_rows() + op_rows() + end_rows() + stream_rows() +
-                   name_rows() + access_rows() + foreign_loop_rows();
+                   name_rows() + access_rows() + consumer_rows() + foreign_loop_rows();
     return failures == 0 ? 0 : 1;
 }

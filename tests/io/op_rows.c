@@ -289,6 +289,39 @@ static void row_51_an_operation_can_be_waited_for_while_it_is_queued(void **stat
     streams_close(&streams);
 }
 
+struct starter {
+    struct pair pair;
+    pp_op read;
+    char byte;
+};
+
+static void start_a_read(void *argument)
+{
+    struct starter *starter = argument;
+
+    pp_read(starter->pair.server, &starter->read, &starter->byte, 1);
+}
+
+static void row_52_an_operation_outlives_the_thread_that_started_it(void **state)
+{
+    struct starter starter = { .read = PP_OP_INIT };
+    struct runner runner;
+    pp_packet packet;
+
+    (void)state;
+    pair_open(&starter.pair, NULL);
+    for (int i = 0; i < 20; i++) {
+        runner_start(&runner, start_a_read, &starter);
+        runner_join(&runner);
+        assert_int_equal(pp_port_get(starter.pair.port, &packet, i % 2), 0);
+        write_all(starter.pair.client, "x", 1);
+        assert_ptr_equal(next_packet(starter.pair.port).op, &starter.read);
+        assert_int_equal(starter.byte, 'x');
+        starter.byte = 0;
+    }
+    pair_close(&starter.pair);
+}
+
 int op_rows(void)
 {
     const struct CMUnitTest tests[] = {
@@ -302,6 +335,7 @@ int op_rows(void)
         TEST(row_47_skip_mode_delivers_no_packet_for_what_is_done_at_once),
         TEST(row_51_an_operation_can_be_waited_for_without_a_packet),
         TEST(row_51_an_operation_can_be_waited_for_while_it_is_queued),
+        TEST(row_52_an_operation_outlives_the_thread_that_started_it),
     };
     int failures = 0;
 

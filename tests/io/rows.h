@@ -11,6 +11,10 @@ int stream_rows(void); /* 63 to 78: the message pump and streams */
 int name_rows(void);   /* 79 to 88: names, connecting, leaving */
 int access_rows(void); /* 87, and io/SECURITY.md: who may connect */
 
+/* Ports that one thread takes from, PP_PORT_SINGLE_CONSUMER; `test_rows single` runs all rows that
+ * open a pair on such a port. */
+int consumer_rows(void);
+
 /* A loop that is not the port's: lent descriptors (Linux), adopted native ports (Windows). */
 int foreign_loop_rows(void);
 

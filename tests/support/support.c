@@ -68,9 +68,16 @@ void streams_close(struct streams *streams)
     pp_close(streams->listener);
 }
 
+bool test_single_consumers;
+
 void pair_open(struct pair *pair, const pp_port_config *config)
 {
-    assert_int_equal(pp_port_open(&pair->port, config), PP_OK);
+    const pp_port_config defaults = PP_PORT_CONFIG_INIT;
+    pp_port_config own = config != NULL ? *config : defaults;
+
+    if (test_single_consumers)
+        own.flags |= PP_PORT_SINGLE_CONSUMER;
+    assert_int_equal(pp_port_open(&pair->port, &own), PP_OK);
     streams_open(&pair->streams);
     pair->server = pair->streams.server;
     pair->client = pair->streams.client;

@@ -58,6 +58,7 @@ struct pair {
     pp_handle *server, *client; /* those of streams; NULL: the test has closed it */
     pp_port *port;
 };
+extern bool test_single_consumers; /* the port of every pair has one */
 void pair_open(struct pair *pair, const pp_port_config *config);
 void pair_close(struct pair *pair);
 

@@ -159,11 +159,19 @@ typedef struct pp_port_config {
     uint32_t pool_bytes;  /* size of each, at most 16 MiB; 0: 64 KiB. Made when first needed */
     void *native;         /* Windows: your own completion port (HANDLE), adopted, not closed;
                              concurrency is then its own. NULL: make one. Elsewhere: NULL */
+    uint32_t flags;       /* PP_PORT_... */
 } pp_port_config;
 #define PP_PORT_CONFIG_INIT                                                                        \
     {                                                                                              \
-        sizeof(pp_port_config), 0, 0, 0, NULL                                                      \
+        sizeof(pp_port_config), 0, 0, 0, NULL, 0                                                   \
     }
+enum {
+    /* A promise: one thread takes the port's packets, the first that does, until it ends, calls
+     * pp_thread_detach, takes from another port, or hears that this one was shut down. Then another
+     * may. concurrency is 1. With io_uring that thread needs no other to look after the ring; it
+     * must come back to pp_port_get for a shutdown to end. Linux holds others to it: PP_ESTATE. */
+    PP_PORT_SINGLE_CONSUMER = 1u
+};
 
 typedef struct pp_port_stats {
     uint32_t size;        /* in: sizeof(pp_port_stats) */
@@ -176,11 +184,12 @@ typedef struct pp_port_stats {
     uint64_t wakeups;     /* times a waiting worker was woken; Windows: not known, 0 */
     uint32_t pool_count;  /* buffers that exist now */
     uint32_t pool_free;   /* of them, not in use */
-    const char *driver;   /* "iocp", "epoll" */
+    const char *driver;   /* "iocp", "epoll", "io_uring" */
 } pp_port_stats;
 
-/* Opens a port. config may be NULL: all defaults. Environment: PANPIPE_DRIVER=epoll forces a
- * driver; an unknown name is PP_EINVAL.
+/* Opens a port. config may be NULL: all defaults. Environment, on Linux: PANPIPE_DRIVER=io_uring or
+ * epoll (the default); an unknown name is PP_EINVAL. Where io_uring is refused (before Linux 6.1,
+ * kernel.io_uring_disabled, a seccomp filter ...), the port has epoll: pp_port_info tells.
  * PP_OK; PP_EINVAL; PP_ENOMEM; PP_ELIMIT (handles); PP_ENOTSUP (native given, not on Windows). */
 int pp_port_open(pp_port **out, const pp_port_config *config);
 
@@ -198,7 +207,7 @@ int pp_port_attach(pp_port *port, pp_handle *handle, uintptr_t key);
  * A thread belongs to the port from which it took last; taking from another, pp_thread_detach and
  * its end release it.
  * 1: *packet is filled. 0: timeout. PP_ECLOSED: the port was shut down, leave the loop.
- * PP_EINVAL. PP_ESTATE: forked child. */
+ * PP_EINVAL. PP_ESTATE: forked child; another thread is the single consumer. */
 int pp_port_get(pp_port *port, pp_packet *packet, int timeout_ms);
 
 /* As pp_port_get, up to count packets (at least 1); waits for the first only. Takes no more than
@@ -262,8 +271,8 @@ void pp_buffer_release(void *buffer);
  * Other threads may wait in pp_port_get as ever; the same packet may wake one of them and the loop.
  * Wait for input, nothing else: it is the port's, the same at each call, and is closed with the
  * port, so take it out of the loop before. Nothing else of the port changes.
- * PP_OK; PP_EINVAL; PP_ESTATE: forked child; PP_ENOTSUP: Windows, where your loop is a completion
- * port that the library can use: pp_port_config.native. */
+ * PP_OK; PP_EINVAL; PP_ESTATE: forked child, single consumer; PP_ENOTSUP: Windows, where your loop
+ * is a completion port that the library can use: pp_port_config.native. */
 int pp_port_pollable(pp_port *port, int *descriptor);
 
 /* Windows: for a program that keeps its own loop on a port it lent with pp_port_config.native:

@@ -8,7 +8,11 @@
  * another worker fetched just before a handle was released finds the slot used again, or empty.
  *
  * wake is an eventfd, edge-triggered too: a write lets one poller return, and nobody reads it.
- * The alarm of the port's timers is a timerfd in the same set. */
+ * The alarm of the port's timers is a timerfd in the same set.
+ *
+ * PANPIPE_DRIVER=io_uring: streams are a ring's instead (uring.c), which pushes packets by itself.
+ * The set is still what workers wait for, with its wakes, alarms and listeners; or it is watched by
+ * the ring, in which a single consumer waits. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <stdlib.h>
@@ -22,7 +26,9 @@
 #include "base/status.h"
 #include "io/handle.h"
 #include "io/linux/linux.h"
+#include "io/linux/uring.h"
 #include "io/port.h"
+#include "io/queue_user.h"
 
 enum { EVENTS_MAX = 16, SLOTS_MIN = 16 };
 #define NOT_A_SLOT UINT32_MAX
@@ -39,6 +45,7 @@ struct epoll_port {
     struct ppi_mutex lock; /* the slots; innermost of all locks */
     struct slot *slots;
     uint32_t slot_count, first_free;
+    struct ppi_uring *uring; /* has the streams; NULL: they are in the set, as listeners always */
 };
 
 static uint64_t name_of_slot(const struct epoll_port *ep, uint32_t index)
@@ -54,6 +61,8 @@ static void epoll_close(pp_port *port)
 
     if (ep == NULL)
         return;
+    if (ep->uring != NULL)
+        ppi_uring_close(ep->uring);
     if (ep->epoll_fd >= 0)
         close(ep->epoll_fd);
     if (ep->wake_fd >= 0)
@@ -76,9 +85,11 @@ static int watch_own(struct epoll_port *ep, int fd)
 static int epoll_open(pp_port *port)
 {
     const char *wanted = ppi_environment("PANPIPE_DRIVER");
+    bool ring = wanted != NULL && strcmp(wanted, "io_uring") == 0;
 
-    if (wanted != NULL && wanted[0] != '\0' && strcmp(wanted, "epoll") != 0)
-        return ppi_fail(PP_EINVAL, "PANPIPE_DRIVER=%s is not known here; use epoll", wanted);
+    if (!ring && wanted != NULL && wanted[0] != '\0' && strcmp(wanted, "epoll") != 0)
+        return ppi_fail(PP_EINVAL, "PANPIPE_DRIVER=%s is not known here; use epoll or io_uring",
+                        wanted);
 
     struct epoll_port *ep = calloc(1, sizeof *ep);
     if (ep == NULL)
@@ -95,14 +106,29 @@ static int epoll_open(pp_port *port)
         epoll_close(port);
         return ppi_fail(ppi_errno_status(number), "epoll: %s", strerror(number));
     }
+    if (ring)
+        ep->uring = ppi_uring_open(port, port->queue->single ? ep->epoll_fd : -1);
+    if (ep->uring != NULL)
+        port->driver_name = "io_uring";
     return PP_OK;
+}
+
+/* Is its single consumer to wait in the ring, which knows when there is something in the set? */
+static bool polls_ring(const pp_port *port)
+{
+    const struct epoll_port *ep = port->driver_data;
+
+    return ep->uring != NULL && port->queue->single;
 }
 
 static void epoll_wake(pp_port *port)
 {
     struct epoll_port *ep = port->driver_data;
 
-    (void)!eventfd_write(ep->wake_fd, 1);
+    if (polls_ring(port))
+        ppi_uring_wake(ep->uring);
+    else
+        (void)!eventfd_write(ep->wake_fd, 1);
 }
 
 static void epoll_alarm(pp_port *port, uint64_t deadline_ns)
@@ -132,7 +158,21 @@ static pp_handle *handle_of(struct epoll_port *ep, uint64_t name)
     return handle;
 }
 
-static void on_event(pp_handle *handle, uint32_t events)
+/* Also reports when the socket can be written to, or no more. */
+static void want_out(struct epoll_port *ep, pp_handle *handle, bool want)
+{
+    if (!handle->os.watched || handle->os.wants_out == want)
+        return;
+
+    struct epoll_event event = { .events = want ? watch_in | EPOLLOUT : watch_in };
+    ppi_mutex_lock(&ep->lock);
+    event.data.u64 = name_of_slot(ep, handle->os.slot);
+    ppi_mutex_unlock(&ep->lock);
+    ppi_check(epoll_ctl(ep->epoll_fd, EPOLL_CTL_MOD, handle->os.fd, &event) == 0);
+    handle->os.wants_out = want;
+}
+
+static void on_event(struct epoll_port *ep, pp_handle *handle, uint32_t events)
 {
     bool over = (events & (EPOLLHUP | EPOLLERR)) != 0;
     struct ppi_lane *in = &handle->lanes[PPI_IN], *out = &handle->lanes[PPI_OUT];
@@ -149,14 +189,14 @@ static void on_event(pp_handle *handle, uint32_t events)
         if (out->current != NULL)
             ppi_handle_retry(handle, PPI_OUT);
         else
-            ppi_epoll_want_out(handle, false);
+            want_out(ep, handle, false);
     }
     ppi_handle_unlock(handle);
 }
 
-static void epoll_poll(pp_port *port, uint64_t deadline_ns)
+/* How many events there were. */
+static int look(struct epoll_port *ep, uint64_t deadline_ns)
 {
-    struct epoll_port *ep = port->driver_data;
     struct epoll_event events[EVENTS_MAX];
     int timeout_ms = deadline_ns == 0 ? 0 : ppi_until_ms(deadline_ns);
     int count = epoll_wait(ep->epoll_fd, events, EVENTS_MAX, timeout_ms);
@@ -166,9 +206,29 @@ static void epoll_poll(pp_port *port, uint64_t deadline_ns)
 
         if (handle == NULL)
             continue;
-        on_event(handle, events[i].events);
+        on_event(ep, handle, events[i].events);
         ppi_handle_unref(handle);
     }
+    return count;
+}
+
+static void epoll_poll(pp_port *port, uint64_t deadline_ns)
+{
+    struct epoll_port *ep = port->driver_data;
+
+    if (!polls_ring(port))
+        look(ep, deadline_ns);
+    else if (ppi_uring_poll(ep->uring, deadline_ns))
+        while (look(ep, 0) == EVENTS_MAX)
+            ;
+}
+
+static void epoll_leave(pp_port *port)
+{
+    struct epoll_port *ep = port->driver_data;
+
+    if (polls_ring(port))
+        ppi_uring_leave(ep->uring);
 }
 
 /* The set itself: an event of an edge-triggered member keeps it readable until it is fetched. */
@@ -183,6 +243,7 @@ const struct ppi_port_driver ppi_epoll_driver = {
     .close = epoll_close,
     .poll = epoll_poll,
     .wake = epoll_wake,
+    .leave = epoll_leave,
     .alarm = epoll_alarm,
     .descriptor = epoll_descriptor,
     .now_ns = ppi_now_ns,
@@ -216,9 +277,8 @@ static void free_slot(struct epoll_port *ep, uint32_t index)
     ppi_mutex_unlock(&ep->lock);
 }
 
-int ppi_epoll_add(pp_handle *handle)
+static int epoll_add(struct epoll_port *ep, pp_handle *handle)
 {
-    struct epoll_port *ep = handle->port->driver_data;
     struct epoll_event event = { .events = watch_in };
 
     ppi_mutex_lock(&ep->lock);
@@ -243,9 +303,8 @@ int ppi_epoll_add(pp_handle *handle)
     return PP_OK;
 }
 
-void ppi_epoll_remove(pp_handle *handle)
+static void epoll_remove(struct epoll_port *ep, pp_handle *handle)
 {
-    struct epoll_port *ep = handle->port->driver_data;
     struct epoll_event ignored;
 
     if (!handle->os.watched)
@@ -255,16 +314,47 @@ void ppi_epoll_remove(pp_handle *handle)
     handle->os.watched = false;
 }
 
-void ppi_epoll_want_out(pp_handle *handle, bool want)
+/* The ring that the handle is for; NULL: it is in the set. */
+static struct ppi_uring *ring_of(const pp_handle *handle)
 {
-    if (!handle->os.watched || handle->os.wants_out == want)
-        return;
+    const struct epoll_port *ep = handle->port->driver_data;
 
-    struct epoll_port *ep = handle->port->driver_data;
-    struct epoll_event event = { .events = want ? watch_in | EPOLLOUT : watch_in };
-    ppi_mutex_lock(&ep->lock);
-    event.data.u64 = name_of_slot(ep, handle->os.slot);
-    ppi_mutex_unlock(&ep->lock);
-    ppi_check(epoll_ctl(ep->epoll_fd, EPOLL_CTL_MOD, handle->os.fd, &event) == 0);
-    handle->os.wants_out = want;
+    return handle->kind == PPI_STREAM ? ep->uring : NULL;
+}
+
+int ppi_watch_begin(pp_handle *handle)
+{
+    struct ppi_uring *uring = ring_of(handle);
+
+    return uring != NULL ? ppi_uring_add(uring, handle)
+                         : epoll_add(handle->port->driver_data, handle);
+}
+
+void ppi_watch_end(pp_handle *handle)
+{
+    struct ppi_uring *uring = ring_of(handle);
+
+    if (ppi_port_check_process(handle->port) != PP_OK)
+        return; /* a forked child: set and ring are its parent's */
+    if (uring != NULL)
+        ppi_uring_remove(uring, handle);
+    else
+        epoll_remove(handle->port->driver_data, handle);
+}
+
+void ppi_watch_await(pp_handle *handle, const pp_op *op)
+{
+    struct ppi_uring *uring = ring_of(handle);
+
+    if (uring != NULL)
+        ppi_uring_await(uring, handle, op);
+    else if (op->priv_.lane == PPI_OUT)
+        want_out(handle->port->driver_data, handle, true);
+}
+
+bool ppi_watch_cancel(pp_handle *handle, const pp_op *op)
+{
+    struct ppi_uring *uring = ring_of(handle);
+
+    return uring == NULL || ppi_uring_cancel(uring, handle, op);
 }

@@ -2,6 +2,7 @@
 #ifndef PPI_LINUX_H
 #define PPI_LINUX_H
 
+#include <sys/uio.h>
 #include <sys/un.h>
 
 #include <panpipe/pipe.h>
@@ -22,15 +23,23 @@ pp_handle *ppi_socket_handle(int kind, int fd);
  * Elsewhere they are dropped unseen, since nothing here asks for them. */
 void ppi_refuse_descriptors(int fd);
 
-/* epoll as the source of a port's completions. */
+/* The pieces of a write that are still to go, at most size of them. */
+size_t ppi_pieces_left(const pp_op *op, struct iovec *left, size_t size);
+
+/* epoll, alone or with a ring (uring.c), as the source of a port's completions. */
 extern const struct ppi_port_driver ppi_epoll_driver;
 
-/* Watches the handle's socket for its port; forgets it. With the handle's lock. */
-int ppi_epoll_add(pp_handle *handle);
-void ppi_epoll_remove(pp_handle *handle);
+/* The handle's socket belongs to its port now, or no more. With the handle's lock, like the rest.
+ * PP_OK, PP_ENOMEM, PP_ELIMIT, PP_EIO. */
+int ppi_watch_begin(pp_handle *handle);
+void ppi_watch_end(pp_handle *handle);
 
-/* Also reports when the socket can be written to, or no more. */
-void ppi_epoll_want_out(pp_handle *handle, bool want);
+/* op, its lane's current, would block: the driver ends it, or calls ppi_handle_retry when trying
+ * again is worth it. */
+void ppi_watch_await(pp_handle *handle, const pp_op *op);
+
+/* As ppi_pipe_driver.cancel. */
+bool ppi_watch_cancel(pp_handle *handle, const pp_op *op);
 
 /* --- access.c and peer.c ---------------------------------------------------------------------- */
 

@@ -1,8 +1,8 @@
 /* socket.c: Unix stream sockets as pipes.
  *
  * Every operation is tried at once, without blocking; what the kernel cannot do now is tried
- * again when epoll reports the socket, or by whoever waits for it. So nothing is ever in the
- * kernel's hands, and canceling is immediate.
+ * again when epoll reports the socket, or by whoever waits for it. So with epoll nothing is ever in
+ * the kernel's hands, and canceling is immediate. A ring may take it instead (uring.c).
  *
  * lane->ready says whether trying is worth a system call. It is set by an event, and cleared by
  * "would block" and by a read that got less than it asked for: then the queue was empty, and what
@@ -117,8 +117,7 @@ static bool receive_pooled(pp_handle *handle, struct ppi_lane *lane, pp_op *op)
     return over;
 }
 
-/* The pieces of a write that are still to go, at most size of them. */
-static size_t pieces_left(const pp_op *op, struct iovec *left, size_t size)
+size_t ppi_pieces_left(const pp_op *op, struct iovec *left, size_t size)
 {
     const pp_piece single = { op->priv_.data, op->priv_.length };
     const pp_piece *pieces = op->priv_.kind == PPI_GATHER ? op->priv_.data : &single;
@@ -143,7 +142,7 @@ static bool transmit(pp_handle *handle, struct ppi_lane *lane, pp_op *op)
     struct msghdr message = { .msg_iov = left };
 
     for (;;) {
-        message.msg_iovlen = pieces_left(op, left, PP_PIECES_MAX);
+        message.msg_iovlen = ppi_pieces_left(op, left, PP_PIECES_MAX);
         if (message.msg_iovlen == 0) {
             ppi_op_result(op, PP_OK, 0, op->priv_.done);
             return true;
@@ -152,7 +151,6 @@ static bool transmit(pp_handle *handle, struct ppi_lane *lane, pp_op *op)
         if (n >= 0) {
             op->priv_.done += (size_t)n;
         } else if (errno == EAGAIN) {
-            ppi_epoll_want_out(handle, true);
             return blocked(lane);
         } else if (errno != EINTR) {
             return failed(op, errno);
@@ -168,7 +166,7 @@ static int64_t socket_try_write(pp_handle *handle, const pp_piece *pieces, int c
     struct msghdr message = { .msg_iov = left };
     ssize_t n;
 
-    message.msg_iovlen = pieces_left(&whole, left, PP_PIECES_MAX);
+    message.msg_iovlen = ppi_pieces_left(&whole, left, PP_PIECES_MAX);
     do
         n = sendmsg(handle->os.fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
     while (n < 0 && errno == EINTR);
@@ -207,12 +205,8 @@ static bool accept_one(pp_handle *listener, struct ppi_lane *lane, pp_op *op)
     return true;
 }
 
-static bool socket_begin(pp_handle *handle, pp_op *op)
+static bool try_now(pp_handle *handle, struct ppi_lane *lane, pp_op *op)
 {
-    struct ppi_lane *lane = &handle->lanes[op->priv_.lane];
-
-    if (!lane->ready && handle->port != NULL && !ppi_op_waited(op))
-        return false;
     switch (op->priv_.kind) {
     case PPI_READ: return receive(handle, lane, op, (void *)(uintptr_t)op->priv_.data);
     case PPI_READ_POOLED: return receive_pooled(handle, lane, op);
@@ -221,11 +215,21 @@ static bool socket_begin(pp_handle *handle, pp_op *op)
     }
 }
 
+static bool socket_begin(pp_handle *handle, pp_op *op)
+{
+    struct ppi_lane *lane = &handle->lanes[op->priv_.lane];
+    bool by_port = handle->port != NULL && !ppi_op_waited(op); /* else its waiter tries again */
+
+    if ((lane->ready || !by_port) && try_now(handle, lane, op))
+        return true;
+    if (by_port && !lane->ready)
+        ppi_watch_await(handle, op);
+    return false;
+}
+
 static bool socket_cancel(pp_handle *handle, pp_op *op)
 {
-    (void)handle;
-    (void)op;
-    return true;
+    return handle->port == NULL || ppi_watch_cancel(handle, op);
 }
 
 /* A socket to connect with; descriptors that the other side sends are refused. */
@@ -270,7 +274,7 @@ static int socket_connect(pp_handle *handle, int *os_error)
     int status = connect_to(handle->dial, fd, os_error);
     handle->os.fd = fd;
     if (status == PP_OK && handle->port != NULL)
-        status = ppi_epoll_add(handle);
+        status = ppi_watch_begin(handle);
     if (status != PP_OK) {
         close(fd);
         handle->os.fd = -1;
@@ -292,7 +296,7 @@ static void socket_refuse(pp_handle *listener)
 
 static int socket_attach(pp_handle *handle)
 {
-    return handle->os.fd >= 0 ? ppi_epoll_add(handle) : PP_OK;
+    return handle->os.fd >= 0 ? ppi_watch_begin(handle) : PP_OK;
 }
 
 static void socket_abort(pp_handle *handle)
@@ -306,7 +310,7 @@ static void socket_release(pp_handle *handle)
     if (handle->os.fd < 0)
         return;
     if (handle->port != NULL)
-        ppi_epoll_remove(handle);
+        ppi_watch_end(handle);
     if (handle->kind == PPI_LISTENER) {
         ppi_access_close(&handle->os.access);
         ppi_place_leave(handle);

@@ -49,12 +49,14 @@ struct ppi_os_handle {
     int fd;        /* the socket; -1: none */
     int lock_fd;   /* listener: the lock file, held for life; -1: none */
     int folder_fd; /* listener: where the socket lies; -1: none */
-    uint32_t slot; /* in the table of its port's epoll.c, if watched */
-    bool watched, wants_out;
-    bool passed;    /* listener: the socket is systemd's, and others may go on listening on it */
-    bool refusing;  /* listener: see ppi_handle_refuse */
-    uint64_t inode; /* listener: of the socket's file */
-    char *file;     /* listener: its name in the folder; owned */
+    uint32_t slot; /* in the table of its port's driver, if watched */
+    bool watched;
+    bool wants_out;   /* epoll.c */
+    bool canceled[2]; /* uring.c: of a lane, what is with the kernel */
+    bool passed;      /* listener: the socket is systemd's, and others may go on listening on it */
+    bool refusing;    /* listener: see ppi_handle_refuse */
+    uint64_t inode;   /* listener: of the socket's file */
+    char *file;       /* listener: its name in the folder; owned */
     struct ppi_access access; /* listener */
 };
 
