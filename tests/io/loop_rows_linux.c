@@ -494,8 +494,6 @@ int foreign_loop_rows(void)
         TEST(a_loop_misses_nothing_however_it_waits_and_takes),
         TEST(loops_and_workers_share_a_port_and_miss_nothing),
     };
-    int failures = 0;
 
-    RUN_GROUP(&failures, "loops of others", tests);
-    return failures;
+    return test_group_run("loops of others", tests, PPI_COUNT(tests));
 }

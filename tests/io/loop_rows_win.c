@@ -116,8 +116,6 @@ int foreign_loop_rows(void)
         TEST(an_adopted_port_delivers_its_owners_packets_too),
         TEST(a_loop_of_the_programs_own_hands_the_library_its_packets),
     };
-    int failures = 0;
 
-    RUN_GROUP(&failures, "loops of others", tests);
-    return failures;
+    return test_group_run("loops of others", tests, PPI_COUNT(tests));
 }

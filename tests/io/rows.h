@@ -20,4 +20,7 @@ int system_rows(
 /* A loop that is not the port's: lent descriptors (Linux), adopted native ports (Windows). */
 int foreign_loop_rows(void);
 
+/* What the main of test_rows is called in a program that has one of its own. */
+int rows_main(int argc, char **argv);
+
 #endif

@@ -1,13 +1,49 @@
 /* system_rows_linux.c: a port and what else Linux has: children, programs that are started,
  * signals.
  */
+#define _GNU_SOURCE
 #include "io/rows.h"
 #include "support/support.h"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+/* The child's exit code: the concurrency value of a port that it opens, on one processor. */
+static int open_on_one_processor(void)
+{
+    pp_port_stats stats = { .size = sizeof stats };
+    cpu_set_t one;
+    pp_port *port;
+
+    if (sched_getaffinity(0, sizeof one, &one) != 0)
+        return 0;
+    for (int cpu = 0, found = 0; cpu < CPU_SETSIZE; cpu++) {
+        if (CPU_ISSET(cpu, &one) && found++ > 0)
+            CPU_CLR(cpu, &one);
+    }
+    if (sched_setaffinity(0, sizeof one, &one) != 0 || pp_port_open(&port, NULL) != PP_OK ||
+        pp_port_info(port, &stats) != PP_OK)
+        return 0;
+    pp_port_close(port);
+    return (int)stats.concurrency;
+}
+
+static void row_02_only_processors_that_this_process_may_use_count(void **state)
+{
+    int code;
+
+    (void)state;
+    pid_t child = fork(); /* the affinity is for the rest of a thread's life */
+    assert_true(child >= 0);
+    if (child == 0)
+        _exit(open_on_one_processor());
+    assert_int_equal(waitpid(child, &code, 0), child);
+    assert_true(WIFEXITED(code));
+    assert_int_equal(WEXITSTATUS(code), 1);
+}
 
 /* The child's exit code: how many of its calls were not refused. */
 static int use_in_child(struct pair *pair)
@@ -111,6 +147,7 @@ static void row_92_writing_to_a_closed_peer_raises_no_signal(void **state)
 int system_rows(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST(row_02_only_processors_that_this_process_may_use_count),
         TEST(row_10_a_forked_child_cannot_use_the_port_and_does_it_no_harm),
         TEST(row_10_programs_that_are_started_inherit_nothing),
         TEST(row_92_writing_to_a_closed_peer_raises_no_signal),

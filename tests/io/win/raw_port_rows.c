@@ -132,8 +132,8 @@ static void CALLBACK count_call(ULONG_PTR counter)
     ++*(int *)counter;
 }
 
-/* The alertable wait of the system's own call; the library's waits let no such call in. */
-static void row_25_an_alertable_wait_ends_without_a_packet(void **state)
+/* Such a call ends the wait of the system's own; the library's lets none in. */
+static void row_25_not_offered_no_call_of_the_systems_comes_in(void **state)
 {
     HANDLE port = CreateIoCompletionPort(INVALID_HANDLE_VALUE, NULL, 0, 1);
     OVERLAPPED_ENTRY entry;
@@ -160,7 +160,7 @@ int raw_port_rows(void)
         TEST(row_11_closing_the_port_abandons_its_waiters),
         TEST(row_16_a_posted_packet_without_overlapped_is_a_success),
         TEST(row_16_failures_with_and_without_a_packet_look_alike),
-        TEST(row_25_an_alertable_wait_ends_without_a_packet),
+        TEST(row_25_not_offered_no_call_of_the_systems_comes_in),
         TEST(row_46_more_data_is_an_error_with_a_packet),
         TEST(row_46_more_data_in_skip_mode_is_queued_all_the_same),
     };
