@@ -9,10 +9,7 @@
 #include "io/timer.h"
 #include "panpipe_version.h"
 #include "report_pack.h"
-#include "subs.h"
 #include "traffic.h"
-
-enum { EXE_MAX = 1024 };
 
 /* The group it runs in first. */
 static void pack_gids(msgpack_packer *packer, const pp_peer *who)
@@ -48,14 +45,6 @@ void report_who(msgpack_packer *packer, const struct peer *peer)
         pack_number(packer, "session", who->session);
     if (integrity)
         pack_number(packer, "integrity", who->integrity);
-}
-
-char *report_exe(struct peer *peer)
-{
-    char path[EXE_MAX] = "";
-
-    ppi_link_who(&peer->link, NULL, path, sizeof path);
-    return path[0] != '\0' ? sub_copy_text(path) : NULL;
 }
 
 bool report_is_operator(const struct peer *peer)

@@ -11,10 +11,6 @@
 /* {pid, exe, uid or sid, user, gids ...}: who the operating system says the peer is. */
 void report_who(msgpack_packer *packer, const struct peer *peer);
 
-/* The path of the program it runs, freed with free; NULL: not known. Asks the system, for
- * peer->exe, which is set in the write section. */
-char *report_exe(struct peer *peer);
-
 /* May the peer use the operator's verbs? */
 bool report_is_operator(const struct peer *peer);
 

@@ -18,48 +18,6 @@ struct row {
     bool held;
 };
 
-/* --- programs -------------------------------------------------------------------------------- */
-
-struct exe {
-    uint64_t client;
-    char *path;
-};
-
-/* Of the clients of whom nobody has asked it before. NULL: there are none, or no memory. */
-static struct exe *read_exes(const struct broker *broker, size_t *count)
-{
-    struct exe *exes = NULL;
-
-    *count = 0;
-    for (struct ppi_list *at = broker->peers.next; at != &broker->peers; at = at->next)
-        *count += !PP_CONTAINER(at, struct peer, in_broker)->exe_read;
-    if (*count > 0)
-        exes = malloc(*count * sizeof *exes);
-    *count = 0;
-    for (struct ppi_list *at = broker->peers.next; exes != NULL && at != &broker->peers;
-         at = at->next) {
-        struct peer *peer = PP_CONTAINER(at, struct peer, in_broker);
-
-        if (!peer->exe_read)
-            exes[(*count)++] = (struct exe){ peer->id, report_exe(peer) };
-    }
-    return exes;
-}
-
-static void note_exes(struct broker *broker, const struct exe *exes, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        struct peer *peer = ppi_map_get(&broker->peers_by_id, exes[i].client);
-
-        if (peer != NULL && !peer->exe_read) {
-            peer->exe = exes[i].path;
-            peer->exe_read = true;
-        } else {
-            free(exes[i].path);
-        }
-    }
-}
-
 /* --- figures --------------------------------------------------------------------------------- */
 
 static const char *state_of(const struct peer *peer, const struct row *row)
@@ -166,14 +124,11 @@ const char *report_clients(struct worker *worker, msgpack_packer *packer, uint64
 {
     struct broker *broker = worker->broker;
     uint64_t now_ns = ppi_timer_now_ns(broker->port);
-    size_t exe_count, count;
-    struct exe *exes = read_exes(broker, &exe_count);
+    size_t count;
 
     worker_write_begin(worker);
-    note_exes(broker, exes, exe_count);
     struct row *rows = read_peers(broker, now_ns, &count);
     worker_write_end(worker);
-    free(exes);
     if (rows == NULL)
         return REPORT_NO_MEMORY;
 

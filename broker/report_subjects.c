@@ -34,7 +34,7 @@ static bool copy_all(struct broker *broker, struct traffics *all)
         worker_enter(worker);
         all->count +=
             traffic_copy(worker->traffic, records + all->count, &all->others, &all->forgotten);
-        worker_leave(worker);
+        ppi_mutex_unlock(&worker->view); /* its own thread may be between two views of a packet */
     }
     return true;
 }

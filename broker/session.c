@@ -340,7 +340,6 @@ static struct peer *peer_new(struct broker *broker, const pp_peer *who, const ch
     peer->known = user_is_known(who);
     peer->name = sub_copy_text(name);
     peer->exe = exe[0] != '\0' ? sub_copy_text(exe) : NULL;
-    peer->exe_read = true;
     peer->next_sid = 1;
     peer->next_server_id = 1;
     atomic_init(&peer->next_deadline_ns, PPI_FOREVER);

@@ -89,8 +89,7 @@ struct peer {
     struct ppi_list in_broker;
     uint64_t id;
     pp_peer who;
-    char *exe;         /* the program it runs; owned; NULL: not known, or nobody asked yet */
-    bool exe_read;     /* somebody did */
+    char *exe;         /* the program it ran when it connected; owned; NULL: not known */
     bool known;        /* whose it is; else its first message will tell */
     struct user *user; /* counted; while not known, of its process */
     char *name;        /* as $hello gave it, or "pid-N"; owned */

@@ -228,9 +228,12 @@ static void on_staged(pp_op *op)
 
 bool tap_is_full(struct tap *tap)
 {
+    uint64_t high = tap->owner->broker->settings.queue_high;
+    uint64_t room = high < MONITOR_QUEUE_BYTES ? high : MONITOR_QUEUE_BYTES;
+
     if (!atomic_load(&tap->full))
         return false;
-    if (atomic_load(&tap->sub->peer->link.load) > MONITOR_QUEUE_BYTES / 2)
+    if (atomic_load(&tap->sub->peer->link.load) > room / 2)
         return true;
     atomic_store(&tap->full, false);
     return false;

@@ -146,6 +146,13 @@ void bench_side_close(struct bench_side *side)
     pp_port_close(side->port);
 }
 
+int bench_side_fail(struct session *at, int status)
+{
+    int code = session_poll(at);
+
+    return code == GO_ON ? session_fail_here(at, status) : code;
+}
+
 int bench_side_client(struct session *at, const struct bench_side *side, pp_client_config *config,
                       pp_client **client)
 {
@@ -158,7 +165,7 @@ int bench_side_client(struct session *at, const struct bench_side *side, pp_clie
     int status = pp_client_new(client, config);
     if (status == PP_OK)
         status = pp_client_connect(*client, NULL);
-    return status == PP_OK ? GO_ON : session_fail_here(at, status);
+    return status == PP_OK ? GO_ON : bench_side_fail(at, status);
 }
 
 /* --- the report ------------------------------------------------------------------------------ */

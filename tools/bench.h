@@ -64,6 +64,8 @@ struct bench_side {
 };
 int bench_side_open(struct session *session, struct bench_side *side);
 void bench_side_close(struct bench_side *side);
+/* Says what failed there; or that the broker has gone meanwhile, if that is why. The exit code. */
+int bench_side_fail(struct session *session, int status);
 /* A connected client on it. GO_ON, or the exit code. */
 int bench_side_client(struct session *session, const struct bench_side *side,
                       pp_client_config *config, pp_client **client);

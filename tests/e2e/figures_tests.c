@@ -22,10 +22,9 @@ static void the_broker_tells_what_it_is(void **state)
              " 'time_p50_us': null, 'time_p99_us': null, 'times': []}]");
     assert_in_range(number("clients_ever"), 3, 4); /* a real one was looked for */
     if (!bus_is_simulated()) {
-        assert_true(number("cpu_ns") > 0 && number("memory_bytes") > 100000);
-        assert_true(number("handles") > 3);
-        if (ppi_on_linux())
-            assert_true(number("handles_max") > number("handles"));
+        assert_true(number("memory_bytes") > 100000 && number("handles") > 3);
+        if (ppi_on_linux()) /* elsewhere processor time comes in ticks, and there is no limit */
+            assert_true(number("cpu_ns") > 0 && number("handles_max") > number("handles"));
     }
     watched_close();
 }

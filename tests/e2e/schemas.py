@@ -53,7 +53,7 @@ def one_of(*words):
 
 
 WHO = {"pid": count, "exe": maybe(str), "user": maybe(str), "gids?": [count]}
-WHO.update({"sid": str} if ON_WINE else {"uid": count})
+WHO.update({"sid": str, "integrity": count, "session": count} if ON_WINE else {"uid": count})
 CLIENT = {
     "id": count,
     "name": str,

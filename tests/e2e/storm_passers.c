@@ -66,13 +66,15 @@ static void check_told(uint64_t *told, const uint8_t *data, size_t size)
     }
 }
 
+/* told NULL: some answers are read elsewhere. */
 static void read_some(struct conn *conn, uint64_t *told, int count, int timeout_ms)
 {
     const uint8_t *data;
     size_t size;
 
     while (count-- > 0 && (data = conn_receive(conn, timeout_ms, &size)) != NULL) {
-        check_told(told, data, size);
+        if (told != NULL)
+            check_told(told, data, size);
         conn_taken(conn, size);
     }
 }
@@ -161,7 +163,7 @@ static bool kick(struct conn *conn)
     conn_taken(victim, size);
     subscribe_to(victim, "s.>", 3);
     good = conn_flush(victim);
-    read_some(conn, &(uint64_t){ UINT64_MAX }, 1000, 5);
+    read_some(conn, NULL, 1000, 5);
     uint32_t call = conn_pack_call(conn, "$sys.kick", 1);
     msgpack_pack_uint64(&conn->packer, id);
     if (good && (!conn_flush(conn) || !conn_await(conn, call)))
@@ -178,7 +180,6 @@ static bool kick(struct conn *conn)
 
 void operator_life(struct conn *conn)
 {
-    uint64_t told = UINT64_MAX;
     bool reads = conn_below(conn, 3) > 0;
 
     if (conn_below(conn, 2) == 0)
@@ -187,7 +188,7 @@ void operator_life(struct conn *conn)
          left--) {
         if (!(conn_below(conn, 3) == 0 ? tap(conn) : kick(conn)))
             return;
-        read_some(conn, &told, reads ? 2000 : 0, 5);
+        read_some(conn, NULL, reads ? 2000 : 0, 5);
     }
     leave(conn);
 }

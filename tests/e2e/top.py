@@ -99,11 +99,20 @@ class Terminal:
     def run(self, broker, *words):
         """Runs top, and waits until it has the screen."""
         line = shlex.join([*PANPIPE, "-b", broker.name, "top", *words])
-        self.type(f"sh -c 'echo $$ >{self.pid_file}; exec {line}'; echo code=$?")
+        self.type(f"sh -c 'ulimit -c 0; echo $$ >{self.pid_file}; exec {line}'; echo code=$?")
         eventually(lambda: self.ask("#{alternate_on}") == "1", "top has the screen")
         with open(self.pid_file) as file:
             self.pid = int(file.read())
         return self
+
+    @staticmethod
+    def has_ended(pid):
+        """Also if nobody has asked for its exit code yet."""
+        try:
+            with open(f"/proc/{pid}/stat") as file:
+                return file.read().rsplit(")", 1)[1].split()[0] == "Z"
+        except (OSError, ProcessLookupError):
+            return True
 
     def guardian(self):
         """The process that stands by, if it is there."""
@@ -359,8 +368,20 @@ def _():
     terminal = known(Terminal().run(scene.broker, "--sort", "name"))
 
     def selected():
-        rows = re.findall(r"(?m)^\x1b\[7m *\d+ (\S+)", terminal.screen("-e"))
-        return rows[0] if rows else None
+        """The client whose row is inverse. Codes hold until others come, over lines too."""
+        inverse = False
+        for line in terminal.screen("-e").split("\n"):
+            first = None  # is the first letter inverse?
+            for part in re.split(r"(\x1b\[[\d;]*m)", line):
+                if part.startswith("\x1b"):
+                    codes = part[2:-1].split(";")
+                    inverse = "7" in codes or (inverse and "0" not in codes)
+                elif part and first is None:
+                    first = inverse
+            row = re.match(r" *\d+ (\S+)", re.sub(r"\x1b\[[\d;]*m", "", line))
+            if row and first:
+                return row[1]
+        return None
 
     for key, name in (
         ("Down", "logger"),
@@ -423,7 +444,7 @@ def ends_well(how, code):
     os.kill(guardian, signal.SIGTERM)  # it does not care
     how(terminal)
     terminal.ended(code)
-    eventually(lambda: not os.path.exists(f"/proc/{guardian}"), "nobody stands by any more")
+    eventually(lambda: terminal.has_ended(guardian), "nobody stands by any more")
 
 
 def by_signal(number):
@@ -456,7 +477,7 @@ def _():
     guardian = terminal.guardian()
     terminal.close()
     for pid in (terminal.pid, guardian):
-        eventually(lambda pid=pid: not os.path.exists(f"/proc/{pid}"), "it has ended")
+        eventually(lambda pid=pid: terminal.has_ended(pid), "it has ended")
 
 
 @test("Ctrl-Z gives the terminal back until fg", TMUX)
@@ -464,6 +485,7 @@ def _():
     terminal = known(Terminal().run(scene.broker))
     terminal.press("C-z")
     eventually(lambda: terminal.modes() == terminal.before, "the shell has it")
+    terminal.shows("Stopped")
     terminal.type("echo meanwhile")
     terminal.shows("\nmeanwhile\n", "what was before")
     terminal.type("fg")
@@ -478,12 +500,13 @@ def _():
     terminal = known(Terminal().run(scene.broker))
     terminal.press("C-z")
     eventually(lambda: terminal.modes() == terminal.before, "the shell has it")
+    terminal.shows("Stopped")
     guardian = terminal.guardian()
     terminal.type("stty -echo")
     eventually(lambda: terminal.modes() != terminal.before, "the shell changes it")
     mine = terminal.modes()
     os.kill(terminal.pid, signal.SIGKILL)
-    eventually(lambda: not os.path.exists(f"/proc/{guardian}"), "nobody stands by any more")
+    eventually(lambda: terminal.has_ended(guardian), "nobody stands by any more")
     assert terminal.modes() == mine
 
 

@@ -206,7 +206,7 @@ def cut_it(story):
     desk.types("ls clients")
     story.logger.tell("r")
     eventually(lambda: desk.events("denied"), "it tried to come back")
-    desk.types("events --kind kick,close,denied -n 4")
+    desk.types("events --kind slow,kick,denied -n 3")
     (kick,), (close,) = desk.events("kick"), [
         event for event in desk.events("close") if event["client"] == before["id"]
     ]

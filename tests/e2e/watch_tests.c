@@ -138,13 +138,15 @@ static void only_the_last_thousand_events_are_kept(void **state)
 
 static void who_reads_too_slowly_is_told_of_and_that_it_is_over(void **state)
 {
-    enum { COUNT = 500 };
+    enum { COUNT = 1000 }; /* of a KiB: more than pipes and queues take */
     struct ppi_buf all = { 0 };
+    struct transfer transfer;
+    struct runner runner;
     struct raw reader;
 
     (void)state;
     if (bus_is_simulated())
-        skip(); /* its clock would run on until the reader is cut */
+        skip(); /* needs two threads that block */
     operator_open("queue_low = 65536;\nqueue_high = 131072;\n", "$sys.events.slow");
     say(&ear, "[0, 3, '$sub', ['$sys.events.easy']]");
     hear(&ear, "[1, 3, null, 2]");
@@ -154,14 +156,16 @@ static void who_reads_too_slowly_is_told_of_and_that_it_is_over(void **state)
     hear(&reader, "[1, 1, null, 1]");
     for (int i = 0; i < COUNT; i++)
         sample_publish(&all, "data", 1000);
-    size_t size = ppi_buf_size(&all) / COUNT * 390; /* what pipe and queue take, with some more */
-    say_bytes(&client, ppi_buf_data(&all), size);
+    transfer =
+        (struct transfer){ client.pipe, (char *)ppi_buf_data(&all), ppi_buf_size(&all), 0, false };
+    runner_start(&runner, write_transfer, &transfer);
     hear_event("slow", "'client': '?', 'queued_bytes': '?'");
-    for (size_t come = 0; come < size;) {
+    for (size_t come = 0; come < ppi_buf_size(&all);) {
         assert_true(raw_receive(&reader));
         come += ppi_buf_size(&reader.in);
         ppi_buf_clear(&reader.in);
     }
+    runner_join(&runner);
     hear_event("easy", "'slow_ms': '?'");
     ppi_buf_deinit(&all);
     raw_close(&reader);
@@ -282,7 +286,7 @@ static void an_operator_who_does_not_read_misses_events(void **state)
     EVENTUALLY((count += count_events(&last)) + figure("missed") == 2 * COUNT);
     assert_true(count < 2 * COUNT);
     raw_open(&client, &operated); /* there is room again */
-    assert_true(hear_event("connect", "") > last + 1);
+    assert_true(hear_event("connect", "") > last);
     raw_close(&client);
     operator_close();
 }

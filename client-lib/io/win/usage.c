@@ -1,10 +1,7 @@
 /* usage.c: what this process is, and what it uses. */
 #include "io/win/win.h"
 
-#include <stdlib.h>
-
 #include <psapi.h>
-#include <winternl.h>
 
 uint64_t ppi_process_id(void)
 {
@@ -16,37 +13,23 @@ uint32_t ppi_process_generation(void)
     return 0; /* a process is never forked */
 }
 
-/* What SystemExtendedHandleInformation is about: every handle of every process. */
-enum { ALL_HANDLES = 64, LIST_BYTES_MIN = 256 * 1024, LIST_BYTES_MAX = 64 * 1024 * 1024 };
-struct all_handles {
-    ULONG_PTR count, reserved;
-    struct {
-        void *object;
-        ULONG_PTR process, handle;
-        ULONG access;
-        USHORT trace, type;
-        ULONG attributes, reserved;
-    } handles[1]; /* count of them */
-};
+/* Handles are small multiples of four, the smallest that is free first: behind so many that are
+ * none there are no more. */
+enum { HANDLE_STEP = 4, NONE_MAX = 512 };
 
-/* Wine 8 has GetProcessHandleCount, which finds 0; but there the list of all handles knows. */
+/* Wine 8 has GetProcessHandleCount, which finds 0. There each is tried: to ask for the list of all
+ * handles of all processes crashes its server when one of them is just beginning. */
 uint64_t ppi_process_handles(void)
 {
-    DWORD count = 0;
-    ULONG needed;
+    DWORD count = 0, flags;
 
     if (GetProcessHandleCount(GetCurrentProcess(), &count) && count > 0)
         return count;
-    for (ULONG size = LIST_BYTES_MIN; count == 0 && size <= LIST_BYTES_MAX; size *= 2) {
-        struct all_handles *all = malloc(size);
-
-        if (all == NULL)
-            break;
-        if (NtQuerySystemInformation((SYSTEM_INFORMATION_CLASS)ALL_HANDLES, all, size, &needed) ==
-            0)
-            for (ULONG_PTR i = 0; i < all->count; i++)
-                count += all->handles[i].process == GetCurrentProcessId();
-        free(all);
+    for (uintptr_t at = HANDLE_STEP, none = 0; none < NONE_MAX; at += HANDLE_STEP, none++) {
+        if (GetHandleInformation((HANDLE)at, &flags)) {
+            count++;
+            none = 0;
+        }
     }
     return count;
 }
