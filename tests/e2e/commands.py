@@ -49,6 +49,7 @@ from support import (
     unique,
 )
 
+ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "../.."))
 CODES = (0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 130)
 USERS = "users by number"
 SOCKETS = "a Unix socket of our own"
@@ -590,6 +591,15 @@ def _():
         assert row.good(value), value
 
     each(check)
+
+
+@test("broker/SYS.md has every name that JSON has")
+def _():
+    with open(os.path.join(ROOT, "broker/SYS.md"), encoding="utf-8") as file:
+        page = set(re.findall(r"[a-z_0-9]+", " ".join(re.findall(r"`[^`]*`", file.read()))))
+    for schema in (STATS, CLIENT, SUB, SUBJECT, EVENT):
+        names = {name.rstrip("?") for name in schema}
+        assert names <= page, names - page
 
 
 @test("each prints with --format what is asked for")

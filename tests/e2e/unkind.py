@@ -398,7 +398,7 @@ def _():
 
 def all_seen(broker, name):
     """What a monitor, which writes to that file, has seen and missed of what was published before.
-    It hears what it missed with the next message that it sees: some more follow, with numbers."""
+    It hears that with the next message that it sees, so some more follow, with numbers."""
     tried = 0
 
     def at_the_end():
