@@ -11,6 +11,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "io/handle.h"
+
 /* The child's exit code: the concurrency value of a port that it opens, on one processor. */
 static int open_on_one_processor(void)
 {
@@ -141,6 +143,13 @@ static void row_92_writing_to_a_closed_peer_raises_no_signal(void **state)
         pair_close(&pair);
     }
     free(large);
+
+    struct streams streams; /* and the library's own way, which starts no operation */
+    streams_open(&streams);
+    pp_close(streams.client);
+    streams.client = NULL;
+    assert_true(ppi_handle_try_write(streams.server, pieces, 2) < 0);
+    streams_close(&streams);
     signal(SIGPIPE, action);
 }
 
