@@ -72,12 +72,13 @@ void kick(struct worker *worker, struct peer *peer, const struct peer *by, const
     }
 }
 
-/* While the system does not say whose a connection is, its process alone must do. */
+/* While the system does not say whose a connection is, its process alone must do. One that it has
+ * no number for (of another container) is the same as none. */
 static bool is_same(const pp_peer *kicked, const pp_peer *who)
 {
     uint32_t known = kicked->flags & who->flags;
 
-    if (kicked->pid != who->pid)
+    if (kicked->pid == 0 || kicked->pid != who->pid)
         return false;
     if ((known & PP_PEER_UID) != 0 && kicked->uid != who->uid)
         return false;

@@ -188,9 +188,9 @@ static enum status worse(enum status a, enum status b)
 
 static int report(int only)
 {
-    static const struct print_column columns[] = { { "check", NULL },
-                                                   { "status", NULL },
-                                                   { "text", NULL } };
+    static const struct print_column columns[] = { { .field = "check" },
+                                                   { .field = "status" },
+                                                   { .field = "text" } };
     json_t *rows = json_must(json_array());
     enum status status, worst = CHECK_OK;
 

@@ -171,6 +171,7 @@ RECORD = {
 }
 SHOWN_CLIENT = {
     **CLIENT,
+    "holds_up": [{"client": count, "name": str}],
     "subscriptions": [SUB],
     "publishes": [{"subject": str, "messages": count}],
     "events": [EVENT],
@@ -193,7 +194,7 @@ CHECK = {
 STATE = one_of("ok", "warn", "FAIL")
 FOUND = {"check": str, "state": STATE, "found": str, "do": str, "lines?": [str]}
 DOCTOR = {"state": STATE, "found": str, "do": str, "exit_code": count, "checks": [FOUND]}
-ERROR = {"code": str, "exit": count, "text": str, "hint": str}
+ERROR = {"code": str, "exit": count, "text": str, "hint": maybe(str)}
 BENCH = {"bench": str, "received": count}
 BENCH.update((name, count) for name in "size_bytes? sent? lost? reordered?".split())
 BENCH.update(
