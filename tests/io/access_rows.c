@@ -166,6 +166,28 @@ static void row_87_groups_and_logon_are_told_where_the_system_has_them(void **st
     streams_close(&streams);
 }
 
+/* The process number alone could be another's by then; the user cannot. */
+static void row_87_who_has_left_is_still_known(void **state)
+{
+    pp_peer before = { .size = sizeof before }, after = { .size = sizeof after };
+    struct streams streams;
+    char byte;
+
+    (void)state;
+    streams_open(&streams);
+    write_all(streams.client, "x", 1);
+    assert_true(read_all(streams.server, &byte, 1));
+    assert_int_equal(pp_peer_get(streams.server, &before), PP_OK);
+    pp_close(streams.client);
+    streams.client = NULL;
+    assert_false(read_all(streams.server, &byte, 1));
+    assert_int_equal(pp_peer_get(streams.server, &after), PP_OK);
+    assert_true(after.flags & (PP_PEER_UID | PP_PEER_SID));
+    assert_int_equal(after.uid, before.uid);
+    assert_string_equal(after.sid, before.sid);
+    streams_close(&streams);
+}
+
 /* To be no number and to be root is not the same. */
 static void row_l14_a_server_is_expected_by_its_number(void **state)
 {
@@ -195,6 +217,7 @@ int access_rows(void)
         TEST(row_l7_this_user_may_whatever_the_access),
         TEST(row_87_each_end_knows_the_program_at_the_other),
         TEST(row_87_groups_and_logon_are_told_where_the_system_has_them),
+        TEST(row_87_who_has_left_is_still_known),
         TEST(row_l14_a_server_is_expected_by_its_number),
     };
     int failures = 0;

@@ -242,6 +242,8 @@ static void row_59_fast_shutdown_discards_a_thousand_pending_reads(void **state)
 
     (void)state;
     ppi_raise_handle_limit();
+    streams_open(&streams[0]); /* what this thread waits with stays */
+    streams_close(&streams[0]);
     uint64_t before = ppi_process_handles();
     assert_int_equal(pp_port_open(&port, NULL), PP_OK);
     for (int i = 0; i < COUNT; i++) {
@@ -259,6 +261,68 @@ static void row_59_fast_shutdown_discards_a_thousand_pending_reads(void **state)
     for (int i = 0; i < COUNT; i++)
         streams_close(&streams[i]);
     pp_port_close(port);
+    assert_int_equal(ppi_process_handles(), before);
+}
+
+/* What the key points to lives as long as packets can come: the account is settled before the
+ * close, for the handle itself goes with its last packet. */
+static void row_08_what_a_key_points_to_is_freed_with_the_last_packet(void **state)
+{
+    enum { OPS = 3 };
+    uint32_t *account = malloc(sizeof *account);
+    struct streams streams;
+    pp_op ops[OPS] = { PP_OP_INIT };
+    char bytes[OPS];
+    pp_packet packet;
+    pp_port *port;
+
+    (void)state;
+    assert_int_equal(pp_port_open(&port, NULL), PP_OK);
+    streams_open(&streams);
+    assert_int_equal(pp_port_attach(port, streams.server, (uintptr_t)account), PP_OK);
+    for (int i = 0; i < OPS; i++)
+        assert_int_equal(pp_read(streams.server, &ops[i], &bytes[i], 1), PP_PENDING);
+    *account = pp_handle_outstanding(streams.server);
+    assert_int_equal(*account, OPS);
+    assert_int_equal(pp_close(streams.server), PP_OK);
+    streams.server = NULL;
+    for (bool freed = false; !freed;) {
+        uint32_t *found = (uint32_t *)next_packet(port).key;
+
+        assert_ptr_equal(found, account);
+        if (--*found == 0) {
+            free(found);
+            freed = true;
+        }
+    }
+    assert_int_equal(pp_port_get(port, &packet, 0), 0);
+    streams_close(&streams);
+    pp_port_close(port);
+}
+
+/* An operation that is waited for is none of the port's packets: it ends though the port is gone
+ * for its owner. */
+static void row_62_operations_end_though_the_port_was_closed(void **state)
+{
+    uint64_t before = 0;
+
+    (void)state;
+    for (int round = 0; round < 2; round++) {
+        struct pair pair;
+        pp_op read = PP_OP_INIT;
+        char byte = 0;
+
+        if (round == 1) /* the first may leave something of the thread's own */
+            before = ppi_process_handles();
+        pair_open(&pair, NULL);
+        assert_int_equal(pp_op_use_wait(&read), PP_OK);
+        assert_int_equal(pp_read(pair.server, &read, &byte, 1), PP_PENDING);
+        pp_port_close(pair.port);
+        write_all(pair.client, "e", 1);
+        assert_int_equal(wait_for(&read), PP_OK);
+        assert_int_equal(byte, 'e');
+        streams_close(&pair.streams);
+    }
     assert_int_equal(ppi_process_handles(), before);
 }
 
@@ -324,6 +388,7 @@ static void row_60_draining_shutdown_delivers_what_is_owed(void **state)
 int end_rows(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST(row_08_what_a_key_points_to_is_freed_with_the_last_packet),
         TEST(row_53_cancel_racing_with_data_ends_each_operation_once),
         TEST(row_54_cancel_of_nothing_is_harmless_and_null_means_all),
         TEST(row_54_canceling_the_first_lets_the_next_begin),
@@ -333,6 +398,7 @@ int end_rows(void)
         TEST(row_58_a_canceled_write_breaks_the_stream_for_writing),
         TEST(row_59_fast_shutdown_discards_a_thousand_pending_reads),
         TEST(row_60_draining_shutdown_delivers_what_is_owed),
+        TEST(row_62_operations_end_though_the_port_was_closed),
     };
     int failures = 0;
 

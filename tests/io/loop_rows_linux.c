@@ -495,5 +495,5 @@ int foreign_loop_rows(void)
         TEST(loops_and_workers_share_a_port_and_miss_nothing),
     };
 
-    return cmocka_run_group_tests_name("loops of others", tests, NULL, NULL);
+    return test_group_run("loops of others", tests, PPI_COUNT(tests));
 }

@@ -117,5 +117,5 @@ int foreign_loop_rows(void)
         TEST(a_loop_of_the_programs_own_hands_the_library_its_packets),
     };
 
-    return cmocka_run_group_tests_name("loops of others", tests, NULL, NULL);
+    return test_group_run("loops of others", tests, PPI_COUNT(tests));
 }

@@ -224,6 +224,77 @@ static void row_47_skip_mode_delivers_no_packet_for_what_is_done_at_once(void **
     pair_close(&pair);
 }
 
+/* What is always ready goes through the port from time to time; the other's turn comes then. */
+static void row_48_a_stream_that_always_has_data_starves_nobody(void **state)
+{
+    enum { STREAK_MAX = 16, DATA = 100 };
+    struct pair pair;
+    struct streams quiet;
+    pp_op busy = PP_OP_INIT, other = PP_OP_INIT;
+    char data[DATA] = { 0 }, byte, byte_of_other;
+    int in_a_row = 0;
+
+    (void)state;
+    pair_open(&pair, NULL);
+    streams_open(&quiet);
+    assert_int_equal(pp_port_attach(pair.port, quiet.server, 3), PP_OK);
+    assert_int_equal(pp_set_skip(pair.server), PP_OK);
+    write_all(pair.client, data, DATA);
+    assert_int_equal(pp_read(quiet.server, &other, &byte_of_other, 1), PP_PENDING);
+    write_all(quiet.client, "q", 1);
+    while (pp_read(pair.server, &busy, &byte, 1) == PP_DONE)
+        assert_true(++in_a_row <= STREAK_MAX);
+    pp_packet first = next_packet(pair.port), second = next_packet(pair.port);
+    assert_true((first.op == &other && second.op == &busy) ||
+                (first.op == &busy && second.op == &other));
+    streams_close(&quiet);
+    pair_close(&pair);
+}
+
+struct reader {
+    pp_op op;
+    char byte;
+};
+
+static void take_all(void *port)
+{
+    pp_packet packet;
+
+    while (pp_port_get(port, &packet, -1) == 1)
+        ;
+}
+
+/* Handlers may overtake each other; what each read got is in the order of the starts. */
+static void row_49_reads_get_their_bytes_in_the_order_of_the_starts(void **state)
+{
+    enum { READS = 8, ROUNDS = 200, WORKERS = 3 };
+    struct streams streams;
+    struct reader readers[READS] = { 0 };
+    struct runner workers[WORKERS];
+    pp_port *port;
+
+    (void)state;
+    assert_int_equal(pp_port_open(&port, NULL), PP_OK);
+    streams_open(&streams);
+    assert_int_equal(pp_port_attach(port, streams.server, 1), PP_OK);
+    for (int i = 0; i < WORKERS; i++)
+        runner_start(&workers[i], take_all, port);
+    for (int round = 0; round < ROUNDS; round++) {
+        for (int i = 0; i < READS; i++)
+            assert_int_equal(pp_read(streams.server, &readers[i].op, &readers[i].byte, 1),
+                             PP_PENDING);
+        write_all(streams.client, "01234567", READS);
+        EVENTUALLY(pp_handle_outstanding(streams.server) == 0);
+        for (int i = 0; i < READS; i++)
+            assert_int_equal(readers[i].byte, '0' + i);
+    }
+    assert_int_equal(pp_port_shutdown(port, PP_SHUT_FAST, TEST_PATIENCE_MS, NULL, NULL), PP_OK);
+    for (int i = 0; i < WORKERS; i++)
+        runner_join(&workers[i]);
+    streams_close(&streams);
+    pp_port_close(port);
+}
+
 static void row_51_an_operation_can_be_waited_for_without_a_packet(void **state)
 {
     struct pair pair;
@@ -333,6 +404,8 @@ int op_rows(void)
         TEST(row_44_a_write_to_a_closed_peer_fails_once),
         TEST(row_45_a_packet_may_be_handled_before_the_start_returns),
         TEST(row_47_skip_mode_delivers_no_packet_for_what_is_done_at_once),
+        TEST(row_48_a_stream_that_always_has_data_starves_nobody),
+        TEST(row_49_reads_get_their_bytes_in_the_order_of_the_starts),
         TEST(row_51_an_operation_can_be_waited_for_without_a_packet),
         TEST(row_51_an_operation_can_be_waited_for_while_it_is_queued),
         TEST(row_52_an_operation_outlives_the_thread_that_started_it),

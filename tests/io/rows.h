@@ -1,5 +1,7 @@
 /* rows.h: the conformance suite of the port and the pipes. Each test is named after the row of the
- * table of semantics that it shows; client-lib/io/README.md has the table. */
+ * table of semantics that it shows; client-lib/io/ROWS.md is the table. A name goes on with
+ * not_offered or compile_time where that is what it shows: row_25_not_offered_no_wait_is_alertable.
+ */
 #ifndef ROWS_H
 #define ROWS_H
 
@@ -10,6 +12,10 @@ int end_rows(void);    /* 53 to 60: cancel, close, shutdown */
 int stream_rows(void); /* 63 to 78: the message pump and streams */
 int name_rows(void);   /* 79 to 88: names, connecting, leaving */
 int access_rows(void); /* 87, and io/SECURITY.md: who may connect */
+int thread_rows(void); /* 12 to 61: threads come, go, and hand over work */
+int absent_rows(void); /* 3 to 75: what the compiler shows, and what is not offered */
+int system_rows(
+    void); /* what there is on one system only; Windows: its own calls, and their traps */
 
 /* Ports that one thread takes from, PP_PORT_SINGLE_CONSUMER; `test_rows single` runs all rows that
  * open a pair on such a port. */
@@ -17,5 +23,8 @@ int consumer_rows(void);
 
 /* A loop that is not the port's: lent descriptors (Linux), adopted native ports (Windows). */
 int foreign_loop_rows(void);
+
+/* What the main of test_rows is called in a program that has one of its own. */
+int rows_main(int argc, char **argv);
 
 #endif

@@ -32,6 +32,23 @@ void only_on_linux(const char *reason)
     skip();
 }
 
+static int run_group(const char *name, const struct CMUnitTest *tests, size_t count)
+{
+    return _cmocka_run_group_tests(name, tests, count, NULL, NULL);
+}
+
+static test_visitor visitor = run_group;
+
+int test_group_run(const char *name, const struct CMUnitTest *tests, size_t count)
+{
+    return visitor(name, tests, count);
+}
+
+void test_groups_visit(test_visitor visit)
+{
+    visitor = visit != NULL ? visit : run_group;
+}
+
 pp_packet next_packet(pp_port *port)
 {
     pp_packet packet;

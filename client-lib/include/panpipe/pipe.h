@@ -181,7 +181,8 @@ int pp_abort(pp_handle *handle);
  * PP_OK; PP_ESTATE: was closed before (caught as long as packets are outstanding). */
 int pp_close(pp_handle *handle);
 
-/* Operations started on the handle whose packet was not taken yet. */
+/* Operations started on the handle whose packet was not taken yet. A closed handle may be asked
+ * only while there are some, for it goes with the last. */
 uint32_t pp_handle_outstanding(const pp_handle *handle);
 
 /* From now on a start that can finish at once returns PP_DONE and delivers no packet; op's out

@@ -196,7 +196,8 @@ int pp_port_open(pp_port **out, const pp_port_config *config);
 /* Binds a handle to the port, once and for its life. Every packet of the handle carries key,
  * which the library never interprets; 0 and UINTPTR_MAX are keys like any other, and two handles
  * may share one. The key often points to a struct of yours: it must live until pp_close was
- * called and pp_handle_outstanding is 0.
+ * called and every packet of the handle was taken. How many those are pp_handle_outstanding says
+ * before the pp_close; or keep count of what you start.
  * PP_OK; PP_EINVAL; PP_ESTATE (attached already); PP_ECLOSED; PP_ENOMEM; PP_ELIMIT. */
 int pp_port_attach(pp_port *port, pp_handle *handle, uintptr_t key);
 
