@@ -55,13 +55,13 @@ static void end_fitting_writes(struct nt_stream *stream)
     }
 }
 
-/* Row 67: as much as there is, at least a byte. Until a write has ended its bytes are its caller's:
- * they are read from there, so that a buffer given up too early is seen. */
+/* Row 67: as much as there is; while there are faults, at least a byte. Until a write has ended its
+ * bytes are its caller's: they are read from there, so that a buffer given up too early is seen. */
 static DWORD take(struct nt_stream *stream, char *buffer, DWORD size)
 {
     DWORD done = 0;
 
-    if (size > 1 && nt_maybe(4))
+    if (size > 1 && nt_is_wild() && nt_maybe(4))
         size = 1 + nt_choose(size);
     while (done < size && stream->first != NULL) {
         struct nt_chunk *chunk = stream->first;

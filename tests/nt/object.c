@@ -63,6 +63,11 @@ void nt_set_faults(unsigned one_in)
     nt_leave();
 }
 
+bool nt_is_wild(void)
+{
+    return fault_one_in != 0;
+}
+
 uint64_t nt_faults_made(void)
 {
     nt_enter();
