@@ -28,7 +28,7 @@ static void free_irp(struct nt_irp *irp)
 static void show(struct nt_irp *irp, bool packet)
 {
     struct nt_port *port = irp->end->port;
-    bool late = packet && nt_maybe(3);
+    bool late = packet && irp->event == NULL && nt_maybe(3);
 
     if (!late)
         set_status(irp->overlapped, irp->status, irp->bytes);
