@@ -1,6 +1,7 @@
 /* main.c: test_rows_nt [SEED [PATTERN]]: the rows of the port over io/win, on a model of Windows.
  */
 #include "io/rows.h"
+#include "nt/faults.h"
 #include "nt/model.h"
 #include "support/support.h"
 
@@ -18,7 +19,7 @@ int main(int argc, char **argv)
     printf("# seed %llu\n", seed);
     fflush(stdout);
     int failures = port_rows() + worker_rows() + op_rows() + end_rows() + stream_rows() +
-                   name_rows() + access_rows() + foreign_loop_rows();
+                   name_rows() + access_rows() + foreign_loop_rows() + fault_rows();
     if (failures != 0)
         printf("# failed with seed %llu\n", seed);
     return failures == 0 ? 0 : 1;

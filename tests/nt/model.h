@@ -24,6 +24,8 @@ void nt_begin(uint64_t seed, bool careful);
 
 /* From now on one of so many calls that may fail for want of memory or the like, does; 0: none. */
 void nt_set_faults(unsigned one_in);
+/* The calls-th of those that may fail does, once; 0: none. */
+void nt_fail_after(unsigned calls);
 uint64_t nt_faults_made(void);
 
 /* --- object.c: the lock, choices, handles ---------------------------------------------------- */

@@ -20,7 +20,7 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t changed = PTHREAD_COND_INITIALIZER; /* an object was signaled */
 static uint64_t seed, state;
 static bool careful;
-static unsigned fault_one_in;
+static unsigned fault_one_in, fault_after; /* fault_after: calls until the only one; 0: none */
 static uint64_t faults;
 
 static struct nt_object **table;
@@ -63,6 +63,13 @@ void nt_set_faults(unsigned one_in)
     nt_leave();
 }
 
+void nt_fail_after(unsigned calls)
+{
+    nt_enter();
+    fault_after = calls;
+    nt_leave();
+}
+
 bool nt_is_wild(void)
 {
     return fault_one_in != 0;
@@ -82,7 +89,11 @@ DWORD nt_fault(void)
     static const DWORD errors[] = { ERROR_NO_SYSTEM_RESOURCES, ERROR_NOT_ENOUGH_MEMORY,
                                     ERROR_INVALID_USER_BUFFER, ERROR_NOT_ENOUGH_QUOTA };
 
-    if (fault_one_in == 0 || nt_choose(fault_one_in) != 0)
+    bool now = fault_one_in != 0 && nt_choose(fault_one_in) == 0;
+
+    if (fault_after > 0 && --fault_after == 0)
+        now = true;
+    if (!now)
         return ERROR_SUCCESS;
     faults++;
     return errors[nt_choose(4)];
