@@ -39,10 +39,7 @@ static void row_79_a_killed_server_leaves_the_name_free(void **state)
 
     (void)state;
     int started = ppi_process_start(&other, arguments, NULL);
-    if (started == PP_ENOTSUP) {
-        print_message("# the model of Windows has one process\n");
-        skip();
-    }
+    needs_processes(started);
     assert_int_equal(started, PP_OK);
     EVENTUALLY(somebody_listens(path));
     assert_int_equal(pp_listen(&listener, path, NULL), PP_EINUSE);

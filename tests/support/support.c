@@ -32,6 +32,14 @@ void only_on_linux(const char *reason)
     skip();
 }
 
+void needs_processes(int started)
+{
+    if (started != PP_ENOTSUP)
+        return;
+    print_message("# the model of Windows has one process\n");
+    skip();
+}
+
 pp_packet next_packet(pp_port *port)
 {
     pp_packet packet;
