@@ -27,6 +27,8 @@ static const struct {
     { PP_EIO, NULL, "PP_EIO: the system refused" },
     { PP_ENOTSUP, NULL, "PP_ENOTSUP: not offered on this system" },
     { PP_EDEADLOCK, NULL, "PP_EDEADLOCK: waiting here could never end" },
+    { PP_EOF, NULL, "PP_EOF: the end of the file" },
+    { PP_EFULL, NULL, "PP_EFULL: no room is left on the disk" },
     { PP_EPROTO, "E_PROTO", "PP_EPROTO: the other side broke the protocol" },
     { PP_EMETHOD, "E_METHOD", "PP_EMETHOD: no such control method" },
     { PP_EARG, "E_ARG", "PP_EARG: an argument was refused" },
