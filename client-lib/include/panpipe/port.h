@@ -113,10 +113,16 @@ typedef struct pp_op {
     } priv_;
 } pp_op;
 
+#ifdef __cplusplus /* where { 0 } is warned of */
+#define PP_OP_INIT                                                                                 \
+    {                                                                                              \
+    }
+#else
 #define PP_OP_INIT                                                                                 \
     {                                                                                              \
         0                                                                                          \
     }
+#endif
 #define PP_CONTAINER(pointer, type, member)                                                        \
     ((type *)(void *)((char *)(pointer)-offsetof(type, member)))
 
