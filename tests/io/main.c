@@ -21,7 +21,7 @@ int main(int argc, char **argv)
         return hold(argv[2]);
     cmocka_set_message_output(CM_OUTPUT_TAP);
     int failures = port_rows() + worker_rows() + op_rows() + end_rows() + stream_rows() +
-                   name_rows() + access_rows() + file_rows() + file_end_rows() +
+                   name_rows() + access_rows() + file_rows() + file_end_rows() + file_fork_rows() +
                    foreign_loop_rows();
     return failures == 0 ? 0 : 1;
 }

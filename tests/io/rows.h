@@ -11,6 +11,7 @@ int stream_rows(void); /* 63 to 78: the message pump and streams */
 int name_rows(void);   /* 79 to 88: names, connecting, leaving */
 int file_rows(void);   /* 89 to 91: files, and what they share with pipes */
 int file_end_rows(void);
+int file_fork_rows(void);
 int access_rows(void); /* 87, and io/SECURITY.md: who may connect */
 
 /* A loop that is not the port's: lent descriptors (Linux), adopted native ports (Windows). */
