@@ -8,10 +8,11 @@
  *     other starts the second in the first one's packet;
  *   - a canceled or failed write breaks nothing: what it wrote is in the file (op.bytes).
  *
- * Windows: overlapped file I/O. Linux has none for files: what is in the page cache is read at
- * once, the rest is done by helper threads, at most PP_FILE_HELPERS in a process. They are started
- * when first needed and end with the last file. Elsewhere nothing blocks but pp_file_open and the
- * folders' functions, which ask the system and wait for it.
+ * Windows: overlapped file I/O; the system does some of it in the start, while its caller waits:
+ * what it has in memory, and writes that make a file larger. Linux has none: of what is in the page
+ * cache up to 256 KiB are read in the start, all else is done by helper threads, at most
+ * PP_FILE_HELPERS in a process. They are started when first needed and end with the last file.
+ * pp_file_open, pp_file_size and the folders' functions ask the system and wait for it.
  *
  * Start functions (pp_file_read_at, pp_file_write_at, pp_file_sync) return PP_PENDING, PP_DONE or,
  * with nothing started:
