@@ -20,6 +20,8 @@ bool control_may_operate(const struct request_in *in)
 /* Sends the report, or why there is none ("E_NAME text"). */
 static void answer_report(const struct request_in *in, struct reply *reply, const char *why_not)
 {
+    if (why_not == NULL && ppi_buf_size(&reply->buf) > in->worker->broker->settings.frame_max)
+        why_not = "E_LIMIT frame_max: the report is larger; ask for one client, or fewer subjects";
     if (why_not == NULL) {
         reply_end(in->worker, in->peer, reply);
         return;

@@ -74,7 +74,7 @@ enum ppi_verdict control_sys_tap(const struct request_in *in)
     uint64_t id = tap_new(in->peer, &filter);
     worker_write_end(in->worker);
     if (id == 0) {
-        in_fail(in, "E_LIMIT", "there are 16 taps already");
+        in_fail(in, "E_LIMIT", "there are 16 taps already, or there is no memory");
         return PPI_NEXT;
     }
     snprintf(subject, sizeof subject, "$sys.tap.%" PRIu64, id);

@@ -9,7 +9,11 @@
 #include "io/timer.h"
 #include "log.h"
 #include "reply.h"
+#include "ticker.h"
 #include "wire/subject.h"
+
+/* With more than that in its queue a client is cut at once, and hears no last words. */
+enum { LAST_WORDS_BYTES = 64 * 1024 };
 
 struct kicked {
     pp_peer who;
@@ -39,7 +43,8 @@ void kick(struct worker *worker, struct peer *peer, const struct peer *by, const
           uint64_t for_ms)
 {
     struct broker *broker = worker->broker;
-    char who[PPI_LABEL_MAX + 24], words[sizeof who + KICK_TEXT_MAX + 16], quoted[LOG_QUOTED_MAX];
+    char who[PPI_LABEL_MAX + 24], words[sizeof who + KICK_TEXT_MAX + 16];
+    char name[LOG_QUOTED_MAX], told[LOG_QUOTED_MAX];
 
     snprintf(who, sizeof who, "%s[%" PRIu64 "]", by->name, by->who.pid);
     snprintf(words, sizeof words, "kicked by %s%s%s", who, text[0] != '\0' ? ": " : "", text);
@@ -47,7 +52,8 @@ void kick(struct worker *worker, struct peer *peer, const struct peer *by, const
         keep_away(broker, &peer->who, text, for_ms);
     atomic_fetch_add_explicit(&broker->kicked, 1, memory_order_relaxed);
     log_event(&broker->log, LOG_WARN, "kick", "client=%" PRIu64 " name=%s by=%" PRIu64 " text=%s",
-              peer->id, log_quote(quoted, peer->name, strlen(peer->name)), by->id, words);
+              peer->id, log_quote(name, peer->name, strlen(peer->name)), by->id,
+              log_quote(told, words, strlen(words)));
     events_tell(broker,
                 &(const struct event){ .kind = "kick",
                                        .peer = peer,
@@ -55,17 +61,24 @@ void kick(struct worker *worker, struct peer *peer, const struct peer *by, const
                                        .text = text,
                                        .more = { { "by", 0, who }, { "for_ms", for_ms, NULL } } });
     atomic_store(&peer->cut, true); /* that was told */
+    bool reads = atomic_load(&peer->link.load) <= LAST_WORDS_BYTES;
     reply_bye(worker, peer, "E_PERM", words, for_ms);
     worker_send(worker);
-    ppi_link_close(&peer->link, PP_EPERM);
+    if (reads) {
+        ppi_link_finish(&peer->link, PP_EPERM);
+        ticker_wake(broker); /* for who does not read its last words */
+    } else {
+        ppi_link_close(&peer->link, PP_EPERM);
+    }
 }
 
-/* While the system does not say whose a connection is, its process alone must do. */
+/* While the system does not say whose a connection is, its process alone must do. One that it has
+ * no number for (of another container) is the same as none. */
 static bool is_same(const pp_peer *kicked, const pp_peer *who)
 {
     uint32_t known = kicked->flags & who->flags;
 
-    if (kicked->pid != who->pid)
+    if (kicked->pid == 0 || kicked->pid != who->pid)
         return false;
     if ((known & PP_PEER_UID) != 0 && kicked->uid != who->uid)
         return false;

@@ -20,7 +20,7 @@ void log_event(const struct log *log, enum log_level level, const char *event, c
 
 /* text in quotes, with everything that could break a line escaped, cut at a sensible length.
  * Into out, which is returned. */
-enum { LOG_QUOTED_MAX = 160 };
+enum { LOG_QUOTED_MAX = 320 };
 const char *log_quote(char out[LOG_QUOTED_MAX], const char *text, size_t length);
 
 #endif

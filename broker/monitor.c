@@ -1,6 +1,6 @@
 #include "monitor.h"
 
-#include "wire/envelope.h"
+#include "subs.h"
 
 void monitor_miss(struct worker *worker, struct sub *sub, uint64_t count)
 {
@@ -38,10 +38,8 @@ uint64_t monitor_left(struct sub *sub)
 
 void monitor_list_if_over(struct worker *worker, struct sub *sub)
 {
-    if (monitor_left(sub) == 0 && !atomic_exchange(&sub->over, true)) {
-        sub->next_over = worker->over;
-        worker->over = sub;
-    }
+    if (monitor_left(sub) == 0)
+        sub_list_over(worker, sub);
 }
 
 size_t monitor_tail(const struct sub *sub, uint8_t tail[META_MAX])

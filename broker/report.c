@@ -94,9 +94,9 @@ static void add_worker(struct sums *sums, const struct worker *worker)
     times_sum(&sums->times, &worker->times);
 }
 
-static void add_peer(struct sums *sums, const struct peer *peer)
+static void add_peer(struct sums *sums, struct peer *peer)
 {
-    const struct ppi_link *link = &peer->link;
+    struct ppi_link *link = &peer->link;
     uint64_t queued_bytes = atomic_load_explicit(&link->load, memory_order_relaxed);
 
     sums->frames_in += peer->frames_in;
@@ -105,7 +105,9 @@ static void add_peer(struct sums *sums, const struct peer *peer)
     sums->queued_bytes += queued_bytes;
     if (queued_bytes > sums->queued_max_bytes)
         sums->queued_max_bytes = queued_bytes;
+    ppi_mutex_lock(&link->lock); /* the end of a link is outside of all views */
     sums->lost += peer->lost;
+    ppi_mutex_unlock(&link->lock);
     sums->calls_open += peer->calls.count;
     sums->slow += queued_bytes > peer->broker->limits.queue_high;
     sums->held += peer->held_since_ns != 0;

@@ -123,10 +123,10 @@ static void pack(msgpack_packer *packer, const struct row *row, uint64_t now_ns)
 const char *report_clients(struct worker *worker, msgpack_packer *packer, uint64_t client)
 {
     struct broker *broker = worker->broker;
-    uint64_t now_ns = ppi_timer_now_ns(broker->port);
     size_t count;
 
     worker_write_begin(worker);
+    uint64_t now_ns = ppi_timer_now_ns(broker->port); /* nothing that is looked at begins later */
     struct row *rows = read_peers(broker, now_ns, &count);
     worker_write_end(worker);
     if (rows == NULL)

@@ -183,7 +183,7 @@ uint32_t route_subscribers(const struct route *route, const struct peer *publish
     for (size_t i = 0; i < route->target_count; i++) {
         const struct sub *sub = route->targets[i].sub;
 
-        count += (sub->peer != publisher || sub->echo) && !atomic_load(&sub->over) &&
+        count += (sub->peer != publisher || sub->echo) && atomic_load(&sub->over) == OVER_NOT &&
                  !ppi_link_is_closing(&sub->peer->link);
     }
     return count;

@@ -271,10 +271,8 @@ static void render_rich(struct worker *worker, const struct sub *sub, struct ren
 /* Has the subscription ended with the packet if it is over. */
 static void list_if_over(struct worker *worker, struct sub *sub)
 {
-    if (is_over(sub) && !atomic_exchange(&sub->over, true)) {
-        sub->next_over = worker->over;
-        worker->over = sub;
-    }
+    if (is_over(sub))
+        sub_list_over(worker, sub);
 }
 
 /* Collects the run for one receiver, which has accepted it. forms holds what was rendered already.

@@ -23,6 +23,7 @@
 #include "told.h"
 #include "unsent.h"
 #include "users.h"
+#include "wire/subject.h"
 
 enum {
     HANDED_MAX = 4096, /* receivers served for one connection before the others' turn */
@@ -305,6 +306,7 @@ static void on_closed(struct ppi_link *link, int why)
     calls_look_freed(worker, false);
     worker_send(worker);
     worker_leave(worker);
+    told_gone(peer, why);
     peer_free(peer);
     if (last)
         ticker_stop(broker); /* nothing is left to watch: the end need not wait for it */
@@ -327,6 +329,17 @@ static const struct ppi_link_events events = {
 
 /* --- its beginning --------------------------------------------------------------------------- */
 
+/* A program's path may be any bytes; what is told must be text. NULL: not known. */
+static char *exe_text(const char *exe)
+{
+    char *text = exe[0] != '\0' ? sub_copy_text(exe) : NULL;
+
+    if (text != NULL && !ppi_utf8(text, strlen(text)))
+        for (char *at = text; *at != '\0'; at++)
+            *at = (unsigned char)*at < 0x80 ? *at : '?';
+    return text;
+}
+
 static struct peer *peer_new(struct broker *broker, const pp_peer *who, const char *exe)
 {
     struct peer *peer = calloc(1, sizeof *peer);
@@ -339,7 +352,7 @@ static struct peer *peer_new(struct broker *broker, const pp_peer *who, const ch
     peer->who = *who;
     peer->known = user_is_known(who);
     peer->name = sub_copy_text(name);
-    peer->exe = exe[0] != '\0' ? sub_copy_text(exe) : NULL;
+    peer->exe = exe_text(exe);
     peer->next_sid = 1;
     peer->next_server_id = 1;
     atomic_init(&peer->next_deadline_ns, PPI_FOREVER);

@@ -24,6 +24,10 @@ struct worker;
 /* What a message is delivered as. */
 enum form { FORM_PLAIN, FORM_RICH };
 
+/* A subscription that has had its max is in a worker's list of those to end (listed). If all others
+ * let go of it meanwhile, it is left to that list to free it. */
+enum over { OVER_NOT, OVER_LISTED, OVER_LEFT };
+
 /* A subscription, or (serve) the offer to answer calls. */
 struct sub {
     struct peer *peer;
@@ -37,7 +41,7 @@ struct sub {
     struct tap *tap;  /* that of $sys.tap.N; or NULL */
     char *group;      /* owned; NULL: none */
     uint64_t max;     /* over after so many messages; 0: never */
-    atomic_bool over; /* it is; in a worker's list of those to end, which frees it */
+    atomic_uint over; /* enum over */
     struct sub *next_over;
     atomic_uint in_flight; /* calls that wait for this server's answer */
     uint32_t max_inflight; /* of them; 0: no limit */

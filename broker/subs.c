@@ -106,9 +106,11 @@ uint64_t sub_queued(const struct sub *sub)
     return atomic_load(&sub->accepted) - atomic_load(&sub->merged) - sub->delivered - sub->lost;
 }
 
-static bool is_free_to_go(const struct sub *sub)
+/* With the peer's link lock. */
+static bool is_free_to_go(struct sub *sub)
 {
-    return sub->retired && sub_queued(sub) == 0 && !atomic_load(&sub->over);
+    return sub->retired && sub_queued(sub) == 0 &&
+           atomic_exchange(&sub->over, OVER_LEFT) != OVER_LISTED;
 }
 
 void sub_end(struct sub *sub)
@@ -134,14 +136,25 @@ void subs_end_all(struct peer *peer)
         sub_end(PP_CONTAINER(peer->subs.next, struct sub, in_peer));
 }
 
-/* A worker's list has it no more: ends it, unless that was done meanwhile. */
+void sub_list_over(struct worker *worker, struct sub *sub)
+{
+    if (atomic_exchange(&sub->over, OVER_LISTED) != OVER_NOT)
+        return;
+    sub->next_over = worker->over;
+    worker->over = sub;
+}
+
+/* A worker's list has it no more: ends it, unless that was done meanwhile; then its peer may be
+ * gone, or just now forget what is queued, and so free it. */
 static void unlist(struct sub *sub)
 {
-    atomic_store(&sub->over, false);
-    if (!sub->retired)
-        sub_end(sub);
-    else if (is_free_to_go(sub)) /* its peer may be gone */
+    bool retired = sub->retired;
+    unsigned listed = OVER_LISTED;
+
+    if (!atomic_compare_exchange_strong(&sub->over, &listed, OVER_NOT))
         sub_discard(sub);
+    else if (!retired)
+        sub_end(sub);
 }
 
 /* Somebody else may have ended one while this worker waited for the write section; then it was left

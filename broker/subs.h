@@ -22,6 +22,9 @@ void sub_end(struct sub *sub);
 /* The same for all of a peer's. */
 void subs_end_all(struct peer *peer);
 
+/* It has had all the messages it wanted: the worker has it end with the packet. In a view. */
+void sub_list_over(struct worker *worker, struct sub *sub);
+
 /* Ends those that have had all the messages they wanted, as the worker has listed them. In a view,
  * with nothing collected. */
 void subs_end_over(struct worker *worker);

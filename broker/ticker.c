@@ -177,7 +177,6 @@ static void on_tick(pp_op *op)
     struct ticker *ticker = PP_CONTAINER(op, struct ticker, timer.op);
     struct broker *broker = ticker->broker;
     struct worker *worker = worker_self(broker);
-    uint64_t now_ns = ppi_timer_now_ns(broker->port);
 
     atomic_store(&ticker->armed, false);
     if (atomic_exchange(&ticker->looking, true)) { /* for longer than a tick */
@@ -186,6 +185,7 @@ static void on_tick(pp_op *op)
         return;
     }
     worker_enter(worker);
+    uint64_t now_ns = ppi_timer_now_ns(broker->port); /* not before what the last tick noted */
     bool more = broker->stopping && stop_watch(worker, now_ns);
     for (struct ppi_list *at = broker->peers.next; at != &broker->peers; at = at->next)
         more = watch(worker, PP_CONTAINER(at, struct peer, in_broker), now_ns) || more;

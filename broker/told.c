@@ -57,11 +57,7 @@ void told_closed(const struct peer *peer, int status)
     struct broker *broker = peer->broker;
     const char *why = why_closed(peer, status);
     uint64_t age_ms = (ppi_timer_now_ns(broker->port) - peer->opened_ns) / PPI_NS_PER_MS;
-    char quoted[LOG_QUOTED_MAX];
 
-    log_event(&broker->log, LOG_INFO, "disconnect", "client=%" PRIu64 " name=%s why=\"%s\"",
-              peer->id, quoted_name(peer, quoted),
-              peer->bye ? "said goodbye" : pp_strerror(status));
     if (peer->lost > 0)
         events_tell(broker, &(const struct event){ .kind = "lost",
                                                    .peer = peer,
@@ -74,6 +70,15 @@ void told_closed(const struct peer *peer, int status)
                                                          { "published", peer->published, NULL },
                                                          { "delivered", peer->delivered, NULL },
                                                          { "lost", peer->lost, NULL } } });
+}
+
+void told_gone(const struct peer *peer, int status)
+{
+    char quoted[LOG_QUOTED_MAX];
+
+    log_event(&peer->broker->log, LOG_INFO, "disconnect", "client=%" PRIu64 " name=%s why=\"%s\"",
+              peer->id, quoted_name(peer, quoted),
+              peer->bye ? "said goodbye" : pp_strerror(status));
 }
 
 /* --- who is not let in ----------------------------------------------------------------------- */
@@ -94,10 +99,12 @@ static struct words split(const char *why)
     return words;
 }
 
-static void log_refusal(struct broker *broker, uint64_t pid, const struct words *words)
+static void log_refusal(struct broker *broker, uint64_t pid, const char *why)
 {
-    log_event(&broker->log, LOG_WARN, "refuse", "pid=%" PRIu64 " why=\"%s %s\"", pid, words->name,
-              words->text);
+    char quoted[LOG_QUOTED_MAX];
+
+    log_event(&broker->log, LOG_WARN, "refuse", "pid=%" PRIu64 " why=%s", pid,
+              log_quote(quoted, why, strcspn(why, "\n")));
 }
 
 void told_denied(struct worker *worker, const pp_peer *who, const char *why)
@@ -105,7 +112,7 @@ void told_denied(struct worker *worker, const pp_peer *who, const char *why)
     const struct words words = split(why);
 
     worker->counts.denied += strcmp(words.name, "E_PERM") == 0;
-    log_refusal(worker->broker, who->pid, &words);
+    log_refusal(worker->broker, who->pid, why);
     events_tell(worker->broker,
                 &(const struct event){
                     .kind = "denied", .pid = who->pid, .why = words.name, .text = words.text });
@@ -115,6 +122,6 @@ void told_refused(struct peer *peer, const char *why)
 {
     const struct words words = split(why);
 
-    log_refusal(peer->broker, peer->who.pid, &words);
+    log_refusal(peer->broker, peer->who.pid, why);
     events_tell_cut(peer, words.name, words.text);
 }

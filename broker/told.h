@@ -9,6 +9,9 @@
 void told_connected(const struct peer *peer);
 void told_closed(const struct peer *peer, int why);
 
+/* For the log, which is to say so when all that comes of its end has been sent. */
+void told_gone(const struct peer *peer, int why);
+
 /* It gave its name. In a view. */
 void told_hello(const struct peer *peer);
 

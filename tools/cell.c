@@ -9,6 +9,7 @@
 #include "error.h"
 #include "json.h"
 #include "macros.h"
+#include "units.h"
 
 enum { NUMBER_MAX = 64, NAME_MAX_BYTES = 64 };
 
@@ -36,14 +37,8 @@ static void print_duration(char text[NUMBER_MAX], double ns)
         print_number(text, ns / 1e6, "ms");
     else if (seconds < 60)
         print_number(text, ns / second, "s");
-    else if (seconds < 3600)
-        snprintf(text, NUMBER_MAX, "%um%02us", (unsigned)(seconds / 60), (unsigned)(seconds % 60));
-    else if (seconds < 86400)
-        snprintf(text, NUMBER_MAX, "%uh%02um", (unsigned)(seconds / 3600),
-                 (unsigned)(seconds / 60 % 60));
     else
-        snprintf(text, NUMBER_MAX, "%ud%02uh", (unsigned)(seconds / 86400),
-                 (unsigned)(seconds / 3600 % 24));
+        units_minutes(text, seconds);
 }
 
 static void print_bytes(char text[NUMBER_MAX], double bytes)

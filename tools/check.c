@@ -122,7 +122,13 @@ static const char *in_words(struct bytes *cell, double value, enum unit unit)
     return cell->data;
 }
 
-/* {check, status, text, value, warn, crit} */
+/* What value, warn and crit of its row count. */
+static const char *unit_of(const struct check *check)
+{
+    return check->unit == UNIT_MS ? "ms" : check->unit == UNIT_BYTES ? "bytes" : "clients";
+}
+
+/* {check, status, text, unit, value, warn, crit} */
 static json_t *finding(const struct check *check, enum status *status)
 {
     struct limits limits = limits_of(check);
@@ -145,9 +151,9 @@ static json_t *finding(const struct check *check, enum status *status)
             status_names[*status],
             in_words(&cell, *status == CHECK_WARN ? limits.warn : limits.critical, check->unit));
     bytes_free(&cell);
-    json_t *row = json_must(json_pack("{s:s, s:s, s:s, s:f, s:f}", "check", check->name, "status",
-                                      status_names[*status], "text", text, "warn", limits.warn,
-                                      "crit", limits.critical));
+    json_t *row = json_must(json_pack(
+        "{s:s, s:s, s:s, s:s, s:f, s:f}", "check", check->name, "status", status_names[*status],
+        "text", text, "unit", unit_of(check), "warn", limits.warn, "crit", limits.critical));
     if (known)
         json_object_set_new(row, "value", json_must(json_real(value)));
     return row;
@@ -188,9 +194,9 @@ static enum status worse(enum status a, enum status b)
 
 static int report(int only)
 {
-    static const struct print_column columns[] = { { "check", NULL },
-                                                   { "status", NULL },
-                                                   { "text", NULL } };
+    static const struct print_column columns[] = { { .field = "check" },
+                                                   { .field = "status" },
+                                                   { .field = "text" } };
     json_t *rows = json_must(json_array());
     enum status status, worst = CHECK_OK;
 

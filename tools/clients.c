@@ -10,7 +10,7 @@
 #include "error.h"
 #include "json.h"
 
-enum { WORDS_MAX = 300, LISTED_MAX = 10 };
+enum { WORDS_MAX = 400, LISTED_MAX = 10 };
 
 /* --- which ----------------------------------------------------------------------------------- */
 
@@ -51,7 +51,8 @@ int clients_nobody(const char *word)
     char why[WORDS_MAX];
 
     snprintf(why, sizeof why, "no client is %.100s", word);
-    return error_say(EXIT_NOT_FOUND, "E_NOTFOUND", why, "panpipe ls clients shows who is there");
+    return error_say(EXIT_NOT_FOUND, "E_NOTFOUND", why,
+                     "panpipe ls clients shows who is there, panpipe events who left and why");
 }
 
 int clients_several(const char *word, const json_t *meant)

@@ -20,7 +20,7 @@ static const struct command_word list_words[] = {
 };
 
 static const struct command_word show_words[] = {
-    { "client", "one client, by ID, NAME or pid:N; what it subscribed to, sends, its events",
+    { "client", "a client, by ID, NAME or pid:N: what it gets, sends, holds up; its events",
       FIELDS_CLIENTS | FIELDS_CLIENT, OPERAND_CLIENT },
     { "subject", "who sends to a SUBJECT and who gets it; also if nobody used it yet",
       FIELDS_SUBJECTS, OPERAND_SUBJECT },

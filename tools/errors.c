@@ -11,13 +11,14 @@
 enum { NAMES_MAX = 64 };
 
 static const struct print_column columns[] = {
-    { "code", NULL }, { "exit", NULL }, { "text", NULL }, { "hint", NULL }
+    { .field = "code" }, { .field = "exit" }, { .field = "text" }, { .field = "hint" }
 };
 
 static json_t *row_of(const struct error_kind *kind)
 {
-    return json_must(json_pack("{s:s, s:i, s:s, s:s}", "code", kind->name, "exit", kind->code,
-                               "text", kind->why, "hint", kind->hint));
+    return json_must(json_pack("{s:s, s:i, s:s, s:s?}", "code", kind->name, "exit", kind->code,
+                               "text", kind->why, "hint",
+                               kind->hint[0] != '\0' ? kind->hint : NULL));
 }
 
 static int unknown(const char *name)

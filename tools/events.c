@@ -332,7 +332,7 @@ static int follow(void)
         if (code == GO_ON)
             code = out_flush();
         if (code == GO_ON && status == PP_ETIMEDOUT)
-            return given.count > 0 ? error_status(PP_ETIMEDOUT, "") : EXIT_DONE;
+            return session_late(printed, given.count, "events");
         if (code == GO_ON && status != PP_OK)
             code = session_fail(&session, status);
     }

@@ -95,49 +95,79 @@ static void say_to(struct bytes *cell, const json_t *row)
 }
 
 static const struct print_column clients[] = {
-    { "id", NULL },         { "name", NULL },
-    { "who.pid", NULL },    { "who.user|who.uid|who.sid", NULL },
-    { "age_ms", NULL },     { "subs", NULL },
-    { "published", NULL },  { "delivered", NULL },
-    { "bytes_in", NULL },   { "bytes_out", NULL },
-    { "lost", NULL },       { "queued_bytes", NULL },
-    { "oldest_ms", NULL },  { "state", say_state },
-    { "who.exe", say_exe },
+    { .field = "id" },
+    { .field = "name" },
+    { .field = "who.pid", .spare = 1 },
+    { .field = "who.user|who.uid|who.sid", .spare = 4 },
+    { .field = "age_ms", .spare = 6 },
+    { .field = "subs", .spare = 5 },
+    { .field = "published", .spare = 1 },
+    { .field = "delivered", .spare = 2 },
+    { .field = "bytes_in", .spare = 8 },
+    { .field = "bytes_out", .spare = 7 },
+    { .field = "lost", .spare = 3 },
+    { .field = "queued_bytes" },
+    { .field = "oldest_ms" },
+    { .field = "state", .say = say_state },
+    { .field = "who.exe", .say = say_exe, .spare = 9 },
 };
 
 static const struct print_column client_rates[] = {
-    { "id", NULL },
-    { "name", NULL },
-    { "who.pid", NULL },
-    { "published_per_s", NULL },
-    { "delivered_per_s", NULL },
-    { "bytes_in_per_s", NULL },
-    { "bytes_out_per_s", NULL },
-    { "queued_bytes", NULL },
-    { "oldest_ms", NULL },
-    { "state", say_state },
+    { .field = "id" },
+    { .field = "name" },
+    { .field = "who.pid", .spare = 1 },
+    { .field = "published_per_s", .spare = 1 },
+    { .field = "delivered_per_s", .spare = 2 },
+    { .field = "bytes_in_per_s", .spare = 5 },
+    { .field = "bytes_out_per_s", .spare = 4 },
+    { .field = "queued_bytes" },
+    { .field = "oldest_ms", .spare = 3 },
+    { .field = "state", .say = say_state },
 };
 
 static const struct print_column subs[] = {
-    { "pattern", NULL }, { "kind", NULL },   { "client", NULL },    { "name", NULL },
-    { "group", NULL },   { "policy", NULL }, { "accepted", NULL },  { "delivered", NULL },
-    { "queued", NULL },  { "lost", NULL },   { "in_flight", NULL },
+    { .field = "pattern" },
+    { .field = "kind", .spare = 1 },
+    { .field = "client", .spare = 3 },
+    { .field = "name" },
+    { .field = "group", .spare = 5 },
+    { .field = "policy", .spare = 6 },
+    { .field = "accepted", .spare = 4 },
+    { .field = "delivered", .spare = 2 },
+    { .field = "queued" },
+    { .field = "lost" },
+    { .field = "in_flight", .spare = 7 },
 };
 
 static const struct print_column sub_rates[] = {
-    { "pattern", NULL }, { "kind", NULL },           { "client", NULL },
-    { "name", NULL },    { "accepted_per_s", NULL }, { "delivered_per_s", NULL },
-    { "queued", NULL },  { "lost", NULL },
+    { .field = "pattern" },
+    { .field = "kind", .spare = 2 },
+    { .field = "client", .spare = 4 },
+    { .field = "name" },
+    { .field = "accepted_per_s", .spare = 3 },
+    { .field = "delivered_per_s", .spare = 1 },
+    { .field = "queued" },
+    { .field = "lost" },
 };
 
 static const struct print_column subjects[] = {
-    { "subject", NULL },     { "published", NULL }, { "calls", NULL },    { "deliveries", NULL },
-    { "no_receiver", NULL }, { "refused", NULL },   { "from", say_from }, { "to", say_to },
+    { .field = "subject" },
+    { .field = "published" },
+    { .field = "calls", .spare = 2 },
+    { .field = "deliveries", .spare = 3 },
+    { .field = "no_receiver", .spare = 4 },
+    { .field = "refused", .spare = 5 },
+    { .field = "from", .say = say_from },
+    { .field = "to", .say = say_to },
 };
 
 static const struct print_column subject_rates[] = {
-    { "subject", NULL },          { "published_per_s", NULL }, { "calls_per_s", NULL },
-    { "deliveries_per_s", NULL }, { "from", say_from },        { "to", say_to },
+    { .field = "subject" },
+    { .field = "published_per_s" },
+    { .field = "calls_per_s", .spare = 1 },
+    { .field = "deliveries_per_s", .spare = 2 },
+    { .field = "from", .say = say_from },
+    { .field = "to", .say = say_to },
 };
 
 static const struct list {
@@ -265,7 +295,8 @@ static void print_others(const json_t *others)
     json_int_t count = json_integer_value(json_object_get(others, "subjects"));
 
     if (count > 0 && print_is_text())
-        out_format("and %lld other subjects, with %lld messages and %lld calls\n", (long long)count,
+        out_format("not shown: %lld subject%s, with %lld messages and %lld calls in all\n",
+                   (long long)count, count == 1 ? "" : "s",
                    (long long)json_integer_value(json_object_get(others, "published")),
                    (long long)json_integer_value(json_object_get(others, "calls")));
 }

@@ -189,18 +189,6 @@ static int tap(const struct filter *filter)
 
 /* --- the command ----------------------------------------------------------------------------- */
 
-/* The time is over. Without --count that is how it should end. */
-static int late(void)
-{
-    char why[120];
-
-    if (given.count == 0)
-        return EXIT_DONE;
-    snprintf(why, sizeof why, "%llu of %llu messages came in the time given",
-             (unsigned long long)shown, (unsigned long long)given.count);
-    return error_say(EXIT_TIMED_OUT, "E_TIMEOUT", why, "wait longer with --for");
-}
-
 static int watch(void)
 {
     uint64_t deadline_ns = session_deadline_ns(given.for_ms > 0 ? given.for_ms : -1);
@@ -219,7 +207,7 @@ static int watch(void)
     if (output_code != GO_ON)
         return output_code;
     if (status == PP_ETIMEDOUT)
-        return late();
+        return session_late(shown, given.count, "messages");
     return status == PP_OK ? EXIT_DONE : session_fail(&session, status);
 }
 

@@ -174,6 +174,7 @@ struct table {
     size_t first; /* row 0 is the titles */
     int widths[COLUMNS_MAX], narrowest[COLUMNS_MAX];
     bool right[COLUMNS_MAX]; /* numbers */
+    bool out[COLUMNS_MAX];   /* left out */
     struct bytes cell;
 };
 
@@ -221,28 +222,60 @@ static void measure(struct table *table)
     }
 }
 
-/* Takes from the widest columns of text until a row has at most so many letters. */
-static void fit(struct table *table, int most)
+static bool may_be_narrower(const struct table *table, size_t i)
 {
-    for (;;) {
-        int sum = -BETWEEN;
-        size_t widest = COLUMNS_MAX;
-
-        for (size_t i = 0; i < table->count; i++) {
-            sum += table->widths[i] + BETWEEN;
-            if (!table->right[i] && table->widths[i] > table->narrowest[i] &&
-                (widest == COLUMNS_MAX || table->widths[i] > table->widths[widest]))
-                widest = i;
-        }
-        if (sum <= most || widest == COLUMNS_MAX)
-            return;
-        table->widths[widest]--;
-    }
+    return !table->right[i] && table->widths[i] > table->narrowest[i];
 }
 
-static void print_cell(const struct table *table, size_t i)
+/* How long a row is; or would be, if all that may were as narrow as can be. */
+static int row_width(const struct table *table, bool at_least)
 {
-    bool last = i + 1 == table->count;
+    int sum = -BETWEEN;
+
+    for (size_t i = 0; i < table->count; i++)
+        if (!table->out[i])
+            sum += BETWEEN +
+                   (at_least && may_be_narrower(table, i) ? table->narrowest[i] : table->widths[i]);
+    return sum;
+}
+
+/* The column to leave out next; COLUMNS_MAX: none. */
+static size_t find_spare(const struct table *table)
+{
+    size_t spare = COLUMNS_MAX;
+
+    for (size_t i = 0; i < table->count; i++)
+        if (!table->out[i] && table->columns[i].spare > 0 &&
+            (spare == COLUMNS_MAX || table->columns[i].spare > table->columns[spare].spare))
+            spare = i;
+    return spare;
+}
+
+/* The widest column of text that may be narrower; COLUMNS_MAX: none. */
+static size_t find_widest(const struct table *table)
+{
+    size_t widest = COLUMNS_MAX;
+
+    for (size_t i = 0; i < table->count; i++)
+        if (!table->out[i] && may_be_narrower(table, i) &&
+            (widest == COLUMNS_MAX || table->widths[i] > table->widths[widest]))
+            widest = i;
+    return widest;
+}
+
+/* Leaves columns out, then takes letters from the widest, until a row has at most so many. */
+static void fit(struct table *table, int most)
+{
+    size_t i;
+
+    while (row_width(table, true) > most && (i = find_spare(table)) != COLUMNS_MAX)
+        table->out[i] = true;
+    while (row_width(table, false) > most && (i = find_widest(table)) != COLUMNS_MAX)
+        table->widths[i]--;
+}
+
+static void print_cell(const struct table *table, size_t i, bool last)
+{
     int width = text_cut(table->cell.data, table->widths[i]);
     int padding = table->widths[i] - width;
 
@@ -254,15 +287,27 @@ static void print_cell(const struct table *table, size_t i)
     out_text(last ? "\n" : "  ");
 }
 
+static size_t last_column(const struct table *table)
+{
+    size_t last = table->count - 1;
+
+    while (last > 0 && table->out[last])
+        last--;
+    return last;
+}
+
 static void print_cells(struct table *table)
 {
     measure(table);
     if (out_width() > 0)
         fit(table, out_width());
+    size_t last = last_column(table);
     for (size_t row = table->first; row <= json_array_size(table->rows); row++) {
-        for (size_t i = 0; i < table->count; i++) {
+        for (size_t i = 0; i <= last; i++) {
+            if (table->out[i])
+                continue;
             set_cell(table, row, i);
-            print_cell(table, i);
+            print_cell(table, i, i == last);
         }
     }
     bytes_free(&table->cell);

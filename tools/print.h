@@ -37,10 +37,12 @@ struct print_column {
     const char *field; /* "who.pid"; "who.user|who.uid": the first that is there */
     /* Sets cell to what stands there instead (cell.h); NULL: the value. */
     void (*say)(struct bytes *cell, const json_t *row);
+    int spare; /* left out of rows that are too long, the largest first; 0: never */
 };
 
-/* A list of objects, as a table with these columns. On a terminal long cells are cut, with a ~, so
- * that a row fits its width. JSON: one array, on one line, with all their fields. */
+/* A list of objects, as a table with these columns. On a terminal columns are left out and long
+ * cells cut, with a ~, until a row fits its width. JSON: one array, on one line, with all their
+ * fields. */
 void print_table(const json_t *rows, const struct print_column *columns, size_t count);
 
 /* The same without titles. */

@@ -18,6 +18,17 @@ uint64_t session_deadline_ns(int timeout_ms)
     return timeout_ms < 0 ? UINT64_MAX : pp_now_ns() + (uint64_t)timeout_ms * NS_PER_MS;
 }
 
+int session_late(uint64_t came, uint64_t wanted, const char *what)
+{
+    char why[120];
+
+    if (came >= wanted)
+        return EXIT_DONE;
+    snprintf(why, sizeof why, "%llu of %llu %s came in the time given", (unsigned long long)came,
+             (unsigned long long)wanted, what);
+    return error_say(EXIT_TIMED_OUT, "E_TIMEOUT", why, "wait longer with --for");
+}
+
 const char *session_broker(const struct cli *cli)
 {
     const char *name = cli->broker != NULL ? cli->broker : getenv("PANPIPE");

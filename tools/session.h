@@ -102,6 +102,10 @@ int session_fail_here(struct session *session, int status);
 /* timeout_ms from now; negative: never. */
 uint64_t session_deadline_ns(int timeout_ms);
 
+/* The time of --for is over. Without --count (wanted 0) that is how it should end; else it is said
+ * how many of them came. The exit code. */
+int session_late(uint64_t came, uint64_t wanted, const char *what);
+
 /* --ready FILE: makes an empty file, now that everything is set up. NULL: nothing to do. With
  * --verbose it is said too. GO_ON, or the exit code. */
 int session_ready(const struct session *session, const char *file);

@@ -2,6 +2,7 @@
 #include "show.h"
 
 #include <stdbool.h>
+#include <string.h>
 
 #include "ask.h"
 #include "clients.h"
@@ -20,12 +21,20 @@ static struct session session;
 /* --- a client -------------------------------------------------------------------------------- */
 
 static const struct print_column sub_columns[] = {
-    { "pattern", NULL },  { "kind", NULL },      { "group", NULL },  { "policy", NULL },
-    { "accepted", NULL }, { "delivered", NULL }, { "queued", NULL }, { "lost", NULL },
+    { .field = "pattern" },
+    { .field = "kind" },
+    { .field = "group" },
+    { .field = "policy", .spare = 1 },
+    { .field = "accepted", .spare = 2 },
+    { .field = "delivered" },
+    { .field = "queued" },
+    { .field = "lost" },
 };
-static const struct print_column sent_columns[] = { { "subject", NULL }, { "messages", NULL } };
+static const struct print_column held_columns[] = { { .field = "client" }, { .field = "name" } };
+static const struct print_column sent_columns[] = { { .field = "subject" },
+                                                    { .field = "messages" } };
 static const struct print_column event_columns[] = {
-    { "ts", NULL }, { "event", NULL }, { "why", NULL }, { "text", NULL }
+    { .field = "ts" }, { .field = "event" }, { .field = "why" }, { .field = "text" }
 };
 
 /* Its subjects: [{subject, messages}], of those that it is one of the busiest of. */
@@ -64,6 +73,24 @@ static json_t *events_of(const json_t *events, json_int_t id)
     return rows;
 }
 
+/* Whom it slows: [{client, name}], of those who wait for it now. */
+static json_t *held_up_by(const json_t *clients, json_int_t id)
+{
+    json_t *rows = json_must(json_array());
+
+    for (size_t i = 0; i < json_array_size(clients); i++) {
+        const json_t *client = json_array_get(clients, i);
+        const char *state = json_string_value(json_object_get(client, "state"));
+
+        if (state != NULL && strcmp(state, "blocked") == 0 &&
+            json_integer_value(json_object_get(client, "held_by")) == id)
+            json_array_append_new(
+                rows, json_must(json_pack("{s:O, s:O}", "client", json_object_get(client, "id"),
+                                          "name", json_object_get(client, "name"))));
+    }
+    return rows;
+}
+
 /* NULL: *code is the exit code; it may have gone meanwhile. */
 static json_t *subs_of(struct session *at, json_int_t id, const char *word, int *code)
 {
@@ -76,7 +103,7 @@ static json_t *subs_of(struct session *at, json_int_t id, const char *word, int 
 }
 
 /* Asks for the rest, and puts it into the record. */
-static int add_details(struct session *at, const char *word, json_t *record)
+static int add_details(struct session *at, const char *word, const json_t *clients, json_t *record)
 {
     json_int_t id = json_integer_value(json_object_get(record, "id"));
     int code = EXIT_DONE;
@@ -85,6 +112,7 @@ static int add_details(struct session *at, const char *word, json_t *record)
     json_t *events = subjects != NULL ? ask_here(at, "$sys.events", NULL, &code) : NULL;
 
     if (events != NULL) {
+        json_object_set_new(record, "holds_up", held_up_by(clients, id));
         json_object_set(record, "subscriptions", subs);
         json_object_set_new(record, "publishes",
                             sent_by(json_object_get(subjects, "subjects"), id));
@@ -106,6 +134,8 @@ static void print_client(json_t *record, const json_t *clients)
         bytes_free(&cell);
     }
     print_record(record);
+    print_section("Holds up", FIELDS_SENDERS, json_object_get(record, "holds_up"), held_columns,
+                  COUNT_OF(held_columns));
     print_section("Subscriptions", FIELDS_SUBS, json_object_get(record, "subscriptions"),
                   sub_columns, COUNT_OF(sub_columns));
     print_section("Publishes, or calls", FIELDS_SENDERS, json_object_get(record, "publishes"),
@@ -122,7 +152,7 @@ int show_client(struct session *at, const char *word)
     json_t *record = client != NULL ? json_must(json_copy((json_t *)(uintptr_t)client)) : NULL;
 
     if (record != NULL)
-        code = add_details(at, word, record);
+        code = add_details(at, word, clients, record);
     if (record != NULL && code == EXIT_DONE)
         print_client(record, clients);
     json_decref(record);

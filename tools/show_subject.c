@@ -10,12 +10,14 @@
 #include "print.h"
 #include "show.h"
 
-static const struct print_column from_columns[] = { { "client", NULL },
-                                                    { "name", NULL },
-                                                    { "messages", NULL } };
-static const struct print_column to_columns[] = {
-    { "client", NULL }, { "name", NULL }, { "kind", NULL }, { "group", NULL }, { "lost", NULL }
-};
+static const struct print_column from_columns[] = { { .field = "client" },
+                                                    { .field = "name" },
+                                                    { .field = "messages" } };
+static const struct print_column to_columns[] = { { .field = "client" },
+                                                  { .field = "name" },
+                                                  { .field = "kind" },
+                                                  { .field = "group" },
+                                                  { .field = "lost" } };
 
 /* The token that begins at text ends there. */
 static size_t token(const char *text)

@@ -151,18 +151,6 @@ static int subscribe(const char *pattern)
     return status == PP_OK ? GO_ON : session_fail(&session, status);
 }
 
-/* The time is over. Without --count that is how it should end. */
-static int late(void)
-{
-    char why[120];
-
-    if (given.count == 0)
-        return EXIT_DONE;
-    snprintf(why, sizeof why, "%llu of %llu messages came in the time given",
-             (unsigned long long)received, (unsigned long long)given.count);
-    return error_say(EXIT_TIMED_OUT, "E_TIMEOUT", why, "wait longer with --for");
-}
-
 static int receive(void)
 {
     uint64_t deadline_ns = session_deadline_ns(given.for_ms > 0 ? given.for_ms : -1);
@@ -177,7 +165,7 @@ static int receive(void)
     if (output_code != GO_ON)
         return output_code;
     if (status == PP_ETIMEDOUT)
-        return late();
+        return session_late(received, given.count, "messages");
     return status == PP_OK ? EXIT_DONE : session_fail(&session, status);
 }
 

@@ -3,7 +3,6 @@
 #include <math.h>
 #include <stdbool.h>
 #include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 
 #include "macros.h"
@@ -56,6 +55,16 @@ static void show_two(char text[UNITS_MAX], uint64_t small, uint64_t in_large, co
              (unsigned)(small % in_large), unit);
 }
 
+void units_minutes(char text[UNITS_MAX], uint64_t seconds)
+{
+    if (seconds < 3600)
+        show_two(text, seconds, 60, "m", "s");
+    else if (seconds < 86400)
+        show_two(text, seconds / 60, 60, "h", "m");
+    else
+        show_two(text, seconds / 3600, 24, "d", "h");
+}
+
 void units_time(char text[UNITS_MAX], double ns)
 {
     const double second = 1e9;
@@ -71,10 +80,6 @@ void units_time(char text[UNITS_MAX], double ns)
         show(text, ns / second, ns >= second && (double)seconds * second >= ns, "s");
     else if (seconds < 60)
         snprintf(text, UNITS_MAX, "%us", (unsigned)seconds);
-    else if (seconds < 3600)
-        show_two(text, seconds, 60, "m", "s");
-    else if (seconds < 86400)
-        show_two(text, seconds / 60, 60, "h", "m");
     else
-        show_two(text, seconds / 3600, 24, "d", "h");
+        units_minutes(text, seconds);
 }

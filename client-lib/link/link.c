@@ -297,17 +297,21 @@ static bool pump(struct ppi_link *link)
     return true;
 }
 
+/* A write that a close has canceled may have gone out in part. */
 static void on_write(pp_op *op)
 {
     struct ppi_link *link = PP_CONTAINER(op, struct ppi_link, write_op);
-    size_t bytes = op->status == PP_OK ? (size_t)op->bytes : 0;
+    bool counts = op->status == PP_OK || op->status == PP_ECANCELED;
+    size_t bytes = counts ? (size_t)op->bytes : 0;
 
     link->events->begin(link);
     if (op->status != PP_OK)
         ppi_link_close(link, op->status);
     ppi_mutex_lock(&link->lock);
     link->pending++; /* this handler: the next write may end before it does */
+    size_t doubtful = op->status == PP_OK ? 0 : link->attempt - bytes;
     taken(link, bytes, true);
+    link->attempt = doubtful;
     bool over = pump(link);
     ppi_link_unreserve(link, bytes);
     link->events->end(link);

@@ -276,6 +276,23 @@ static void of_too_many_subjects_the_busy_ones_are_remembered(void **state)
     watched_close();
 }
 
+/* --- what is too much for one answer --------------------------------------------------------- */
+
+static void a_report_that_no_frame_takes_is_refused(void **state)
+{
+    (void)state;
+    watched_open("frame_max = 8192;\n");
+    for (int i = 1; i <= 60; i++) {
+        say(&bob, "[0, %d, '$sub', ['a.subject.that.is.rather.long.%d']]", i, i);
+        hear(&bob, "[1, '?', null, '?']");
+    }
+    ask("$sys.subs", "[]");
+    answered("[1, 7, 'E_LIMIT frame_max*', null]");
+    ask("$sys.clients", "[]");
+    answered("[1, 7, null, '?']"); /* these are few */
+    watched_close();
+}
+
 int figures_tests(void)
 {
     const struct CMUnitTest tests[] = {
@@ -287,6 +304,7 @@ int figures_tests(void)
         BUS_TEST(who_floods_is_named_first),
         BUS_TEST(of_many_who_send_the_busiest_are_named),
         BUS_TEST(of_too_many_subjects_the_busy_ones_are_remembered),
+        BUS_TEST(a_report_that_no_frame_takes_is_refused),
     };
     int failures = 0;
 

@@ -149,14 +149,14 @@ static void who_is_kicked_for_a_while_is_kept_away_so_long(void **state)
     hear(&client, "[2, '$bye', ['E_PERM', 'kicked by op[*', 1500]]");
     hear_end(&client);
     raw_close(&client);
-    raw_open(&client, &operated);
-    HEAR_BYTES(&client, "E_PERM kicked: later; again in 2 s\n");
-    hear_end(&client);
-    raw_close(&client);
     hear_event("hello", "");
     hear(&hand, "[1, 3, null, null]");
     hear_event("kick", "'for_ms': 1500");
     hear_event("close", "");
+    raw_open(&client, &operated);
+    HEAR_BYTES(&client, "E_PERM kicked: later; again in 2 s\n");
+    hear_end(&client);
+    raw_close(&client);
     hear_event("denied", "'client': null, 'pid': '?', 'why': 'E_PERM',"
                          " 'text': 'kicked: later; again in 2 s'");
     say(&hand, "[0, 4, '$sys.stats', []]");

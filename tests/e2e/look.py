@@ -122,6 +122,7 @@ def _():
         (["age_ms<1h", "published>2"], ["ui"]),
         (["queued_bytes>1M"], []),
         (["held_by=-", "published>0"], ["ui"]),
+        (["state=OK", "name=Logger"], ["logger"]),  # tables say SLOW, JSON slow
     ):
         words = [word for test_ in tests for word in ("--where", test_)]
         got = [row["name"] for row in objects("ls", "clients", *words)]
@@ -277,6 +278,11 @@ def _():
     assert "logger" in cut and len(cut.splitlines()) == len(wide.splitlines()), cut
     assert on_terminal(400, "ls", "subs") == printed("ls", "subs")
     assert "\x1b" not in cut
+    for columns in (80, 40):  # too few for all of them: what matters least is left out
+        for what in ("clients", "subs", "subjects"):
+            rows = on_terminal(columns, "ls", what).splitlines()
+            assert max(map(len, rows)) <= columns and len(rows) > 2, rows
+        assert on_terminal(columns, "ls", "clients").splitlines()[0].split()[-1] == "STATE"
     assert on_terminal(40, "ls", "subs", "--json") == printed("ls", "subs", "--json")
     long.kill()
 
@@ -358,6 +364,8 @@ def _():
     table = printed("ls", "clients", at=other)
     assert "BLOCKED by stuck reader" in table and " SLOW " in table, table
     assert "BLOCKED by stuck reader" in printed("show", "client", "flood", at=other)
+    shown = printed("show", "client", "stuck reader", at=other)
+    assert re.search(r"\nHolds up\n.*\n *\d+  flood\n", shown), shown
     assert client("flood", at=other)["state"] == "blocked"
     done = other.run("check", "slow")
     assert done.code == 1 and b"warn" in done.out, done

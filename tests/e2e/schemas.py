@@ -171,6 +171,7 @@ RECORD = {
 }
 SHOWN_CLIENT = {
     **CLIENT,
+    "holds_up": [{"client": count, "name": str}],
     "subscriptions": [SUB],
     "publishes": [{"subject": str, "messages": count}],
     "events": [EVENT],
@@ -186,6 +187,7 @@ CHECK = {
     "check": str,
     "status": one_of("ok", "warn", "critical", "unknown"),
     "text": str,
+    "unit": one_of("ms", "bytes", "clients"),
     "warn": maybe(number),
     "crit": maybe(number),
     "value?": number,
@@ -193,7 +195,7 @@ CHECK = {
 STATE = one_of("ok", "warn", "FAIL")
 FOUND = {"check": str, "state": STATE, "found": str, "do": str, "lines?": [str]}
 DOCTOR = {"state": STATE, "found": str, "do": str, "exit_code": count, "checks": [FOUND]}
-ERROR = {"code": str, "exit": count, "text": str, "hint": str}
+ERROR = {"code": str, "exit": count, "text": str, "hint": maybe(str)}
 BENCH = {"bench": str, "received": count}
 BENCH.update((name, count) for name in "size_bytes? sent? lost? reordered?".split())
 BENCH.update(

@@ -11,6 +11,7 @@ import atexit
 import os
 import shlex
 import shutil
+import signal
 import socket
 import struct
 import subprocess
@@ -71,6 +72,9 @@ def run_tests():
             print("".join(f"# {line}\n" for line in problem.splitlines()), end="", flush=True)
     print(f"1..{len(tests)}")
     sys.exit(1 if failed else 0)
+
+
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # too late: ended, but tidily, as below
 
 
 @atexit.register

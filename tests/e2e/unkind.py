@@ -7,6 +7,7 @@ import json
 import os
 import resource
 import shlex
+import shutil
 import subprocess
 import threading
 import time
@@ -15,8 +16,10 @@ import unicodedata
 import msgpack
 from support import (
     ON_WINE,
+    PANPIPE,
     PATIENCE_S,
     Broker,
+    Skip,
     connect,
     contents,
     end_of,
@@ -192,6 +195,28 @@ def _():
     assert all(record["to"] == len(NAMES) - 1 for record in records), records
     for client in clients:
         client.close()
+    broker.stop()
+
+
+@test("a program whose path is no text is told as text, to who asks and to itself",
+      linux_only="paths of any bytes")
+def _():
+    broker = Broker()
+    if len(PANPIPE) > 1:
+        raise Skip("the program is more than one word")
+    odd = os.fsencode(path("odd")) + b"\xff\xc3"
+    shutil.copy(os.fsencode(shutil.which(PANPIPE[0])), odd)
+    sub = start([odd, "-b", broker.name, "sub", "any"], stdout=subprocess.DEVNULL)
+    told = eventually(
+        lambda: [row for row in asks(broker, "ls", "clients") if row["name"] == "panpipe-sub"],
+        "it is there",
+    )
+    assert told[0]["who"]["exe"] == odd.decode("ascii", "replace").replace("\ufffd", "?"), told
+    raw = Raw(broker, "asker")  # its unpacker takes no other text
+    assert len(raw.call("$sys.clients")) == 2
+    raw.close()
+    sub.terminate()
+    sub.wait(PATIENCE_S)
     broker.stop()
 
 
@@ -398,7 +423,7 @@ def _():
 
 def all_seen(broker, name):
     """What a monitor, which writes to that file, has seen and missed of what was published before.
-    It hears what it missed with the next message that it sees, so some more follow, with numbers."""
+    It hears that with the next message that it sees, so some more follow, with numbers."""
     tried = 0
 
     def at_the_end():

@@ -88,9 +88,9 @@ static void write_plainly(const char *text, size_t size)
 
 static void take(void)
 {
+    ppi_guardian_tell(true); /* before it is so: whoever is killed in between leaves no screen */
     tcsetattr(STDIN_FILENO, TCSADRAIN, &console.modes.screen);
     write_plainly(to_screen, sizeof to_screen - 1);
-    ppi_guardian_tell(true);
 }
 
 static void give_back(void)
