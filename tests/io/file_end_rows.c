@@ -219,12 +219,13 @@ static void row_89_helpers_are_few_and_leave_with_the_last_file(void **state)
     EVENTUALLY(threads() <= 2); /* those of earlier tests; the second may be a sanitizer's */
     unsigned before = threads();
     writes_start(&writes);
-    assert_in_range(threads(), before, before + PP_FILE_HELPERS);
     take_all(&writes);
-    assert_in_range(threads(), before + 1, before + PP_FILE_HELPERS); /* kept: the file is open */
+    unsigned during = threads(); /* helpers stay while a file is open; a driver may have one, too */
+    assert_in_range(during, 2, before + PP_FILE_HELPERS + 1);
     assert_int_equal(pp_close(writes.file), PP_OK);
-    EVENTUALLY(threads() == before);
+    EVENTUALLY(threads() < during);
     writes_end(&writes);
+    EVENTUALLY(threads() <= before);
 }
 
 /* --- folders --------------------------------------------------------------------------------- */
