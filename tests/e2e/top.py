@@ -50,8 +50,8 @@ class Terminal:
         self.pid_file = path("pid")
         size = ["-x", str(columns), "-y", str(lines)]
         words = ["tmux", "-S", self.socket, "-f", "/dev/null", "new-session", "-d", *size, "sh"]
-        subprocess.run(words, check=True, env={**os.environ, "PS1": "$ ", **environment})
         atexit.register(self.close)
+        subprocess.run(words, check=True, env={**os.environ, "PS1": "$ ", **environment})
         self.tty = self.ask("#{pane_tty}")
         eventually(lambda: self.screen().strip(), "the shell's prompt")
         self.type("echo what was before")
