@@ -244,7 +244,7 @@ static bool resume(pp_handle *handle, pp_op *op)
            (stop ? settle(handle, op, ERROR_OPERATION_ABORTED) : drive(handle, op));
 }
 
-bool ppi_npipe_completed(pp_op *op)
+static bool npipe_completed(pp_op *op)
 {
     pp_handle *handle = ppi_handle_ref(op->priv_.handle);
     int lane = op->priv_.lane;
@@ -381,6 +381,7 @@ const struct ppi_pipe_driver ppi_npipe_driver = {
     .connect = npipe_connect,
     .try_write = npipe_try_write,
     .cancel = npipe_cancel,
+    .completed = npipe_completed,
     .abort = npipe_abort,
     .release = npipe_release,
     .wait = npipe_wait,
