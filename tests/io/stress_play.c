@@ -8,7 +8,7 @@ struct game game;
 
 _Noreturn void stress_fail(const char *what, const struct unit *unit, int64_t number)
 {
-    printf("not ok 1 - %s: %s, %lld\n# seed %llu, after %llu operations\n", what,
+    printf("not ok 1 - %s: %s, %lld\n# seed %llu, after %llu operations of the round\n", what,
            unit != NULL ? kind_names[unit->kind] : "-", (long long)number,
            (unsigned long long)game.seed, (unsigned long long)game.account.started);
     if (unit != NULL)
