@@ -263,13 +263,15 @@ bool ppi_npipe_completed(pp_op *op)
 
 static bool npipe_begin(pp_handle *handle, pp_op *op)
 {
-    const volatile ULONG_PTR *status = &ppi_overlapped(op)->Internal;
+    const _Atomic ULONG_PTR *status = (_Atomic ULONG_PTR *)&ppi_overlapped(op)->Internal;
 
     if (!handle->lanes[op->priv_.lane].submitted)
         return drive(handle, op);
-    if (!ppi_op_waited(op) || *status == (ULONG_PTR)STATUS_PENDING)
+    if (!ppi_op_waited(op))
         return false;
-    atomic_thread_fence(memory_order_acquire); /* the system writes the status last */
+    /* the system writes the status last */
+    if (atomic_load_explicit(status, memory_order_acquire) == (ULONG_PTR)STATUS_PENDING)
+        return false;
     return resume(handle, op);
 }
 
