@@ -98,7 +98,8 @@ static void add_up(void)
 
 static void play_round(uint64_t number, uint64_t limit)
 {
-    static uint64_t handles; /* after the first round: the process may keep some for itself */
+    static uint64_t handles; /* after the first round: the process keeps some for itself */
+    const uint64_t spare = ppi_on_linux() ? 0 : 16; /* Windows may take more of them later */
 
     game.limit = limit;
     begin_round(number);
@@ -109,7 +110,7 @@ static void play_round(uint64_t number, uint64_t limit)
     uint64_t now = ppi_process_handles();
     if (number == 0)
         handles = now;
-    if (now != handles)
+    if (now > handles + spare)
         stress_fail("handles of the system were leaked", NULL, (int64_t)(now - handles));
     add_up();
 }
