@@ -57,10 +57,19 @@ void ppi_handle_unlock(pp_handle *handle)
         ppi_pool_settle(&port->pool);
 }
 
-void ppi_handle_op_taken(pp_handle *handle)
+/* Another connect may have begun since. */
+static void tell_why_not(pp_handle *handle)
 {
-    if (handle->dial != NULL && handle->dial->words[0] != '\0') /* it was a connect */
+    ppi_mutex_lock(&handle->lock);
+    if (handle->dial->words[0] != '\0')
         ppi_fail(PP_ENOSERVER, "%s", handle->dial->words);
+    ppi_mutex_unlock(&handle->lock);
+}
+
+void ppi_handle_op_taken(pp_handle *handle, unsigned kind)
+{
+    if (kind == PPI_CONNECT)
+        tell_why_not(handle);
     atomic_fetch_sub_explicit(&handle->outstanding, 1, memory_order_acq_rel);
     ppi_handle_unref(handle);
 }
@@ -291,7 +300,7 @@ int ppi_handle_start(pp_handle *handle, pp_op *op, int lane_index)
     }
     ppi_handle_unlock(handle);
     if (result == PP_DONE)
-        ppi_handle_op_taken(handle);
+        ppi_handle_op_taken(handle, op->priv_.kind);
     return result;
 }
 

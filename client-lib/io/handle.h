@@ -97,8 +97,8 @@ void ppi_handle_finish_one(pp_handle *handle, pp_op *op, bool taken);
  * that is not in the system's hands. If a waiter drives it, the waiter is told to. */
 void ppi_handle_retry(pp_handle *handle, int lane);
 
-/* The packet of one of the handle's operations was taken. */
-void ppi_handle_op_taken(pp_handle *handle);
+/* The packet of one of the handle's operations, of that enum ppi_kind, was taken. */
+void ppi_handle_op_taken(pp_handle *handle, unsigned kind);
 
 /* Drives and waits for one operation, see pp_op_wait. false: deadline_ns is over. */
 bool ppi_handle_wait(pp_handle *handle, pp_op *op, struct ppi_event *event, uint64_t deadline_ns);

@@ -127,11 +127,12 @@ static bool ended(pp_op *op, struct ppi_event *event)
 static int take_waited(pp_op *op)
 {
     pp_handle *handle = op->priv_.handle;
+    unsigned kind = op->priv_.kind;
 
     op->priv_.flags &= (uint8_t)~PPI_OP_WAITED;
     ppi_op_deliver(op);
     if (handle != NULL)
-        ppi_handle_op_taken(handle);
+        ppi_handle_op_taken(handle, kind);
     return 1;
 }
 

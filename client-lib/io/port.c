@@ -219,7 +219,7 @@ static bool deliver(pp_port *port, pp_packet *packet)
     if (handler != NULL)
         run_handler(handler, op, users); /* op may be in flight again, or gone */
     if (handle != NULL)
-        ppi_handle_op_taken(handle);
+        ppi_handle_op_taken(handle, kind);
     ppi_port_leave(port, kind);
     return handler == NULL;
 }
@@ -330,16 +330,17 @@ static pp_handle *next_handle(pp_port *port)
     return found;
 }
 
-/* Waits until *counter is 0. false: deadline_ns came first. */
+/* Waits until *counter is 0. false: deadline_ns came first. Once it was, it is not looked at again:
+ * starts that are refused still count themselves in, and out. */
 static bool wait_for_zero(pp_port *port, atomic_uint_fast64_t *counter, uint64_t deadline_ns)
 {
-    bool in_time = true;
+    bool in_time = true, zero;
 
     ppi_mutex_lock(&port->lock);
-    while (atomic_load(counter) > 0 && in_time)
+    while (!(zero = atomic_load(counter) == 0) && in_time)
         in_time = ppi_cond_wait_until(&port->idle, &port->lock, deadline_ns);
     ppi_mutex_unlock(&port->lock);
-    return atomic_load(counter) == 0;
+    return zero;
 }
 
 int pp_port_shutdown(pp_port *port, int how, int timeout_ms,

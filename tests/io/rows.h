@@ -7,6 +7,7 @@
 
 int port_rows(void);   /* 1 to 24: the port, and taking from it */
 int worker_rows(void); /* 20 to 35: concurrency, workers, posts */
+int pool_rows(void);   /* 28 to 31: handlers that block, threads that leave */
 int op_rows(void);     /* 38 to 51: operations and their packets */
 int end_rows(void);    /* 53 to 60: cancel, close, shutdown */
 int stream_rows(void); /* 63 to 78: the message pump and streams */

@@ -304,7 +304,7 @@ int ppi_uring_add(struct ppi_uring *uring, pp_handle *handle)
     int status = PP_OK;
 
     ppi_mutex_lock(&uring->requests.lock);
-    if (!uring->begun && uring->epoll_fd < 0)
+    if (uring->epoll_fd < 0 && !uring->begun) /* else begun is the consumer's, without the lock */
         status = start_thread(uring);
     ppi_mutex_unlock(&uring->requests.lock);
     if (status == PP_OK)
