@@ -63,10 +63,10 @@ void ppi_handle_unlock(pp_handle *handle)
         ppi_pool_settle(&port->pool);
 }
 
-void ppi_handle_op_taken(pp_handle *handle)
+void ppi_handle_op_taken(pp_handle *handle, enum ppi_kind kind)
 {
-    if (handle->dial != NULL && handle->dial->words[0] != '\0') /* it was a connect */
-        ppi_fail(PP_ENOSERVER, "%s", handle->dial->words);
+    if (kind == PPI_CONNECT)
+        ppi_dial_taken(handle);
     atomic_fetch_sub_explicit(&handle->outstanding, 1, memory_order_acq_rel);
     ppi_handle_unref(handle);
 }
@@ -275,7 +275,7 @@ int ppi_handle_start(pp_handle *handle, pp_op *op, int lane_index)
     }
     ppi_handle_unlock(handle);
     if (result == PP_DONE)
-        ppi_handle_op_taken(handle);
+        ppi_handle_op_taken(handle, op->priv_.kind);
     return result;
 }
 

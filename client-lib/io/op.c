@@ -131,7 +131,7 @@ static int take_waited(pp_op *op)
     op->priv_.flags &= (uint8_t)~PPI_OP_WAITED;
     ppi_op_deliver(op);
     if (handle != NULL)
-        ppi_handle_op_taken(handle);
+        ppi_handle_op_taken(handle, op->priv_.kind);
     return 1;
 }
 

@@ -219,7 +219,7 @@ static bool deliver(pp_port *port, pp_packet *packet)
     if (handler != NULL)
         run_handler(handler, op, users); /* op may be in flight again, or gone */
     if (handle != NULL)
-        ppi_handle_op_taken(handle);
+        ppi_handle_op_taken(handle, kind);
     ppi_port_leave(port, kind);
     return handler == NULL;
 }

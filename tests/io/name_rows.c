@@ -1,4 +1,5 @@
 /* name_rows.c: taking a name, connecting to it, and leaving. */
+#include "io/handle.h"
 #include "io/rows.h"
 #include "support/support.h"
 
@@ -261,6 +262,7 @@ static void row_83_a_dial_can_wait_for_its_server(void **state)
     assert_int_equal(pp_op_use_wait(&accept), PP_OK);
     assert_int_equal(pp_accept(listener, &accept, &server), PP_PENDING);
     assert_int_equal(next_packet(port).status, PP_OK);
+    assert_null(client->dial); /* a connected stream is small */
     assert_int_equal(wait_for(&accept), PP_OK);
     pp_close(server);
     pp_close(client);
