@@ -31,6 +31,7 @@ static void on_timer(pp_op *op)
     pp_handle *handle = PP_CONTAINER(op, struct ppi_dial, timer.op)->handle;
 
     ppi_mutex_lock(&handle->lock);
+    handle->dial->timers--;
     ppi_handle_retry(handle, PPI_OUT);
     ppi_handle_unlock(handle);
     ppi_handle_unref(handle);
@@ -68,6 +69,7 @@ static bool try_later(pp_handle *handle, const pp_op *op, uint64_t now_ns, int *
         *status = error == PP_ECLOSED ? PP_ECANCELED : error; /* the port is being shut down */
         return false;
     }
+    dial->timers++;
     ppi_handle_ref(handle);
     return true;
 }
@@ -108,8 +110,24 @@ bool ppi_dial_begin(pp_handle *handle, pp_op *op)
 
 void ppi_dial_stop(pp_handle *handle)
 {
-    if (ppi_timer_stop(&handle->dial->timer, handle->port))
-        ppi_handle_unref(handle);
+    if (!ppi_timer_stop(&handle->dial->timer, handle->port))
+        return;
+    handle->dial->timers--;
+    ppi_handle_unref(handle);
+}
+
+void ppi_dial_taken(pp_handle *handle)
+{
+    ppi_mutex_lock(&handle->lock);
+    struct ppi_dial *dial = handle->dial;
+
+    if (dial != NULL && dial->words[0] != '\0')
+        ppi_fail(PP_ENOSERVER, "%s", dial->words);
+    if (dial != NULL && handle->state == PPI_OPEN && dial->timers == 0) {
+        handle->dial = NULL;
+        free(dial);
+    }
+    ppi_mutex_unlock(&handle->lock);
 }
 
 int ppi_dial_check_start(const char *name, uint32_t scope)

@@ -27,7 +27,8 @@ struct ppi_dial {
     uint64_t began_ns, deadline_ns;
     uint64_t next_try_ns; /* a waited operation is not tried before */
     uint64_t pause_ns;
-    struct ppi_timer timer; /* running: holds a reference on the handle */
+    struct ppi_timer timer;
+    unsigned timers; /* started, not stopped or handled: each holds a reference on the handle */
     pp_handle *handle;
     /* PP_DIAL_START; see start.h */
     char start[PPI_START_NAME];  /* the broker to start; "": none */
@@ -45,5 +46,9 @@ int ppi_dial_check_start(const char *name, uint32_t scope);
 
 /* Stops the timer, if it runs. Lock held. */
 void ppi_dial_stop(pp_handle *handle);
+
+/* The packet of a connect was taken: pp_detail tells why no broker can be started; and the dial of
+ * a stream that is connected goes, which is larger than the rest of the handle. */
+void ppi_dial_taken(pp_handle *handle);
 
 #endif

@@ -57,19 +57,10 @@ void ppi_handle_unlock(pp_handle *handle)
         ppi_pool_settle(&port->pool);
 }
 
-/* Another connect may have begun since. */
-static void tell_why_not(pp_handle *handle)
-{
-    ppi_mutex_lock(&handle->lock);
-    if (handle->dial->words[0] != '\0')
-        ppi_fail(PP_ENOSERVER, "%s", handle->dial->words);
-    ppi_mutex_unlock(&handle->lock);
-}
-
-void ppi_handle_op_taken(pp_handle *handle, unsigned kind)
+void ppi_handle_op_taken(pp_handle *handle, enum ppi_kind kind)
 {
     if (kind == PPI_CONNECT)
-        tell_why_not(handle);
+        ppi_dial_taken(handle);
     atomic_fetch_sub_explicit(&handle->outstanding, 1, memory_order_acq_rel);
     ppi_handle_unref(handle);
 }

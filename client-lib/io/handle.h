@@ -58,7 +58,7 @@ struct pp_handle {
     struct ppi_lane lanes[PPI_LANES];
     struct ppi_list in_pool; /* waits for a buffer; under the pool's lock */
     void *granted;           /* the buffer it was given; under the pool's lock */
-    struct ppi_dial *dial;   /* owned: where and how to connect; NULL: accepted, or a listener */
+    struct ppi_dial *dial;   /* owned: where and how to connect; NULL: need not, or has */
     void *twin;              /* the test driver's own */
     struct ppi_os_handle os;
     uint8_t kind, state;
@@ -97,8 +97,8 @@ void ppi_handle_finish_one(pp_handle *handle, pp_op *op, bool taken);
  * that is not in the system's hands. If a waiter drives it, the waiter is told to. */
 void ppi_handle_retry(pp_handle *handle, int lane);
 
-/* The packet of one of the handle's operations, of that enum ppi_kind, was taken. */
-void ppi_handle_op_taken(pp_handle *handle, unsigned kind);
+/* The packet of one of the handle's operations, of that kind, was taken. */
+void ppi_handle_op_taken(pp_handle *handle, enum ppi_kind kind);
 
 /* Drives and waits for one operation, see pp_op_wait. false: deadline_ns is over. */
 bool ppi_handle_wait(pp_handle *handle, pp_op *op, struct ppi_event *event, uint64_t deadline_ns);

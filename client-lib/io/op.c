@@ -127,7 +127,7 @@ static bool ended(pp_op *op, struct ppi_event *event)
 static int take_waited(pp_op *op)
 {
     pp_handle *handle = op->priv_.handle;
-    unsigned kind = op->priv_.kind;
+    enum ppi_kind kind = (enum ppi_kind)op->priv_.kind;
 
     op->priv_.flags &= (uint8_t)~PPI_OP_WAITED;
     ppi_op_deliver(op);

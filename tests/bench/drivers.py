@@ -15,6 +15,8 @@ import sys
 import tempfile
 import time
 
+import pairs
+
 BUILD = sys.argv[1] if len(sys.argv) > 1 else "build"
 PAIRS = int(sys.argv[2]) if len(sys.argv) > 2 else 20
 PROGRAM = os.path.join(BUILD, "bin", "tests", "bench_drivers")
@@ -74,45 +76,23 @@ def broker(brokers, *words):
     return measure
 
 
-def interval(values):
-    """Of the median, 95 %, by order statistics."""
-    ordered = sorted(values)
-    count = len(ordered)
-    step = int(0.98 * count**0.5)
-    return ordered[max(0, count // 2 - step - 1)], ordered[min(count - 1, (count + 1) // 2 + step)]
-
-
 def compare(name, measure):
     times = {driver: [] for driver in DRIVERS}
     for pair in range(PAIRS):
         for driver in DRIVERS if pair % 2 == 0 else reversed(DRIVERS):
             times[driver].append(measure(driver))
     ratios = [ring / epoll for epoll, ring in zip(*times.values())]
-    low, high = interval(ratios)
+    low, high = pairs.interval(ratios)
     medians = [f"{statistics.median(times[driver]):9.2f}" for driver in DRIVERS]
     print(f"{name:28} {medians[0]} {medians[1]}   {statistics.median(ratios):.2f} "
           f"({low:.2f} to {high:.2f})", flush=True)
 
 
-def calls(driver, load, count, single):
-    """System calls of a whole run, by name."""
-    log = os.path.join(scratch.name, "calls")
-    run(driver, "strace", "-f", "-c", "-o", log, PROGRAM, load, str(count), *single)
-    with open(log, encoding="utf-8") as file:
-        rows = re.findall(r"^ *[\d.]+ +[\d.]+ +\d+ +(\d+) +(?:\d+ +)?(\w+)$", file.read(), re.M)
-    return {name: int(number) for number, name in rows if name != "total"}
-
-
 def calls_a_message(load, single, messages):
     """Of a message: the difference of two runs, so that what is done once does not count."""
     for driver in DRIVERS:
-        few = calls(driver, load, 1000, single)
-        many = calls(driver, load, 3000, single)
-        each = {name: (many[name] - few.get(name, 0)) / (2000 * messages) for name in many}
-        total = sum(each.values())
-        words = ", ".join(f"{name} {number:.2f}" for name, number in
-                          sorted(each.items(), key=lambda item: -item[1]) if number >= 0.02)
-        print(f"{load + ' ' + ' '.join(single):14} {driver:9} {total:5.2f}: {words}", flush=True)
+        words = pairs.calls_a_message([PROGRAM, load], single, messages, environment(driver))
+        print(f"{load + ' ' + ' '.join(single):14} {driver:9} {words}", flush=True)
 
 
 def main():

@@ -1,4 +1,5 @@
 /* stream_rows.c: the message pump with its buffers, and what a stream does with bytes. */
+#include "io/handle.h"
 #include "io/rows.h"
 #include "support/support.h"
 
@@ -427,6 +428,16 @@ static void row_87_each_end_knows_who_is_at_the_other(void **state)
     streams_close(&streams);
 }
 
+static void row_83_a_connected_stream_keeps_nothing_of_its_dial(void **state)
+{
+    struct pair pair;
+
+    (void)state;
+    pair_open(&pair, NULL);
+    assert_null(pair.client->dial);
+    pair_close(&pair);
+}
+
 int stream_rows(void)
 {
     const struct CMUnitTest tests[] = {
@@ -444,6 +455,7 @@ int stream_rows(void)
         TEST(row_76_77_empty_transfers_are_refused),
         TEST(row_87_each_end_knows_who_is_at_the_other),
         TEST(row_78_the_end_comes_after_the_data_and_stays),
+        TEST(row_83_a_connected_stream_keeps_nothing_of_its_dial),
     };
     int failures = 0;
 

@@ -322,10 +322,12 @@ static void socket_release(pp_handle *handle)
 static bool socket_wait(pp_handle *handle, pp_op *op, struct ppi_event *event, uint64_t deadline_ns)
 {
     bool connecting = op->priv_.kind == PPI_CONNECT;
+    uint64_t again_ns = PPI_FOREVER;
 
     ppi_mutex_lock(&handle->lock);
     int fd = handle->lanes[op->priv_.lane].ready ? -1 : handle->os.fd;
-    uint64_t again_ns = connecting ? handle->dial->next_try_ns : PPI_FOREVER;
+    if (connecting && handle->dial != NULL)
+        again_ns = handle->dial->next_try_ns;
     ppi_mutex_unlock(&handle->lock);
     if (connecting) {
         ppi_event_wait(event, again_ns < deadline_ns ? again_ns : deadline_ns);

@@ -360,12 +360,14 @@ static void npipe_release(pp_handle *handle)
 static bool npipe_wait(pp_handle *handle, pp_op *op, struct ppi_event *event, uint64_t deadline_ns)
 {
     bool connecting = op->priv_.kind == PPI_CONNECT;
+    uint64_t again_ns = PPI_FOREVER;
     int lane = op->priv_.lane;
 
     ppi_mutex_lock(&handle->lock);
     bool submitted = handle->lanes[lane].current == op && handle->lanes[lane].submitted;
     HANDLE ended = submitted ? handle->os.events[lane] : NULL;
-    uint64_t again_ns = connecting ? handle->dial->next_try_ns : PPI_FOREVER;
+    if (connecting && handle->dial != NULL)
+        again_ns = handle->dial->next_try_ns;
     ppi_mutex_unlock(&handle->lock);
     if (connecting) {
         ppi_event_wait(event, again_ns < deadline_ns ? again_ns : deadline_ns);
