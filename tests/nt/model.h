@@ -45,6 +45,8 @@ void nt_leave(void);
 /* A number below count; always 0 with seed 0. And: one time in so many. */
 uint32_t nt_choose(uint32_t count);
 bool nt_maybe(uint32_t one_in);
+/* The calling thread loses some time, maybe. Without the lock. */
+void nt_dawdle(void);
 /* Are there faults? Then less can be relied on in other ways, too. */
 bool nt_is_wild(void);
 /* Is this call to fail? The error, or ERROR_SUCCESS. */

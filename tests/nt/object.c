@@ -153,6 +153,18 @@ bool nt_wait(pthread_cond_t *condition, uint64_t deadline_ns)
     return nt_wait_with(condition, &lock, deadline_ns);
 }
 
+void nt_dawdle(void)
+{
+    enum { NAP_NS = 50000 };
+    struct timespec nap = { 0, NAP_NS };
+
+    pthread_mutex_lock(&lock);
+    bool now = nt_maybe(4);
+    pthread_mutex_unlock(&lock);
+    if (now)
+        nanosleep(&nap, NULL);
+}
+
 /* --- memory and handles ---------------------------------------------------------------------- */
 
 void *nt_alloc(size_t size)
@@ -319,6 +331,7 @@ void nt_signal(struct nt_object *object)
 
 static BOOL set(HANDLE handle, bool signaled)
 {
+    nt_dawdle();
     nt_enter();
     struct nt_object *event = nt_find(handle, NT_EVENT);
     if (event != NULL && signaled)

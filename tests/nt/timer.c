@@ -41,6 +41,7 @@ static void run(struct TP_TIMER *timer)
     timer->due_ns = UINT64_MAX;
     timer->running = true;
     nt_leave();
+    nt_dawdle();
     timer->callback(NULL, timer->context, timer);
     nt_enter();
     timer->running = false;
