@@ -19,7 +19,7 @@ int main(int argc, char **argv)
     printf("# seed %llu\n", seed);
     fflush(stdout);
     int failures = port_rows() + worker_rows() + op_rows() + end_rows() + stream_rows() +
-                   name_rows() + access_rows() + foreign_loop_rows() + fault_rows() +
+                   name_rows() + access_rows() + foreign_loop_rows() + fault_rows() + race_rows() +
                    stranger_rows();
     if (failures != 0)
         printf("# failed with seed %llu\n", seed);
