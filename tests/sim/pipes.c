@@ -10,6 +10,12 @@
 #include "io/port.h"
 #include "sim/world.h"
 
+struct waiting {
+    pp_handle *handle;
+    pp_op *op;
+    struct ppi_event *event;
+};
+
 static size_t at_most(size_t size, size_t limit)
 {
     return limit != 0 && limit < size ? limit : size;
@@ -48,6 +54,11 @@ static void notify(struct end *end)
         ppi_list_append(&sim_world.events, &end->in_events);
 }
 
+static bool is_readable(const struct end *end)
+{
+    return end->ended || end->waiting > 0 || ppi_buf_size(&end->in) > 0;
+}
+
 static bool sim_read(pp_handle *handle, pp_op *op)
 {
     struct end *end = end_of(handle);
@@ -71,11 +82,19 @@ static bool sim_read(pp_handle *handle, pp_op *op)
     return true;
 }
 
+/* On the way to the other end. */
+static size_t room_of(const struct end *end)
+{
+    size_t capacity = sim_world.script.capacity != 0 ? sim_world.script.capacity : SIM_CAPACITY;
+    size_t used = ppi_buf_size(&end->peer->in);
+
+    return used < capacity ? capacity - used : 0;
+}
+
 /* Moves what fits; how much. */
 static size_t move(struct end *end, const void *data, size_t size)
 {
-    size_t capacity = sim_world.script.capacity != 0 ? sim_world.script.capacity : SIM_CAPACITY;
-    size_t used = ppi_buf_size(&end->peer->in), room = used < capacity ? capacity - used : 0;
+    size_t room = room_of(end);
 
     size = at_most(size < room ? size : room, sim_world.script.write_max);
     ppi_check(ppi_buf_append(&end->peer->in, data, size) == PP_OK);
@@ -178,13 +197,38 @@ static void sim_release(pp_handle *handle)
     end_free(end);
 }
 
+/* Of an operation that is waited for: is it worth it to try again? */
+static bool may_begin(void *argument)
+{
+    const struct waiting *waiting = argument;
+    const pp_handle *handle = waiting->handle;
+    const struct end *end = handle->twin;
+    const pp_op *op = waiting->op;
+
+    if (sim_world.turns->event_is_set(waiting->event))
+        return true;
+    if (op->priv_.kind == PPI_CONNECT)
+        return false;
+    if (end == NULL)
+        return true;
+    if (op->priv_.kind == PPI_READ_POOLED && !ppi_list_empty(&handle->in_pool) &&
+        handle->granted == NULL)
+        return false; /* what it waits for is a buffer */
+    return op->priv_.lane == PPI_IN ? is_readable(end) : end->peer == NULL || room_of(end) > 0;
+}
+
 static bool sim_wait(pp_handle *handle, pp_op *op, struct ppi_event *event, uint64_t deadline_ns)
 {
-    (void)handle;
-    (void)op;
-    (void)event;
-    (void)deadline_ns; /* of the real clock; here the end of the world is what is waited for */
-    return sim_step();
+    struct waiting waiting = { handle, op, event };
+    uint64_t until_ns = deadline_ns;
+
+    if (sim_world.turns == NULL)
+        return sim_step(); /* the deadline is the real clock's; here the end of the world is */
+    if (op->priv_.kind == PPI_CONNECT && handle->dial->next_try_ns < deadline_ns)
+        until_ns = handle->dial->next_try_ns;
+    sim_world.turns->wait(may_begin, &waiting, until_ns);
+    sim_world.turns->event_reset(event);
+    return sim_world.now_ns < deadline_ns;
 }
 
 /* As Windows does, it tells the user only after something was read. */
@@ -229,7 +273,7 @@ static int sim_connect(pp_handle *handle, int *os_error)
     *os_error = 0;
     if (listener == NULL)
         return PP_ENOSERVER;
-    if (listener->waiting == SIM_BACKLOG)
+    if (listener->waiting == listener->room)
         return PP_EBUSY;
     struct end *client = sim_end_new(handle), *server = sim_end_new(NULL);
     server->uid = sim_world.uid;

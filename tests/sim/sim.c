@@ -1,5 +1,7 @@
 #include "sim/sim.h"
 
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,6 +10,7 @@
 #include "io/handle.h"
 #include "io/port.h"
 #include "sim/world.h"
+#include "support/random.h"
 
 struct sim_world sim_world;
 
@@ -33,12 +36,24 @@ static void sim_port_close(pp_port *port)
     free(own);
 }
 
+struct sim_poller {
+    struct sim_port *own;
+    struct sim_poller *older;
+};
+
+static bool has_events(const pp_port *port)
+{
+    for (struct ppi_list *at = sim_world.events.next; at != &sim_world.events; at = at->next)
+        if (PP_CONTAINER(at, struct end, in_events)->handle->port == port)
+            return true;
+    return false;
+}
+
 /* Tries the operations of every end of this port to which something has happened. */
-static void sim_poll(pp_port *port, uint64_t deadline_ns)
+static void see_events(pp_port *port)
 {
     struct ppi_list later;
 
-    (void)deadline_ns; /* time does not pass here */
     ppi_list_init(&later);
     for (struct ppi_list *at; (at = ppi_list_take(&sim_world.events)) != NULL;) {
         struct end *end = PP_CONTAINER(at, struct end, in_events);
@@ -59,9 +74,43 @@ static void sim_poll(pp_port *port, uint64_t deadline_ns)
         ppi_list_append(&sim_world.events, at);
 }
 
+/* Of the threads that wait, the newest; so the others are not woken for nothing. */
+static bool may_return(void *argument)
+{
+    const struct sim_poller *poller = argument;
+    const struct sim_port *own = poller->own;
+
+    return own->newest == poller &&
+           (own->woken || own->alarm_ns <= sim_world.now_ns || has_events(own->port));
+}
+
+static void wait_for_events(struct sim_port *own, uint64_t deadline_ns)
+{
+    struct sim_poller poller = { own, own->newest }, **at = &own->newest;
+
+    own->newest = &poller;
+    sim_world.turns->wait(may_return, &poller, deadline_ns);
+    while (*at != &poller)
+        at = &(*at)->older;
+    *at = poller.older;
+}
+
+/* Without threads that take turns time does not pass here. */
+static void sim_poll(pp_port *port, uint64_t deadline_ns)
+{
+    struct sim_port *own = port->driver_data;
+
+    if (sim_world.turns != NULL && deadline_ns != 0)
+        wait_for_events(own, deadline_ns);
+    else if (sim_world.turns != NULL)
+        sim_world.turns->yield();
+    own->woken = false;
+    see_events(port);
+}
+
 static void sim_wake(pp_port *port)
 {
-    (void)port; /* there is one thread, and it is not waiting */
+    ((struct sim_port *)port->driver_data)->woken = true;
 }
 
 static void sim_alarm(pp_port *port, uint64_t deadline_ns)
@@ -89,12 +138,17 @@ static int sim_listen(pp_handle **out, const char *name, const pp_listen_config 
     char path[PP_PATH_MAX];
     int status = pp_pipe_path(name, config->scope, path, sizeof path);
 
+    if (sim_world.turns != NULL)
+        sim_world.turns->yield();
     if (status != PP_OK)
         return status;
     if (sim_listener_at(path) != NULL)
         return ppi_fail(PP_EINUSE, "the name is taken");
     *out = ppi_handle_new(PPI_LISTENER, &sim_pipe_driver);
-    strcpy(sim_end_new(*out)->path, path);
+    struct end *end = sim_end_new(*out);
+    strcpy(end->path, path);
+    bool few = config->backlog > 0 && config->backlog < SIM_BACKLOG;
+    end->room = few ? (int)config->backlog : SIM_BACKLOG;
     return PP_OK;
 }
 
@@ -106,6 +160,48 @@ static int sim_dial(pp_handle **out)
 
 static const struct ppi_transport sim_transport = { &sim_port_driver, sim_listen, sim_dial };
 
+/* --- chance, and what happened ---------------------------------------------------------------- */
+
+void sim_chance(uint64_t seed, unsigned faults)
+{
+    sim_world.seed = sim_world.random = seed;
+    sim_world.faults = faults;
+}
+
+bool sim_fault(void)
+{
+    return sim_world.faults > 0 && sim_random(100) < sim_world.faults;
+}
+
+uint32_t sim_random(uint32_t bound)
+{
+    return random_below(&sim_world.random, bound);
+}
+
+void sim_log(const char *format, ...)
+{
+    char line[SIM_LINE];
+    va_list arguments;
+
+    if (sim_world.told.size > sizeof sim_world.told.text - SIM_LINE - 1)
+        return;
+    int length = snprintf(line, sizeof line, "%llu ", (unsigned long long)sim_world.now_ns);
+    va_start(arguments, format);
+    length += vsnprintf(line + length, sizeof line - (size_t)length, format, arguments);
+    va_end(arguments);
+    if (length >= (int)sizeof line - 1)
+        length = sizeof line - 2;
+    line[length] = '\n';
+    memcpy(sim_world.told.text + sim_world.told.size, line, (size_t)length + 1);
+    sim_world.told.size += (size_t)length + 1;
+    sim_world.told.text[sim_world.told.size] = '\0';
+}
+
+const char *sim_told(void)
+{
+    return sim_world.told.text;
+}
+
 /* --- the world -------------------------------------------------------------------------------- */
 
 void sim_begin(const struct sim_script *script)
@@ -116,6 +212,8 @@ void sim_begin(const struct sim_script *script)
     ppi_list_init(&sim_world.ends);
     ppi_list_init(&sim_world.ports);
     ppi_list_init(&sim_world.events);
+    sim_chance(0, 0);
+    sim_world.told.size = 0;
     ppi_set_transport(&sim_transport);
 }
 
@@ -124,9 +222,14 @@ void sim_become(uint32_t uid)
     sim_world.uid = uid;
 }
 
+bool sim_is_empty(void)
+{
+    return ppi_list_empty(&sim_world.ends) && ppi_list_empty(&sim_world.ports);
+}
+
 void sim_end(void)
 {
-    ppi_check(ppi_list_empty(&sim_world.ends) && ppi_list_empty(&sim_world.ports));
+    ppi_check(sim_is_empty());
     ppi_set_transport(NULL);
 }
 
@@ -156,6 +259,20 @@ static uint64_t next_alarm(void)
         struct sim_port *own = PP_CONTAINER(at, struct sim_port, in_world);
 
         if (own->alarm_ns < soonest_ns)
+            soonest_ns = own->alarm_ns;
+    }
+    return soonest_ns;
+}
+
+/* Alarms that are over have been seen, or nobody looks. */
+uint64_t sim_next_ns(void)
+{
+    uint64_t soonest_ns = PPI_FOREVER;
+
+    for (struct ppi_list *at = sim_world.ports.next; at != &sim_world.ports; at = at->next) {
+        const struct sim_port *own = PP_CONTAINER(at, struct sim_port, in_world);
+
+        if (own->newest != NULL && own->alarm_ns > sim_world.now_ns && own->alarm_ns < soonest_ns)
             soonest_ns = own->alarm_ns;
     }
     return soonest_ns;
