@@ -10,6 +10,9 @@
 #include "io/port.h"
 #include "sim/world.h"
 
+enum { LATE_MAX_NS = 5 * PPI_NS_PER_MS };
+
+/* An operation, and who waits for it. */
 struct waiting {
     pp_handle *handle;
     pp_op *op;
@@ -32,6 +35,7 @@ struct end *sim_end_new(pp_handle *handle)
 
     ppi_check(end != NULL);
     end->handle = handle;
+    end->number = ++sim_world.ends_made;
     if (handle != NULL)
         handle->twin = end;
     ppi_list_append(&sim_world.ends, &end->in_world);
@@ -47,11 +51,28 @@ static void end_free(struct end *end)
     free(end);
 }
 
-/* Trying its operations again may be worth it. */
+/* Trying its operations again may be worth it; the port hears of it now, or with a fault later. */
 static void notify(struct end *end)
 {
-    if (end != NULL && end->handle != NULL && ppi_list_empty(&end->in_events))
-        ppi_list_append(&sim_world.events, &end->in_events);
+    if (end == NULL || end->handle == NULL || !ppi_list_empty(&end->in_events))
+        return;
+    end->due_ns = sim_world.now_ns;
+    if (sim_fault()) {
+        end->due_ns += sim_random(LATE_MAX_NS);
+        sim_log("end %u: late event", end->number);
+    }
+    ppi_list_append(&sim_world.events, &end->in_events);
+}
+
+/* How much of size goes through, at least `least` bytes; with a fault, less. */
+static size_t cut(const struct end *end, size_t size, size_t least, const char *what)
+{
+    if (size > least && sim_fault()) {
+        size = least + sim_random((uint32_t)(size - least));
+        sim_log("end %u: short %s", end->number, what);
+    }
+    sim_log("end %u: %s %zu", end->number, what, size);
+    return size;
 }
 
 static bool is_readable(const struct end *end)
@@ -73,6 +94,7 @@ static bool sim_read(pp_handle *handle, pp_op *op)
         ppi_pool_take(&handle->port->pool, handle, &buffer) != PP_OK)
         return false;
     size = at_most(at_most(size, op->priv_.length), sim_world.script.read_max);
+    size = cut(end, size, 1, "read");
     memcpy(buffer, ppi_buf_data(&end->in), size);
     ppi_buf_consume(&end->in, size);
     end->heard = true;
@@ -97,6 +119,10 @@ static size_t move(struct end *end, const void *data, size_t size)
     size_t room = room_of(end);
 
     size = at_most(size < room ? size : room, sim_world.script.write_max);
+    size_t taken = cut(end, size, 0, "write");
+    if (taken < size)
+        notify(end); /* there is still room */
+    size = taken;
     ppi_check(ppi_buf_append(&end->peer->in, data, size) == PP_OK);
     if (size > 0)
         notify(end->peer);
@@ -161,6 +187,10 @@ static bool sim_cancel(pp_handle *handle, pp_op *op)
 
 static int sim_attach(pp_handle *handle)
 {
+    if (sim_fault()) {
+        sim_log("refused: attach");
+        return ppi_fail(PP_ELIMIT, "the simulator refuses");
+    }
     notify(end_of(handle));
     return PP_OK;
 }
@@ -273,7 +303,10 @@ static int sim_connect(pp_handle *handle, int *os_error)
     *os_error = 0;
     if (listener == NULL)
         return PP_ENOSERVER;
-    if (listener->waiting == listener->room)
+    bool refused = sim_fault();
+    if (refused)
+        sim_log("refused: connect");
+    if (refused || listener->waiting == listener->room)
         return PP_EBUSY;
     struct end *client = sim_end_new(handle), *server = sim_end_new(NULL);
     server->uid = sim_world.uid;

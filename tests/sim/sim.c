@@ -41,10 +41,15 @@ struct sim_poller {
     struct sim_poller *older;
 };
 
+static bool is_due(const struct end *end, const pp_port *port)
+{
+    return end->handle->port == port && end->due_ns <= sim_world.now_ns;
+}
+
 static bool has_events(const pp_port *port)
 {
     for (struct ppi_list *at = sim_world.events.next; at != &sim_world.events; at = at->next)
-        if (PP_CONTAINER(at, struct end, in_events)->handle->port == port)
+        if (is_due(PP_CONTAINER(at, struct end, in_events), port))
             return true;
     return false;
 }
@@ -59,7 +64,7 @@ static void see_events(pp_port *port)
         struct end *end = PP_CONTAINER(at, struct end, in_events);
         pp_handle *handle = end->handle;
 
-        if (handle->port != port) {
+        if (!is_due(end, port)) {
             ppi_list_append(&later, at);
             continue;
         }
@@ -212,6 +217,7 @@ void sim_begin(const struct sim_script *script)
     ppi_list_init(&sim_world.ends);
     ppi_list_init(&sim_world.ports);
     ppi_list_init(&sim_world.events);
+    sim_world.ends_made = 0;
     sim_chance(0, 0);
     sim_world.told.size = 0;
     ppi_set_transport(&sim_transport);
@@ -251,9 +257,23 @@ static bool work(void)
     return any;
 }
 
-static uint64_t next_alarm(void)
+/* The first event that its port has not heard of; PPI_FOREVER: none. */
+static uint64_t next_due(void)
 {
     uint64_t soonest_ns = PPI_FOREVER;
+
+    for (struct ppi_list *at = sim_world.events.next; at != &sim_world.events; at = at->next) {
+        const struct end *end = PP_CONTAINER(at, struct end, in_events);
+
+        if (end->handle->port != NULL && end->due_ns > sim_world.now_ns && end->due_ns < soonest_ns)
+            soonest_ns = end->due_ns;
+    }
+    return soonest_ns;
+}
+
+static uint64_t next_alarm(void)
+{
+    uint64_t soonest_ns = next_due();
 
     for (struct ppi_list *at = sim_world.ports.next; at != &sim_world.ports; at = at->next) {
         struct sim_port *own = PP_CONTAINER(at, struct sim_port, in_world);
@@ -267,7 +287,7 @@ static uint64_t next_alarm(void)
 /* Alarms that are over have been seen, or nobody looks. */
 uint64_t sim_next_ns(void)
 {
-    uint64_t soonest_ns = PPI_FOREVER;
+    uint64_t soonest_ns = next_due();
 
     for (struct ppi_list *at = sim_world.ports.next; at != &sim_world.ports; at = at->next) {
         const struct sim_port *own = PP_CONTAINER(at, struct sim_port, in_world);

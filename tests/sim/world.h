@@ -24,6 +24,8 @@ struct end {
     struct ppi_buf in; /* bytes that came, not read yet */
     struct ppi_list in_world;
     struct ppi_list in_events; /* something may have become possible */
+    uint64_t due_ns;           /* when the port hears of it */
+    unsigned number;           /* for the log */
     /* listeners */
     char path[PP_PATH_MAX];
     struct end *backlog[SIM_BACKLOG]; /* the servers' ends of connections not accepted yet */
@@ -50,7 +52,7 @@ struct sim_turns {
 extern struct sim_world {
     struct sim_script script;
     uint64_t now_ns, seed, random;
-    unsigned faults;
+    unsigned faults, ends_made;
     uint32_t uid;
     const struct sim_turns *turns; /* NULL: there is one thread, and the test decides */
     struct ppi_list ends, ports, events;
