@@ -1,4 +1,4 @@
-/* events.h: what has happened: the last 1,000 events, and who is told each as it comes.
+/* events.h: what has happened: the last 4,000 events, and who is told each as it comes.
  *
  * Events come from everywhere: out of views and write sections, while locks are held. So telling
  * one only keeps it; a packet of its own takes what is new to those who subscribed. None is on the
@@ -10,7 +10,7 @@
 #include "worker.h"
 
 enum {
-    EVENTS_KEPT = 1000,
+    EVENTS_KEPT = 4000,
     EVENT_BYTES_MAX = 2048, /* of one, packed */
     EVENT_MORE_MAX = 5
 };

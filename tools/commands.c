@@ -248,7 +248,7 @@ const struct command commands[] = {
       .fields = FIELDS_EVENTS,
       .options = events_options,
       .details =
-          "The broker remembers 1,000 events: connect, hello, close (why: goodbye, gone, or an\n"
+          "The broker remembers 4,000 events: connect, hello, close (why: goodbye, gone, or an\n"
           "error's name), slow, easy, cut, denied, lost, kick, stop. The newest is the last.\n"
           "--json prints an object a line.\n",
       .examples = "panpipe events --since 10m\n"

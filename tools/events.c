@@ -1,4 +1,4 @@
-/* events.c: what happened at the broker, which keeps the last 1,000 events; with --follow also what
+/* events.c: what happened at the broker, which keeps the last 4,000 events; with --follow also what
  * happens from then on.
  *
  * No hole, and nothing twice: it subscribes first and asks for what is kept then, so what happens

@@ -4,29 +4,32 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Arrays, not pointers: of those each would be a relocation, longer than what it points to. */
 static const struct {
     int status;
-    const char *error; /* the protocol's name; NULL if it has none */
-    const char *text;
+    char error[12]; /* the protocol's name; "" if it has none */
+    char text[56];
 } table[] = {
-    { PP_OK, NULL, "PP_OK: done" },
-    { PP_EINVAL, NULL, "PP_EINVAL: an argument is wrong" },
-    { PP_ENOMEM, NULL, "PP_ENOMEM: no memory" },
-    { PP_ESTATE, NULL, "PP_ESTATE: not possible in this state" },
+    { PP_OK, "", "PP_OK: done" },
+    { PP_EINVAL, "", "PP_EINVAL: an argument is wrong" },
+    { PP_ENOMEM, "", "PP_ENOMEM: no memory" },
+    { PP_ESTATE, "", "PP_ESTATE: not possible in this state" },
     { PP_ECANCELED, "E_CANCELED", "PP_ECANCELED: canceled" },
-    { PP_ECLOSED, NULL, "PP_ECLOSED: closed by this side" },
+    { PP_ECLOSED, "", "PP_ECLOSED: closed by this side" },
     { PP_ETIMEDOUT, "E_TIMEOUT", "PP_ETIMEDOUT: the time is over" },
-    { PP_EPEERCLOSED, NULL, "PP_EPEERCLOSED: closed by the other side" },
+    { PP_EPEERCLOSED, "", "PP_EPEERCLOSED: closed by the other side" },
     { PP_EBUSY, "E_BUSY", "PP_EBUSY: busy, no room now" },
-    { PP_ENOSERVER, NULL, "PP_ENOSERVER: nobody listens there" },
-    { PP_EINUSE, NULL, "PP_EINUSE: the name is in use" },
-    { PP_EACCESS, NULL, "PP_EACCESS: access denied" },
-    { PP_EUNTRUSTED, NULL, "PP_EUNTRUSTED: the other side is not who was expected" },
+    { PP_ENOSERVER, "", "PP_ENOSERVER: nobody listens there" },
+    { PP_EINUSE, "", "PP_EINUSE: the name is in use" },
+    { PP_EACCESS, "", "PP_EACCESS: access denied" },
+    { PP_EUNTRUSTED, "", "PP_EUNTRUSTED: the other side is not who was expected" },
     { PP_ENOTFOUND, "E_NOTFOUND", "PP_ENOTFOUND: not found" },
     { PP_ELIMIT, "E_LIMIT", "PP_ELIMIT: a limit is reached" },
-    { PP_EIO, NULL, "PP_EIO: the system refused" },
-    { PP_ENOTSUP, NULL, "PP_ENOTSUP: not offered on this system" },
-    { PP_EDEADLOCK, NULL, "PP_EDEADLOCK: waiting here could never end" },
+    { PP_EIO, "", "PP_EIO: the system refused" },
+    { PP_ENOTSUP, "", "PP_ENOTSUP: not offered on this system" },
+    { PP_EDEADLOCK, "", "PP_EDEADLOCK: waiting here could never end" },
+    { PP_EOF, "", "PP_EOF: the end of the file" },
+    { PP_EFULL, "", "PP_EFULL: no room is left on the disk" },
     { PP_EPROTO, "E_PROTO", "PP_EPROTO: the other side broke the protocol" },
     { PP_EMETHOD, "E_METHOD", "PP_EMETHOD: no such control method" },
     { PP_EARG, "E_ARG", "PP_EARG: an argument was refused" },
@@ -39,7 +42,7 @@ static const struct {
     { PP_EVERSION, "E_VERSION", "PP_EVERSION: protocol versions differ" },
     { PP_ENAME, "E_NAMETAKEN", "PP_ENAME: the name is taken or unknown" },
     { PP_ENAME, "E_NONAME", "PP_ENAME: the name is taken or unknown" },
-    { PP_EREMOTE, NULL, "PP_EREMOTE: the service answered with an error" },
+    { PP_EREMOTE, "", "PP_EREMOTE: the service answered with an error" },
 };
 
 enum { DETAIL_BYTES = 256 };
@@ -77,7 +80,7 @@ int ppi_fail_plain(int status)
 int ppi_status_of_error(const char *text, size_t length)
 {
     for (size_t i = 0; i < PPI_COUNT(table); i++) {
-        size_t name = table[i].error != NULL ? strlen(table[i].error) : 0;
+        size_t name = strlen(table[i].error);
 
         if (name != 0 && length >= name && memcmp(text, table[i].error, name) == 0 &&
             (length == name || text[name] == ' '))

@@ -41,6 +41,16 @@ struct ppi_pipe_driver {
      * its result. false: asked for; ppi_handle_finish_taken will follow. */
     bool (*cancel)(pp_handle *handle, pp_op *op);
 
+    /* A driver without lanes, of files: asks op, or with NULL all of the handle's operations, to
+     * end. false: none is in flight. Each ends with ppi_handle_finish_one; begin and completed are
+     * as for others, cancel is not called. NULL: it has lanes. */
+    bool (*stop)(pp_handle *handle, pp_op *op);
+
+    /* Where the kernel has the queue: a packet of op came, from the kernel. Without the lock. true:
+     * op has ended, its lane has gone on; false: the packet was for the driver only, op is with
+     * the system again. Elsewhere NULL. */
+    bool (*completed)(pp_op *op);
+
     /* A listener: lets nobody connect any more. Accepts take those that have, and end with
      * PP_ECLOSED when there are none. NULL: not offered. */
     void (*refuse)(pp_handle *listener);

@@ -31,12 +31,6 @@ pp_handle *ppi_handle_new(enum ppi_handle_kind kind, const struct ppi_pipe_drive
     return handle;
 }
 
-pp_handle *ppi_handle_ref(pp_handle *handle)
-{
-    atomic_fetch_add_explicit(&handle->references, 1, memory_order_relaxed);
-    return handle;
-}
-
 void ppi_handle_unref(pp_handle *handle)
 {
     if (atomic_fetch_sub_explicit(&handle->references, 1, memory_order_acq_rel) > 1)
@@ -107,8 +101,13 @@ static bool begin(pp_handle *handle, pp_op *op)
     if (lane->broken && !lane->submitted)
         ppi_op_result(op, PP_EPEERCLOSED, 0, 0);
     else if (!(op->priv_.kind == PPI_CONNECT ? ppi_dial_begin(handle, op)
-                                             : handle->driver->begin(handle, op)))
+                                             : handle->driver->begin(handle, op))) {
+        if (handle->kind == PPI_FILE) {
+            lane->current = NULL;
+            handle->running++;
+        }
         return false;
+    }
     retire(lane, op);
     return true;
 }
@@ -129,7 +128,7 @@ static void begin_queued(pp_handle *handle, struct ppi_lane *lane)
 static void release_if_idle(pp_handle *handle)
 {
     if (handle->state == PPI_CLOSED && handle->lanes[PPI_IN].current == NULL &&
-        handle->lanes[PPI_OUT].current == NULL && handle->driver != NULL) {
+        handle->lanes[PPI_OUT].current == NULL && handle->running == 0 && handle->driver != NULL) {
         const struct ppi_pipe_driver *driver = handle->driver;
 
         handle->driver = NULL;
@@ -161,6 +160,16 @@ void ppi_handle_finish(pp_handle *handle, int lane)
 void ppi_handle_finish_taken(pp_handle *handle, int lane)
 {
     finish(handle, lane, true);
+}
+
+void ppi_handle_finish_one(pp_handle *handle, pp_op *op, bool taken)
+{
+    handle->running--;
+    if (taken)
+        ppi_op_end(op);
+    else
+        publish(handle, op);
+    release_if_idle(handle);
 }
 
 void ppi_handle_retry(pp_handle *handle, int lane_index)
@@ -207,6 +216,13 @@ static void cancel_lane(pp_handle *handle, struct ppi_lane *lane)
 
 /* --- starting, waiting, ending -------------------------------------------------------------- */
 
+static bool suits(unsigned handle_kind, unsigned op_kind)
+{
+    if (handle_kind == PPI_FILE || op_kind >= PPI_FILE_READ)
+        return handle_kind == PPI_FILE && op_kind >= PPI_FILE_READ;
+    return (handle_kind == PPI_LISTENER) == (op_kind == PPI_ACCEPT);
+}
+
 /* Why op cannot be started on the handle now; PP_OK if it can. */
 static int refuse(const pp_handle *handle, const pp_op *op)
 {
@@ -216,8 +232,8 @@ static int refuse(const pp_handle *handle, const pp_op *op)
         return ppi_fail(PP_ECLOSED, "the handle is closed");
     if (handle->port == NULL && !ppi_op_waited(op))
         return ppi_fail(PP_ESTATE, "attach the handle to a port, or use pp_op_use_wait");
-    if (handle->kind == PPI_LISTENER ? op->priv_.kind != PPI_ACCEPT : op->priv_.kind == PPI_ACCEPT)
-        return ppi_fail(PP_ESTATE, "a listener accepts, a stream does the rest");
+    if (!suits(handle->kind, op->priv_.kind))
+        return ppi_fail(PP_ESTATE, "not an operation of this kind of handle");
     if (connecting != (handle->state == PPI_NEW))
         return ppi_fail(PP_ESTATE, connecting ? "the stream is connected" : "not connected");
     if (connecting && handle->lanes[PPI_OUT].current != NULL)
@@ -309,6 +325,8 @@ int pp_cancel(pp_handle *handle, pp_op *op)
 
     int result = PP_ENOTFOUND;
     ppi_mutex_lock(&handle->lock);
+    if (handle->running > 0 && handle->driver->stop(handle, op))
+        result = PP_OK;
     for (int i = 0; i < PPI_LANES; i++) {
         struct ppi_lane *lane = &handle->lanes[i];
 
@@ -338,6 +356,8 @@ static void end_all(pp_handle *handle, enum ppi_handle_state state)
     handle->state = (uint8_t)state;
     for (int lane = 0; lane < PPI_LANES; lane++)
         cancel_lane(handle, &handle->lanes[lane]);
+    if (handle->running > 0)
+        handle->driver->stop(handle, NULL);
     release_if_idle(handle);
 }
 

@@ -1,9 +1,12 @@
-/* handle.h: what every listener and stream is, on every system.
+/* handle.h: what every listener, stream and file is, on every system.
  *
  * A handle has two lanes, in and out. Each executes its operations one at a time, in the order in
  * which they were started: `current` is with the system, the rest wait in `queue`. So reads and
  * writes cannot overtake or interleave, cancel and close are the same everywhere, and a driver
  * need know nothing but how to begin one operation and how to cancel it.
+ *
+ * A file has no lanes, since each of its operations says where in the file it is: all of them are
+ * with the system at once (driver->stop), counted in `running`.
  *
  * Lifetime: one reference for the caller until pp_close, one for each operation until its packet
  * was taken. The system's handle is released as soon as the handle is closed and no operation is
@@ -23,7 +26,7 @@
 #include "io/op.h"
 
 enum { PPI_IN, PPI_OUT, PPI_LANES }; /* connects go out, accepts come in */
-enum ppi_handle_kind { PPI_LISTENER, PPI_STREAM };
+enum ppi_handle_kind { PPI_LISTENER, PPI_STREAM, PPI_FILE };
 enum ppi_handle_state {
     PPI_NEW, /* dialled, not connected: only pp_connect */
     PPI_OPEN,
@@ -60,12 +63,18 @@ struct pp_handle {
     struct ppi_os_handle os;
     uint8_t kind, state;
     bool skip;
+    uint8_t rights;   /* a file: what it was opened for, PP_FILE_... */
+    uint32_t running; /* a file: operations with the system */
 };
 
 /* A handle with one reference; not attached; os is zero. NULL: no memory. */
 pp_handle *ppi_handle_new(enum ppi_handle_kind kind, const struct ppi_pipe_driver *driver);
 
-pp_handle *ppi_handle_ref(pp_handle *handle);
+static inline pp_handle *ppi_handle_ref(pp_handle *handle)
+{
+    atomic_fetch_add_explicit(&handle->references, 1, memory_order_relaxed);
+    return handle;
+}
 void ppi_handle_unref(pp_handle *handle);
 
 /* Releases the lock, and retries whoever was given a buffer meanwhile. */
@@ -80,6 +89,9 @@ void ppi_handle_finish(pp_handle *handle, int lane);
 
 /* As ppi_handle_finish; but the packet is the caller's, who took it from the system's own port. */
 void ppi_handle_finish_taken(pp_handle *handle, int lane);
+
+/* The same for a driver without lanes; taken: the packet is the caller's. */
+void ppi_handle_finish_one(pp_handle *handle, pp_op *op, bool taken);
 
 /* For drivers, with the lock held: tries the current operation of the lane again, if there is one
  * that is not in the system's hands. If a waiter drives it, the waiter is told to. */

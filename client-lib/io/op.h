@@ -21,7 +21,10 @@ enum ppi_kind {
     PPI_ACCEPT,
     PPI_CONNECT,
     PPI_TIMER,
-    PPI_REQUEST /* an operation of the client library */
+    PPI_REQUEST,   /* an operation of the client library */
+    PPI_FILE_READ, /* files only, from here on */
+    PPI_FILE_WRITE,
+    PPI_FILE_SYNC
 };
 
 /* Flags of an operation. */

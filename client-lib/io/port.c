@@ -49,7 +49,7 @@ void ppi_port_unref(pp_port *port)
 /* A draining shutdown waits for what ends by itself, not for what waits for others. */
 static bool is_busy(unsigned kind)
 {
-    return kind == PPI_WRITE || kind == PPI_GATHER || kind == PPI_POST;
+    return kind == PPI_WRITE || kind == PPI_GATHER || kind == PPI_POST || kind >= PPI_FILE_READ;
 }
 
 int ppi_port_enter(pp_port *port, unsigned kind)

@@ -36,16 +36,14 @@ int ppi_until_ms(uint64_t deadline_ns);
 /* Not for secrets: jitter, hash seeds. */
 uint64_t ppi_random(void);
 
-/* Mutex and condition: as everywhere. They cannot fail; waits may end for no reason. */
+/* Mutex and condition: as everywhere. They cannot fail; waits may end for no reason. Beside these:
+ * ppi_mutex_lock, ppi_mutex_unlock, ppi_cond_wait, ppi_cond_signal, ppi_cond_broadcast. */
 void ppi_mutex_init(struct ppi_mutex *mutex);
 void ppi_mutex_deinit(struct ppi_mutex *mutex);
 void ppi_cond_init(struct ppi_cond *cond);
 void ppi_cond_deinit(struct ppi_cond *cond);
-void ppi_cond_wait(struct ppi_cond *cond, struct ppi_mutex *mutex);
 /* false: deadline_ns is over. */
 bool ppi_cond_wait_until(struct ppi_cond *cond, struct ppi_mutex *mutex, uint64_t deadline_ns);
-void ppi_cond_signal(struct ppi_cond *cond);
-void ppi_cond_broadcast(struct ppi_cond *cond);
 
 /* Something one thread waits for and others set. The calling thread's own, made when first asked
  * for, gone with the thread; NULL: no handle left. */

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 """The examples in C, with the output that their README promises; the programs lie beside panpiped,
-in examples/. Those in other languages are in languages.py."""
+in examples/. Those in other languages are in languages.py, copy_tree is in copying.py."""
 
 import os
 import re
@@ -10,12 +10,12 @@ import sys
 
 from support import (
     ON_WINE,
-    PANPIPED,
     PATIENCE_S,
     Broker,
     contents,
     end_of,
     eventually,
+    example,
     path,
     run_tests,
     start,
@@ -25,13 +25,6 @@ from support import (
 SOURCES = os.path.join(os.path.dirname(__file__), "../../client-lib/examples")
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(SOURCES, "python"))
-
-
-def example(name, *words):
-    """The command line of an example."""
-    folder, panpiped = os.path.split(PANPIPED[-1])
-    program = os.path.join(folder, "examples", name + os.path.splitext(panpiped)[1])
-    return PANPIPED[:-1] + [program, *words]
 
 
 def begin(broker, name, *words, **options):
@@ -206,6 +199,23 @@ def _():
     done = run("nobody-here", "echo", "20", "50")
     figures = r"20 connections, 50 round trips each: [\d.]+ s, \d+ round trips/s"
     assert done.code == 0 and re.fullmatch(figures, done.out.decode().strip()), done
+
+
+@test("message_pump.c: everything that was sent was received, however few buffers there are")
+def _():
+    for pipes, messages, buffers in (64, 200, 8), (100, 50, 1), (1, 100, 3), (3, 10, 50):
+        done = run("nobody-here", "message_pump", str(pipes), str(messages), str(buffers))
+        total = pipes * messages * 1000
+        assert done.code == 0 and done.err == "", done
+        lines = done.out.decode().splitlines()
+        what = f"{pipes} pipes, 4 workers: {total} bytes sent and received, "
+        assert lines[0].startswith(what), done
+        back = rf"{buffers} of {buffers} send buffers are back, (\d+) sends waited for one"
+        waited = re.fullmatch(back, lines[1])
+        assert waited and (int(waited[1]) > 0) == (buffers < pipes), done
+        assert re.fullmatch(r"(\d+) of \1 receive buffers are back", lines[2]), done
+        assert lines[3] == "everything that was sent was received", done
+    assert run("nobody-here", "message_pump", "0").code == 2
 
 
 @test("poll_loop.c, or native_loop.c: the client lives in the program's own loop")

@@ -632,10 +632,10 @@ def _():
 @test("events -f that was stopped for longer than the broker remembers tells what it missed",
       linux_only=SIGNALS)
 def _():
-    told = follow(lambda: visit(1500), unique("end"), stop=True)
+    told = follow(lambda: visit(3000), unique("end"), stop=True)
     expect_no_hole(told)
     missed = sum(event.get("missed", 0) for event in told)
-    assert missed > 0 and missed + len(told) > 3 * 1500, (missed, len(told))
+    assert missed > 0 and missed + len(told) > 3 * 3000, (missed, len(told))
 
 
 # --- on a terminal -------------------------------------------------------------------------------

@@ -109,6 +109,13 @@ def path(word="file"):
     return os.path.join(folder, unique(word))
 
 
+def example(name, *words):
+    """The command line of an example; they lie beside panpiped."""
+    bin_folder, panpiped = os.path.split(PANPIPED[-1])
+    program = os.path.join(bin_folder, "examples", name + os.path.splitext(panpiped)[1])
+    return PANPIPED[:-1] + [program, *words]
+
+
 def native(name):
     """The path as the programs under test want it."""
     return "Z:" + name.replace("/", "\\") if ON_WINE else name

@@ -112,11 +112,12 @@ def runs_with_a_broker(program, **environment):
 def _():
     headers = os.path.join(ROOT, "client-lib/include/panpipe/*.h")
     wanted = {"include/panpipe/" + os.path.basename(header) for header in glob.glob(headers)}
-    wanted |= {"lib/libpanpipe.a", "lib/libpanpipe-broker.a"}
-    wanted |= {"lib/pkgconfig/panpipe.pc", "lib/pkgconfig/panpipe-broker.pc"}
+    names = "panpipe", "panpipe-broker", "panpipe-file"
+    wanted |= {f"lib/lib{name}.a" for name in names}
+    wanted |= {f"lib/pkgconfig/{name}.pc" for name in names}
     wanted |= {"lib/cmake/panpipe/panpipe-config.cmake"}
     if TOOLCHAIN is None:
-        wanted |= {"lib/libpanpipe.so.0", "lib/libpanpipe-broker.so.0", "bin/panpiped"}
+        wanted |= {f"lib/lib{name}.so.0" for name in names} | {"bin/panpiped"}
         wanted |= {"share/bash-completion/completions/panpipe"}
         wanted |= {"share/zsh/site-functions/_panpipe"}
         wanted |= {"share/fish/vendor_completions.d/panpipe.fish"}
@@ -139,7 +140,7 @@ def _():
             assert found == [], (name, found)
 
 
-@test("libpanpipe.so exports what its lists say, and the broker's share only to its own version",
+@test("libpanpipe.so exports what its lists say, and its neighbours' share only to its own version",
       LINUX)
 def _():
     symbols = exported(library("libpanpipe.so"))
@@ -149,31 +150,35 @@ def _():
     assert public == listed("client-lib/panpipe.symbols"), public
     assert private == listed("client-lib/panpipe-private.symbols"), private
     assert sorted(public + private) == sorted(symbols), symbols
-    undefined = run("nm", "-D", "--undefined-only", library("libpanpipe-broker.so"))
-    assert sorted(set(re.findall(r" U (ppi_\w+)", undefined))) == private, "more than it uses"
+    neighbours = library("libpanpipe-broker.so"), library("libpanpipe-file.so")
+    undefined = "".join(run("nm", "-D", "--undefined-only", path) for path in neighbours)
+    assert sorted(set(re.findall(r" U (ppi_\w+)", undefined))) == private, "more than they use"
 
 
 @test("the lists are the functions of the headers")
 def _():
     headers = glob.glob(os.path.join(tree, "include/panpipe/*.h"))
     broker = [header for header in headers if header.endswith("/broker.h")]
-    others = [header for header in headers if header not in broker]
+    file = [header for header in headers if header.endswith("/file.h")]
+    others = [header for header in headers if header not in broker + file]
     for found, path in (
         (declared(*others), "client-lib/panpipe.symbols"),
         (declared(*broker), "broker/panpipe-broker.symbols"),
+        (declared(*file), "client-lib/panpipe-file.symbols"),
     ):
         assert found == listed(path), (path, set(found) ^ set(listed(path)))
 
 
-@test("libpanpipe-broker exports the functions of its header and nothing else", LINUX)
+@test("libpanpipe-broker and -file export the functions of their headers and nothing else", LINUX)
 def _():
-    symbols = exported(library("libpanpipe-broker.so"))
-    assert sorted(symbols) == listed("broker/panpipe-broker.symbols"), symbols
+    for name, path in ("broker", "broker/panpipe-broker"), ("file", "client-lib/panpipe-file"):
+        symbols = exported(library(f"libpanpipe-{name}.so"))
+        assert sorted(symbols) == listed(path + ".symbols"), symbols
 
 
 @test("the static libraries add no name to a program that could be its own")
 def _():
-    names = globals_of(library("libpanpipe.a"))
+    names = globals_of(library("libpanpipe.a")) + globals_of(library("libpanpipe-file.a"))
     strangers = [name for name in names if not name.startswith(("pp_", "ppi_"))]
     assert strangers == [], strangers
     names = globals_of(library("libpanpipe-broker.a"))
@@ -186,6 +191,7 @@ def _():
     for name, allowed in (
         ("libpanpipe.so", system),
         ("libpanpipe-broker.so", "libpanpipe|libconfig|libmsgpack|" + system),
+        ("libpanpipe-file.so", "libpanpipe|" + system),
     ):
         dynamic = run("readelf", "-d", library(name))
         assert re.search(r"SONAME.*\[" + name + r"\.0\]", dynamic), dynamic
@@ -246,6 +252,8 @@ def with_pkgconfig(language, static):
     runs_with_a_broker(client, **find)
     flags = [*link, *system_libraries(), *pkgconfig("panpipe-broker", *options)]
     runs(compile_with(language, "embeds", flags), env={**os.environ, **find})
+    flags = [*link, *pkgconfig("panpipe-file", *options)]
+    runs(compile_with(language, "files", flags), env={**os.environ, **find}, cwd=scratch)
 
 
 @test("C, pkg-config, shared", LINUX)
@@ -283,6 +291,7 @@ def with_cmake(suffix):
     end = ".exe" if TOOLCHAIN is not None else ""
     runs_with_a_broker(os.path.join(project(), "ten_lines_" + suffix + end))
     runs(os.path.join(project(), "embeds_" + suffix + end))
+    runs(os.path.join(project(), "files_" + suffix + end), cwd=scratch)
 
 
 @test("C, CMake, shared where there is one")

@@ -114,6 +114,32 @@ static void row_54_canceling_the_first_lets_the_next_begin(void **state)
     pair_close(&pair);
 }
 
+/* That an operation was canceled is forgotten with it. */
+static void row_53_after_a_cancel_the_next_operation_is_its_own(void **state)
+{
+    struct pair pair;
+    pp_op op = PP_OP_INIT;
+    char byte;
+
+    (void)state;
+    pair_open(&pair, NULL);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(pp_read(pair.server, &op, &byte, 1), PP_PENDING);
+        assert_int_equal(pp_cancel(pair.server, &op), PP_OK);
+        assert_int_equal(next_packet(pair.port).status, PP_ECANCELED);
+        assert_int_equal(pp_read_pooled(pair.server, &op, 0), PP_PENDING);
+        if (i == 0) {
+            write_all(pair.client, "x", 1);
+            assert_int_equal(next_packet(pair.port).status, PP_OK);
+            pp_buffer_release(op.buffer);
+        }
+    }
+    pp_close(pair.client);
+    pair.client = NULL;
+    assert_int_equal(next_packet(pair.port).status, PP_EPEERCLOSED);
+    pair_close(&pair);
+}
+
 static void row_55_close_ends_every_operation_and_the_peer_sees_it(void **state)
 {
     enum { SIZE = 4 * 1024 * 1024 };
@@ -392,6 +418,7 @@ int end_rows(void)
         TEST(row_53_cancel_racing_with_data_ends_each_operation_once),
         TEST(row_54_cancel_of_nothing_is_harmless_and_null_means_all),
         TEST(row_54_canceling_the_first_lets_the_next_begin),
+        TEST(row_53_after_a_cancel_the_next_operation_is_its_own),
         TEST(row_55_close_ends_every_operation_and_the_peer_sees_it),
         TEST(row_56_nothing_starts_on_a_closed_handle),
         TEST(row_57_operations_that_ended_before_the_close_keep_their_result),

@@ -393,6 +393,51 @@ static void row_52_an_operation_outlives_the_thread_that_started_it(void **state
     pair_close(&starter.pair);
 }
 
+struct leaver {
+    pp_handle *stream;
+    pp_op op;
+    char byte;
+    int result;
+};
+
+static void start_and_leave(void *argument)
+{
+    struct leaver *leaver = argument;
+
+    leaver->result = pp_op_use_wait(&leaver->op);
+    if (leaver->result == PP_OK)
+        leaver->result = pp_read(leaver->stream, &leaver->op, &leaver->byte, 1);
+}
+
+/* The system may cancel what a thread has started and makes no packet. */
+static void row_52_a_waited_operation_outlives_the_thread_that_started_it(void **state)
+{
+    (void)state;
+    for (int attached = 0; attached < 2; attached++) {
+        struct leaver leaver = { .op = PP_OP_INIT };
+        struct runner runner;
+        struct pair pair;
+        struct streams *streams = &pair.streams;
+
+        if (attached)
+            pair_open(&pair, NULL);
+        else
+            streams_open(streams);
+        leaver.stream = streams->server;
+        runner_start(&runner, start_and_leave, &leaver);
+        runner_join(&runner);
+        assert_int_equal(leaver.result, PP_PENDING);
+        assert_int_equal(pp_op_wait(&leaver.op, 20), 0);
+        write_all(streams->client, "x", 1);
+        assert_int_equal(wait_for(&leaver.op), PP_OK);
+        assert_int_equal(leaver.byte, 'x');
+        if (attached)
+            pair_close(&pair);
+        else
+            streams_close(streams);
+    }
+}
+
 int op_rows(void)
 {
     const struct CMUnitTest tests[] = {
@@ -406,6 +451,7 @@ int op_rows(void)
         TEST(row_47_skip_mode_delivers_no_packet_for_what_is_done_at_once),
         TEST(row_48_a_stream_that_always_has_data_starves_nobody),
         TEST(row_49_reads_get_their_bytes_in_the_order_of_the_starts),
+        TEST(row_52_a_waited_operation_outlives_the_thread_that_started_it),
         TEST(row_51_an_operation_can_be_waited_for_without_a_packet),
         TEST(row_51_an_operation_can_be_waited_for_while_it_is_queued),
         TEST(row_52_an_operation_outlives_the_thread_that_started_it),

@@ -11,6 +11,9 @@ int op_rows(void);     /* 38 to 51: operations and their packets */
 int end_rows(void);    /* 53 to 60: cancel, close, shutdown */
 int stream_rows(void); /* 63 to 78: the message pump and streams */
 int name_rows(void);   /* 79 to 88: names, connecting, leaving */
+int file_rows(void);   /* 89 to 91: files, and what they share with pipes */
+int file_end_rows(void);
+int file_fork_rows(void);
 int access_rows(void); /* 87, and io/SECURITY.md: who may connect */
 int thread_rows(void); /* 12 to 61: threads come, go, and hand over work */
 int absent_rows(void); /* 3 to 75: what the compiler shows, and what is not offered */

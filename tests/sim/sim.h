@@ -12,6 +12,8 @@
 
 #include <panpipe/port.h>
 
+#include "base/compiler.h"
+
 /* How the pipes behave, from now on. 0: no limit. */
 struct sim_script {
     size_t read_max;  /* bytes that one read gets at most */
@@ -45,6 +47,6 @@ bool sim_is_empty(void);
 
 /* What has happened since sim_begin, a line for each thing; of the last world until the next. */
 const char *sim_told(void);
-void sim_log(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void sim_log(const char *format, ...) PPI_PRINTF(1, 2);
 
 #endif

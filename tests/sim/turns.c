@@ -26,7 +26,7 @@ struct turns_thread {
     bool (*may_go_on)(void *argument);
     void *argument;
     uint64_t deadline_ns;
-    struct ppi_cond *cond; /* waited for; NULL: none, or signaled */
+    const pthread_cond_t *cond; /* waited for; NULL: none, or signaled */
     struct ppi_event *event;
     bool event_set;
 };
@@ -264,29 +264,35 @@ static bool was_signaled(void *thread)
     return ((struct turns_thread *)thread)->cond == NULL;
 }
 
+/* false: the deadline is over. */
+static bool wait_for_signal(pthread_cond_t *cond, pthread_mutex_t *mutex, uint64_t deadline_ns)
+{
+    self->cond = cond;
+    pthread_mutex_unlock(mutex);
+    turns_wait(was_signaled, self, deadline_ns);
+    bool signaled = self->cond == NULL;
+    self->cond = NULL;
+    pthread_mutex_lock(mutex);
+    return signaled;
+}
+
 IN_PLACE_OF(bool, ppi_cond_wait_until, struct ppi_cond *cond, struct ppi_mutex *mutex,
             uint64_t deadline_ns)
 {
     if (self == NULL)
         return __real_ppi_cond_wait_until(cond, mutex, deadline_ns);
-    self->cond = cond;
-    ppi_mutex_unlock(mutex);
-    turns_wait(was_signaled, self, deadline_ns);
-    bool signaled = self->cond == NULL;
-    self->cond = NULL;
-    ppi_mutex_lock(mutex);
-    return signaled;
+    return wait_for_signal(&cond->cond, &mutex->mutex, deadline_ns);
 }
 
-IN_PLACE_OF(void, ppi_cond_wait, struct ppi_cond *cond, struct ppi_mutex *mutex)
+IN_PLACE_OF(int, pthread_cond_wait, pthread_cond_t *cond, pthread_mutex_t *mutex)
 {
     if (self == NULL)
-        __real_ppi_cond_wait(cond, mutex);
-    else
-        __wrap_ppi_cond_wait_until(cond, mutex, PPI_FOREVER);
+        return __real_pthread_cond_wait(cond, mutex);
+    wait_for_signal(cond, mutex, PPI_FOREVER);
+    return 0;
 }
 
-static void signal_waiters(const struct ppi_cond *cond, bool all)
+static void signal_waiters(const pthread_cond_t *cond, bool all)
 {
     for (struct ppi_list *at = turns.threads.next; at != &turns.threads; at = at->next) {
         struct turns_thread *thread = PP_CONTAINER(at, struct turns_thread, in_threads);
@@ -299,20 +305,20 @@ static void signal_waiters(const struct ppi_cond *cond, bool all)
     }
 }
 
-IN_PLACE_OF(void, ppi_cond_signal, struct ppi_cond *cond)
+IN_PLACE_OF(int, pthread_cond_signal, pthread_cond_t *cond)
 {
     if (self == NULL)
-        __real_ppi_cond_signal(cond);
-    else
-        signal_waiters(cond, false);
+        return __real_pthread_cond_signal(cond);
+    signal_waiters(cond, false);
+    return 0;
 }
 
-IN_PLACE_OF(void, ppi_cond_broadcast, struct ppi_cond *cond)
+IN_PLACE_OF(int, pthread_cond_broadcast, pthread_cond_t *cond)
 {
     if (self == NULL)
-        __real_ppi_cond_broadcast(cond);
-    else
-        signal_waiters(cond, true);
+        return __real_pthread_cond_broadcast(cond);
+    signal_waiters(cond, true);
+    return 0;
 }
 
 IN_PLACE_OF(struct ppi_event *, ppi_thread_event, void)

@@ -49,6 +49,14 @@ void test_groups_visit(test_visitor visit)
     visitor = visit != NULL ? visit : run_group;
 }
 
+void needs_processes(int started)
+{
+    if (started != PP_ENOTSUP)
+        return;
+    print_message("# the model of Windows has one process\n");
+    skip();
+}
+
 pp_packet next_packet(pp_port *port)
 {
     pp_packet packet;

@@ -44,6 +44,8 @@ const char *test_path(void);
 /* Is this one of the systems where a row cannot be shown? Says so and skips the test. */
 void exempt_on_wine(const char *reason);
 void only_on_linux(const char *reason);
+/* The same after a process was to be started, if there are none to be had. */
+void needs_processes(int started);
 
 /* Two connected streams, not attached. */
 struct streams {

@@ -79,13 +79,20 @@ static void buf_keeps_the_bytes_in_order(void **state)
     ppi_buf_deinit(&buf);
 }
 
+/* Not cut, either: a text that filled its array would go on with the next. */
+static void has_words(int status)
+{
+    assert_int_equal(strncmp(pp_strerror(status), "PP_", 3), 0);
+    assert_in_range(strlen(pp_strerror(status)), 8, 55);
+}
+
 static void every_status_has_words_and_every_error_name_a_status(void **state)
 {
     (void)state;
-    for (int status = PP_OK; status >= PP_EDEADLOCK; status--)
-        assert_string_not_equal(pp_strerror(status), "unknown status");
+    for (int status = PP_OK; status >= PP_EFULL; status--)
+        has_words(status);
     for (int status = PP_EPROTO; status >= PP_EREMOTE; status--)
-        assert_string_not_equal(pp_strerror(status), "unknown status");
+        has_words(status);
     assert_string_equal(pp_strerror(-1000), "unknown status");
     assert_int_equal(ppi_status_of_error("E_NORESP nobody", 15), PP_ENORESP);
     assert_int_equal(ppi_status_of_error("E_BUSY", 6), PP_EBUSY);

@@ -33,7 +33,7 @@ extern "C" {
 #endif
 
 typedef struct pp_port pp_port;     /* a completion port */
-typedef struct pp_handle pp_handle; /* a listener or a stream; see panpipe/pipe.h */
+typedef struct pp_handle pp_handle; /* a listener, a stream (panpipe/pipe.h), a file (file.h) */
 
 /* Results. 0 or more is success; each negative value is one kind of failure. */
 enum pp_status {
@@ -55,6 +55,8 @@ enum pp_status {
     PP_EIO = -15,        /* anything else the system refused; os_error has its number */
     PP_ENOTSUP = -16,    /* not offered on this system */
     PP_EDEADLOCK = -17,  /* waiting here could never end: inside a callback, say */
+    PP_EOF = -18,        /* the end of the file; nothing was read */
+    PP_EFULL = -19,      /* no room is left on the disk, or of the user's share of it */
 
     /* The client's, one for each error name of the protocol (panpipe/client.h). */
     PP_EPROTO = -32,    /* E_PROTO: not the protocol */
@@ -111,10 +113,16 @@ typedef struct pp_op {
     } priv_;
 } pp_op;
 
+#ifdef __cplusplus /* where { 0 } is warned of */
+#define PP_OP_INIT                                                                                 \
+    {                                                                                              \
+    }
+#else
 #define PP_OP_INIT                                                                                 \
     {                                                                                              \
         0                                                                                          \
     }
+#endif
 #define PP_CONTAINER(pointer, type, member)                                                        \
     ((type *)(void *)((char *)(pointer)-offsetof(type, member)))
 
@@ -225,8 +233,9 @@ int pp_port_post(pp_port *port, uintptr_t key, uint64_t bytes, pp_op *op);
  *   PP_SHUT_FAST:  every handle's operations are canceled; workers get PP_ECLOSED at their next
  *                  get; packets that nobody took go, in order, to discard (may be NULL) on the
  *                  calling thread: free what hangs on them there.
- *   PP_SHUT_DRAIN: first lets the queued writes end and workers go on taking packets, until
- *                  nothing is outstanding but reads, accepts and connects; then as PP_SHUT_FAST.
+ *   PP_SHUT_DRAIN: first lets the queued writes end, and what is asked of files; workers go on
+ *                  taking packets, until nothing is outstanding but reads, accepts and connects of
+ *                  pipes; then as PP_SHUT_FAST.
  * timeout_ms (negative: none) bounds the whole.
  * PP_OK: nothing is outstanding and every worker has left or will get PP_ECLOSED; all memory may
  * be freed once the worker threads are joined. PP_ETIMEDOUT: something is still in flight; its

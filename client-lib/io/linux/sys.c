@@ -75,11 +75,6 @@ void ppi_cond_deinit(struct ppi_cond *cond)
     pthread_cond_destroy(&cond->cond);
 }
 
-void ppi_cond_wait(struct ppi_cond *cond, struct ppi_mutex *mutex)
-{
-    pthread_cond_wait(&cond->cond, &mutex->mutex);
-}
-
 bool ppi_cond_wait_until(struct ppi_cond *cond, struct ppi_mutex *mutex, uint64_t deadline_ns)
 {
     if (deadline_ns == PPI_FOREVER) {
@@ -89,16 +84,6 @@ bool ppi_cond_wait_until(struct ppi_cond *cond, struct ppi_mutex *mutex, uint64_
     struct timespec deadline = { (time_t)(deadline_ns / 1000000000u),
                                  (long)(deadline_ns % 1000000000u) };
     return pthread_cond_timedwait(&cond->cond, &mutex->mutex, &deadline) != ETIMEDOUT;
-}
-
-void ppi_cond_signal(struct ppi_cond *cond)
-{
-    pthread_cond_signal(&cond->cond);
-}
-
-void ppi_cond_broadcast(struct ppi_cond *cond)
-{
-    pthread_cond_broadcast(&cond->cond);
 }
 
 struct start {

@@ -17,6 +17,10 @@ struct ppi_mutex {
 struct ppi_cond {
     pthread_cond_t cond;
 };
+#define PPI_COND_INIT /* not for waits with a deadline */                                          \
+    {                                                                                              \
+        PTHREAD_COND_INITIALIZER                                                                   \
+    }
 struct ppi_thread {
     pthread_t thread;
 };
@@ -29,6 +33,21 @@ static inline void ppi_mutex_lock(struct ppi_mutex *mutex)
 static inline void ppi_mutex_unlock(struct ppi_mutex *mutex)
 {
     pthread_mutex_unlock(&mutex->mutex);
+}
+
+static inline void ppi_cond_wait(struct ppi_cond *cond, struct ppi_mutex *mutex)
+{
+    pthread_cond_wait(&cond->cond, &mutex->mutex);
+}
+
+static inline void ppi_cond_signal(struct ppi_cond *cond)
+{
+    pthread_cond_signal(&cond->cond);
+}
+
+static inline void ppi_cond_broadcast(struct ppi_cond *cond)
+{
+    pthread_cond_broadcast(&cond->cond);
 }
 
 struct ppi_process {

@@ -60,7 +60,7 @@ int ppi_win_status(DWORD error)
 
 int ppi_win_fail(DWORD error, const char *what)
 {
-    return ppi_fail(ppi_win_status(error), "%s: Windows error %lu", what, error);
+    return ppi_fail(ppi_win_status(error), "%s: Windows error %lu", what, (unsigned long)error);
 }
 
 DWORD ppi_win_outcome(const OVERLAPPED *overlapped)

@@ -244,7 +244,7 @@ static bool resume(pp_handle *handle, pp_op *op)
            (stop ? settle(handle, op, ERROR_OPERATION_ABORTED) : drive(handle, op));
 }
 
-bool ppi_npipe_completed(pp_op *op)
+static bool npipe_completed(pp_op *op)
 {
     pp_handle *handle = ppi_handle_ref(op->priv_.handle);
     int lane = op->priv_.lane;
@@ -263,13 +263,15 @@ bool ppi_npipe_completed(pp_op *op)
 
 static bool npipe_begin(pp_handle *handle, pp_op *op)
 {
-    const volatile ULONG_PTR *status = &ppi_overlapped(op)->Internal;
+    const _Atomic ULONG_PTR *status = (_Atomic ULONG_PTR *)&ppi_overlapped(op)->Internal;
 
     if (!handle->lanes[op->priv_.lane].submitted)
         return drive(handle, op);
-    if (!ppi_op_waited(op) || *status == (ULONG_PTR)STATUS_PENDING)
+    if (!ppi_op_waited(op))
         return false;
-    atomic_thread_fence(memory_order_acquire); /* the system writes the status last */
+    /* the system writes the status last */
+    if (atomic_load_explicit(status, memory_order_acquire) == (ULONG_PTR)STATUS_PENDING)
+        return false;
     return resume(handle, op);
 }
 
@@ -379,6 +381,7 @@ const struct ppi_pipe_driver ppi_npipe_driver = {
     .connect = npipe_connect,
     .try_write = npipe_try_write,
     .cancel = npipe_cancel,
+    .completed = npipe_completed,
     .abort = npipe_abort,
     .release = npipe_release,
     .wait = npipe_wait,

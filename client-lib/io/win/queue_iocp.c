@@ -127,7 +127,7 @@ static pp_op *op_of(pp_port *port, uintptr_t key, OVERLAPPED *overlapped)
     pp_op *op = PP_CONTAINER(overlapped, pp_op, priv_.system);
     if (key == (uintptr_t)port)
         return op;
-    return ppi_npipe_completed(op) ? op : NULL;
+    return op->priv_.handle->driver->completed(op) ? op : NULL;
 }
 
 /* Fills packet from an entry of the kernel's; false: it was the library's own business. */

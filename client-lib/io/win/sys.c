@@ -63,27 +63,12 @@ void ppi_cond_deinit(struct ppi_cond *cond)
     (void)cond;
 }
 
-void ppi_cond_wait(struct ppi_cond *cond, struct ppi_mutex *mutex)
-{
-    SleepConditionVariableSRW(&cond->cond, &mutex->lock, INFINITE, 0);
-}
-
 bool ppi_cond_wait_until(struct ppi_cond *cond, struct ppi_mutex *mutex, uint64_t deadline_ns)
 {
     DWORD timeout_ms = (DWORD)ppi_until_ms(deadline_ns); /* -1 is INFINITE */
 
     return SleepConditionVariableSRW(&cond->cond, &mutex->lock, timeout_ms, 0) ||
            ppi_until_ms(deadline_ns) != 0;
-}
-
-void ppi_cond_signal(struct ppi_cond *cond)
-{
-    WakeConditionVariable(&cond->cond);
-}
-
-void ppi_cond_broadcast(struct ppi_cond *cond)
-{
-    WakeAllConditionVariable(&cond->cond);
 }
 
 struct start {

@@ -23,6 +23,10 @@ struct ppi_mutex {
 struct ppi_cond {
     CONDITION_VARIABLE cond;
 };
+#define PPI_COND_INIT                                                                              \
+    {                                                                                              \
+        CONDITION_VARIABLE_INIT                                                                    \
+    }
 struct ppi_thread {
     HANDLE handle;
 };
@@ -35,6 +39,21 @@ static inline void ppi_mutex_lock(struct ppi_mutex *mutex)
 static inline void ppi_mutex_unlock(struct ppi_mutex *mutex)
 {
     ReleaseSRWLockExclusive(&mutex->lock);
+}
+
+static inline void ppi_cond_wait(struct ppi_cond *cond, struct ppi_mutex *mutex)
+{
+    SleepConditionVariableSRW(&cond->cond, &mutex->lock, INFINITE, 0);
+}
+
+static inline void ppi_cond_signal(struct ppi_cond *cond)
+{
+    WakeConditionVariable(&cond->cond);
+}
+
+static inline void ppi_cond_broadcast(struct ppi_cond *cond)
+{
+    WakeAllConditionVariable(&cond->cond);
 }
 
 struct ppi_process {

@@ -66,10 +66,6 @@ pp_op *ppi_timer_drop(struct ppi_queue *queue);
 /* Named pipes. */
 extern const struct ppi_pipe_driver ppi_npipe_driver;
 
-/* Op's packet came. true: op has ended, and its lane has gone on; false: the packet was for the
- * driver only, op is with the system again. */
-bool ppi_npipe_completed(pp_op *op);
-
 int ppi_listener_open(pp_handle **out, const char *name, const pp_listen_config *config);
 /* Takes half-built listeners too. */
 void ppi_listener_close(pp_handle *handle);
