@@ -71,7 +71,7 @@ static size_t cut(const struct end *end, size_t size, size_t least, const char *
         size = least + sim_random((uint32_t)(size - least));
         sim_log("end %u: short %s", end->number, what);
     }
-    sim_log("end %u: %s %zu", end->number, what, size);
+    sim_log("end %u: %s %u", end->number, what, (unsigned)size);
     return size;
 }
 
