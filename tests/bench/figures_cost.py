@@ -52,7 +52,7 @@ def without_simulator(profile):
         number, name = re.match(r"\((\d+)\) ?(.*)", text).groups()
         if name:
             files[number] = name
-        return files[number].endswith("/sim/sim.c")
+        return files[number].endswith(("/sim/sim.c", "/sim/pipes.c"))
 
     simulated = False
     for line in profile.splitlines():

@@ -212,5 +212,5 @@ int consumer_rows(void)
         TEST(a_consumer_may_close_everything_with_reads_under_way),
     };
 
-    return cmocka_run_group_tests_name("single consumers", tests, NULL, NULL);
+    return test_group_run("single consumers", tests, PPI_COUNT(tests));
 }

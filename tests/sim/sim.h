@@ -12,6 +12,8 @@
 
 #include <panpipe/port.h>
 
+#include "base/compiler.h"
+
 /* How the pipes behave, from now on. 0: no limit. */
 struct sim_script {
     size_t read_max;  /* bytes that one read gets at most */
@@ -24,6 +26,10 @@ struct sim_script {
 void sim_begin(const struct sim_script *script);
 void sim_end(void);
 
+/* What is left to chance comes out by this seed from now on, the same again with the same. faults:
+ * how many of a hundred transfers are short, starts refused for the moment, events late. */
+void sim_chance(uint64_t seed, unsigned faults);
+
 /* Who connects from now on; 0, as in the beginning: root. */
 void sim_become(uint32_t uid);
 
@@ -35,5 +41,12 @@ bool sim_step(void);
 void sim_pass_ms(uint64_t milliseconds);
 
 uint64_t sim_now_ns(void);
+
+/* false: something was not closed. */
+bool sim_is_empty(void);
+
+/* What has happened since sim_begin, a line for each thing; of the last world until the next. */
+const char *sim_told(void);
+void sim_log(const char *format, ...) PPI_PRINTF(1, 2);
 
 #endif
