@@ -184,8 +184,9 @@ static void row_21_light_load_reuses_one_thread(void **state)
     }
     for (int i = 0; i < 4; i++)
         most = crew.by_worker[i] > most ? crew.by_worker[i] : most;
-    /* not all: a worker is counted as waiting a moment before the system knows that it waits */
-    assert_true(most >= TRIPS * 3 / 4);
+    /* not all: a worker is counted as waiting a moment before the system knows that it waits; by
+     * turns it would be a quarter */
+    assert_true(most >= TRIPS / 2);
     crew_close(&crew);
 }
 
