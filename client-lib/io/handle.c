@@ -48,13 +48,19 @@ void ppi_handle_unref(pp_handle *handle)
     free(handle);
 }
 
+/* Once the lock is free, whoever takes a packet may close the handle and the port. */
 void ppi_handle_unlock(pp_handle *handle)
 {
     pp_port *port = handle->port;
+    bool settle = port != NULL && ppi_pool_has_granted(&port->pool);
 
+    if (settle)
+        ppi_port_ref(port);
     ppi_mutex_unlock(&handle->lock);
-    if (port != NULL)
-        ppi_pool_settle(&port->pool);
+    if (!settle)
+        return;
+    ppi_pool_settle(&port->pool);
+    ppi_port_unref(port);
 }
 
 void ppi_handle_op_taken(pp_handle *handle, enum ppi_kind kind)

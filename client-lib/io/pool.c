@@ -16,7 +16,7 @@ void ppi_pool_init(struct ppi_pool *pool, uint32_t count_max, uint32_t buffer_by
     ppi_mutex_init(&pool->lock);
     ppi_list_init(&pool->waiters);
     ppi_list_init(&pool->granted);
-    atomic_init(&pool->granted_count, 0);
+    atomic_init(&pool->has_granted, false);
     pool->free = NULL;
     pool->buffer_bytes = buffer_bytes;
     pool->count_max = count_max;
@@ -80,7 +80,7 @@ void ppi_pool_return(struct ppi_pool *pool, void *buffer)
     if (first != NULL) {
         PP_CONTAINER(first, pp_handle, in_pool)->granted = buffer;
         ppi_list_append(&pool->granted, first);
-        atomic_fetch_add_explicit(&pool->granted_count, 1, memory_order_release);
+        atomic_store_explicit(&pool->has_granted, true, memory_order_release);
     } else {
         header->next = pool->free;
         pool->free = header;
@@ -91,11 +91,11 @@ void ppi_pool_return(struct ppi_pool *pool, void *buffer)
 
 void ppi_pool_settle(struct ppi_pool *pool)
 {
-    while (atomic_load_explicit(&pool->granted_count, memory_order_acquire) > 0) {
+    while (ppi_pool_has_granted(pool)) {
         ppi_mutex_lock(&pool->lock);
         struct ppi_list *first = ppi_list_take(&pool->granted);
-        if (first != NULL)
-            atomic_fetch_sub_explicit(&pool->granted_count, 1, memory_order_relaxed);
+        if (ppi_list_empty(&pool->granted))
+            atomic_store_explicit(&pool->has_granted, false, memory_order_relaxed);
         ppi_mutex_unlock(&pool->lock);
         if (first == NULL)
             return;

@@ -7,6 +7,7 @@
 #define PPI_POOL_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include <panpipe/port.h>
@@ -19,7 +20,7 @@ struct ppi_pool {
     void *free;              /* newest first, linked through their headers */
     struct ppi_list waiters; /* handles without a buffer, oldest first */
     struct ppi_list granted; /* handles that were given one and are to be retried */
-    atomic_uint granted_count;
+    atomic_bool has_granted;
     uint32_t buffer_bytes;
     uint32_t count_max, count, free_count;
 };
@@ -40,5 +41,11 @@ void ppi_pool_return(struct ppi_pool *pool, void *buffer);
 
 /* Retries the handles that were given a buffer. No lock of a handle may be held. */
 void ppi_pool_settle(struct ppi_pool *pool);
+
+/* Is there anything to settle? What the calling thread returned itself counts for sure. */
+static inline bool ppi_pool_has_granted(struct ppi_pool *pool)
+{
+    return atomic_load_explicit(&pool->has_granted, memory_order_acquire);
+}
 
 #endif

@@ -232,19 +232,18 @@ int pp_port_get_many(pp_port *port, pp_packet *packets, int count, int timeout_m
         return PP_ESTATE;
 
     uint64_t deadline_ns = timeout_ms == 0 ? 0 : ppi_deadline_ns(timeout_ms);
-    int filled = 0;
+    int filled = 0, taken = 0;
     home = port->serial;
-    while (filled == 0) {
-        int taken = ppi_queue_take(port, packets, count, deadline_ns);
-
-        if (taken <= 0)
-            return taken == PP_ECLOSED ? ppi_fail(taken, "the port was shut down") : taken;
+    ppi_port_ref(port); /* a callback may close it */
+    while (filled == 0 && (taken = ppi_queue_take(port, packets, count, deadline_ns)) > 0)
         for (int i = 0; i < taken; i++) {
             packets[filled] = packets[i];
             filled += deliver(port, &packets[filled]);
         }
-    }
-    return filled;
+    ppi_port_unref(port);
+    if (filled > 0)
+        return filled;
+    return taken == PP_ECLOSED ? ppi_fail(taken, "the port was shut down") : taken;
 }
 
 int pp_port_get(pp_port *port, pp_packet *packet, int timeout_ms)

@@ -189,6 +189,36 @@ static void row_45_a_packet_may_be_handled_before_the_start_returns(void **state
     pair_close(&pair);
 }
 
+/* Takes one packet, and then the port and its streams have served. */
+static void close_after_a_packet(void *argument)
+{
+    struct pair *pair = argument;
+    pp_packet packet;
+
+    if (pp_port_get(pair->port, &packet, TEST_PATIENCE_MS) != 1)
+        return; /* the sanitizers tell of what is left */
+    pp_port_close(pair->port);
+    streams_close(&pair->streams);
+}
+
+static void row_45_a_start_may_return_when_its_port_is_gone(void **state)
+{
+    enum { TIMES = 300 };
+
+    (void)state;
+    for (int i = 0; i < TIMES; i++) {
+        struct runner runner;
+        struct pair pair;
+        pp_op op = PP_OP_INIT;
+
+        pair_open(&pair, NULL);
+        runner_start(&runner, close_after_a_packet, &pair);
+        assert_int_equal(pp_write(pair.client, &op, "x", 1), PP_PENDING);
+        runner_join(&runner);
+        assert_int_equal(op.status, PP_OK);
+    }
+}
+
 static void row_47_skip_mode_delivers_no_packet_for_what_is_done_at_once(void **state)
 {
     struct pair pair;
@@ -448,6 +478,7 @@ int op_rows(void)
         TEST(row_43_every_started_operation_delivers_exactly_one_packet),
         TEST(row_44_a_write_to_a_closed_peer_fails_once),
         TEST(row_45_a_packet_may_be_handled_before_the_start_returns),
+        TEST(row_45_a_start_may_return_when_its_port_is_gone),
         TEST(row_47_skip_mode_delivers_no_packet_for_what_is_done_at_once),
         TEST(row_48_a_stream_that_always_has_data_starves_nobody),
         TEST(row_49_reads_get_their_bytes_in_the_order_of_the_starts),

@@ -158,6 +158,24 @@ static void row_09_the_port_may_be_closed_before_its_streams(void **state)
     streams_close(&pair.streams);
 }
 
+static void close_port(pp_op *op)
+{
+    pp_port_close(op->user);
+}
+
+/* And as long as a worker is inside. */
+static void row_09_the_port_may_be_closed_in_a_callback(void **state)
+{
+    pp_port *port = open_port();
+    pp_op op = { .user = port };
+    pp_packet packet;
+
+    (void)state;
+    assert_int_equal(pp_op_use_call(&op, close_port), PP_OK);
+    assert_int_equal(pp_port_post(port, 0, 0, &op), PP_OK);
+    assert_int_equal(pp_port_get(port, &packet, 0), 0);
+}
+
 static void row_14_get_waits_as_long_as_it_was_told(void **state)
 {
     pp_port *port = open_port();
@@ -379,6 +397,7 @@ int port_rows(void)
         TEST(row_05_a_handle_is_attached_once),
         TEST(row_07_keys_are_never_interpreted),
         TEST(row_09_the_port_may_be_closed_before_its_streams),
+        TEST(row_09_the_port_may_be_closed_in_a_callback),
         TEST(nothing_can_be_claimed_without_a_native_port),
         TEST(a_timer_runs_also_when_an_earlier_one_was_stopped),
         TEST(row_14_get_waits_as_long_as_it_was_told),
