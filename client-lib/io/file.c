@@ -80,8 +80,8 @@ int pp_file_sync(pp_handle *file, pp_op *op)
 
 bool ppi_file_stop_waiting(pp_handle *file, pp_op *op)
 {
-    bool any = ppi_helpers_have(file, op);
     struct ppi_ops waiting = ppi_helpers_take_back(file, op);
+    bool any = ppi_helpers_have(file, op); /* after that: what waited may be begun meanwhile */
     pp_op *at;
 
     while ((at = ppi_ops_take(&waiting)) != NULL) {

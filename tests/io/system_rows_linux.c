@@ -11,6 +11,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <panpipe/file.h>
+
 #include "io/handle.h"
 
 /* The child's exit code: the concurrency value of a port that it opens, on one processor. */
@@ -88,6 +90,38 @@ static void row_10_a_forked_child_cannot_use_the_port_and_does_it_no_harm(void *
     pair_close(&pair);
 }
 
+/* Between the ones that wait for a helper and those that one has begun there is no gap. */
+static void row_54_what_is_asked_of_a_file_is_in_flight_until_its_packet_is_queued(void **state)
+{
+    enum { TIMES = 20000 };
+    char folder[PP_PATH_MAX - 64], path[PP_PATH_MAX];
+    pp_op op = PP_OP_INIT;
+    pp_packet packet;
+    pp_handle *file;
+    pp_port *port;
+
+    (void)state;
+    ppi_temporary_folder(folder, sizeof folder);
+    snprintf(path, sizeof path, "%s/panpipe-gap-%llu", folder,
+             (unsigned long long)ppi_process_id());
+    assert_int_equal(pp_port_open(&port, NULL), PP_OK);
+    assert_int_equal(pp_file_open(&file, path, PP_FILE_WRITE | PP_FILE_NEW), PP_OK);
+    remove(path);
+    assert_int_equal(pp_port_attach(port, file, 0), PP_OK);
+    for (int i = 0; i < TIMES; i++) {
+        assert_int_equal(pp_file_write_at(file, &op, "x", 1, 0), PP_PENDING);
+        for (uint64_t end_ns = ppi_now_ns() + (uint64_t)i % 1000 * 50; ppi_now_ns() < end_ns;)
+            ; /* the cancel meets the helper at another moment each time */
+        if (pp_cancel(file, &op) == PP_ENOTFOUND)
+            assert_int_equal(pp_port_get(port, &packet, 0), 1);
+        else
+            next_packet(port);
+    }
+    pp_close(file);
+    assert_int_equal(pp_port_shutdown(port, PP_SHUT_FAST, TEST_PATIENCE_MS, NULL, NULL), PP_OK);
+    pp_port_close(port);
+}
+
 /* Descriptors that a program started from here would get. */
 static int inherited(void)
 {
@@ -159,6 +193,7 @@ int system_rows(void)
         TEST(row_02_only_processors_that_this_process_may_use_count),
         TEST(row_10_a_forked_child_cannot_use_the_port_and_does_it_no_harm),
         TEST(row_10_programs_that_are_started_inherit_nothing),
+        TEST(row_54_what_is_asked_of_a_file_is_in_flight_until_its_packet_is_queued),
         TEST(row_92_writing_to_a_closed_peer_raises_no_signal),
     };
     int failures = 0;
