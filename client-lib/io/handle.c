@@ -48,6 +48,11 @@ void ppi_handle_unref(pp_handle *handle)
     free(handle);
 }
 
+int ppi_handle_check_process(const pp_handle *handle)
+{
+    return handle->port != NULL ? ppi_port_check_process(handle->port) : PP_OK;
+}
+
 /* Once the lock is free, whoever takes a packet may close the handle and the port. */
 void ppi_handle_unlock(pp_handle *handle)
 {
@@ -328,6 +333,8 @@ int pp_cancel(pp_handle *handle, pp_op *op)
 {
     if (handle == NULL)
         return ppi_fail_plain(PP_EINVAL);
+    if (ppi_handle_check_process(handle) != PP_OK)
+        return PP_ESTATE;
 
     int result = PP_ENOTFOUND;
     ppi_mutex_lock(&handle->lock);
@@ -423,6 +430,8 @@ int pp_abort(pp_handle *handle)
 {
     if (handle == NULL)
         return ppi_fail_plain(PP_EINVAL);
+    if (ppi_handle_check_process(handle) != PP_OK)
+        return PP_ESTATE;
     ppi_mutex_lock(&handle->lock);
     bool open = handle->state <= PPI_OPEN;
     ppi_mutex_unlock(&handle->lock);
@@ -436,6 +445,8 @@ int pp_close(pp_handle *handle)
 {
     if (handle == NULL)
         return PP_OK;
+    if (ppi_handle_check_process(handle) != PP_OK)
+        return PP_ESTATE;
     ppi_mutex_lock(&handle->lock);
     if (handle->state == PPI_CLOSED) {
         ppi_mutex_unlock(&handle->lock);

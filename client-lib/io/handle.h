@@ -77,6 +77,9 @@ static inline pp_handle *ppi_handle_ref(pp_handle *handle)
 }
 void ppi_handle_unref(pp_handle *handle);
 
+/* PP_OK; PP_ESTATE: this is a child that was forked since its port was opened. */
+int ppi_handle_check_process(const pp_handle *handle);
+
 /* Releases the lock, and retries whoever was given a buffer meanwhile. */
 void ppi_handle_unlock(pp_handle *handle);
 

@@ -12,7 +12,7 @@ static int claim(pp_handle *handle, pp_op *op, enum ppi_kind kind, const void *d
 {
     if (handle == NULL || op == NULL)
         return ppi_fail(PP_EINVAL, "handle and op must be set");
-    if (handle->port != NULL && ppi_port_check_process(handle->port) != PP_OK)
+    if (ppi_handle_check_process(handle) != PP_OK)
         return PP_ESTATE;
     if (ppi_op_start(op, kind) != PP_OK)
         return ppi_fail(PP_ESTATE, "the operation is in flight");

@@ -142,6 +142,8 @@ int pp_port_attach(pp_port *port, pp_handle *handle, uintptr_t key)
 {
     if (port == NULL || handle == NULL)
         return ppi_fail_plain(PP_EINVAL);
+    if (ppi_port_check_process(port) != PP_OK || ppi_handle_check_process(handle) != PP_OK)
+        return PP_ESTATE;
 
     int error = PP_OK;
     ppi_mutex_lock(&handle->lock);

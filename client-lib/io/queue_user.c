@@ -48,7 +48,7 @@ struct waiter {
 
 /* A thread's relation to the port from which it took last. Holds a reference on the port. */
 static _Thread_local struct {
-    pp_port *port; /* NULL: not active */
+    pp_port *port; /* NULL: not active. In a forked child it may be its parent's still */
     unsigned blocking;
     bool polling; /* is inside poll_events: will look at the packets by itself */
     bool hooked;
@@ -114,10 +114,21 @@ static void offer(pp_port *port)
 
 /* --- workers --------------------------------------------------------------------------------- */
 
+/* The port for which the calling thread is active; NULL: none. A child that a worker forks is not
+ * one: its parent's port, whose locks somebody may have had just then, is left alone. */
+static pp_port *seat_port(void)
+{
+    if (seat.port != NULL && ppi_port_check_process(seat.port) != PP_OK) {
+        seat.port = NULL;
+        seat.blocking = 0;
+    }
+    return seat.port;
+}
+
 /* Gives the calling thread's token and reference up. */
 static void leave_seat(void)
 {
-    pp_port *port = seat.port;
+    pp_port *port = seat_port();
 
     if (port == NULL)
         return;
@@ -396,7 +407,7 @@ void ppi_queue_detach(pp_port *port)
 
 void pp_blocking_begin(void)
 {
-    pp_port *port = seat.port;
+    pp_port *port = seat_port();
 
     if (port == NULL || seat.blocking++ > 0)
         return;
@@ -408,7 +419,7 @@ void pp_blocking_begin(void)
 
 void pp_blocking_end(void)
 {
-    pp_port *port = seat.port;
+    pp_port *port = seat_port();
 
     if (port == NULL || seat.blocking == 0 || --seat.blocking > 0)
         return;

@@ -14,6 +14,18 @@
 #include <panpipe/file.h>
 
 #include "io/handle.h"
+#include "io/port.h"
+#include "io/queue_user.h"
+
+static int exit_code_of(pid_t child)
+{
+    int code;
+
+    assert_true(child > 0);
+    assert_int_equal(waitpid(child, &code, 0), child);
+    assert_true(WIFEXITED(code));
+    return WEXITSTATUS(code);
+}
 
 /* The child's exit code: the concurrency value of a port that it opens, on one processor. */
 static int open_on_one_processor(void)
@@ -37,16 +49,11 @@ static int open_on_one_processor(void)
 
 static void row_02_only_processors_that_this_process_may_use_count(void **state)
 {
-    int code;
-
     (void)state;
     pid_t child = fork(); /* the affinity is for the rest of a thread's life */
-    assert_true(child >= 0);
     if (child == 0)
         _exit(open_on_one_processor());
-    assert_int_equal(waitpid(child, &code, 0), child);
-    assert_true(WIFEXITED(code));
-    assert_int_equal(WEXITSTATUS(code), 1);
+    assert_int_equal(exit_code_of(child), 1);
 }
 
 /* The child's exit code: how many of its calls were not refused. */
@@ -62,6 +69,10 @@ static int use_in_child(struct pair *pair)
     wrong += pp_port_post(pair->port, 0, 0, &op) != PP_ESTATE;
     wrong += pp_read(pair->server, &op, &byte, 1) != PP_ESTATE;
     wrong += pp_write(pair->server, &op, "x", 1) != PP_ESTATE;
+    wrong += pp_cancel(pair->server, NULL) != PP_ESTATE;
+    wrong += pp_abort(pair->server) != PP_ESTATE;
+    wrong += pp_close(pair->server) != PP_ESTATE;
+    wrong += pp_port_attach(pair->port, pair->streams.listener, 3) != PP_ESTATE;
     wrong += pp_port_shutdown(pair->port, PP_SHUT_FAST, -1, NULL, NULL) != PP_ESTATE;
     return wrong;
 }
@@ -71,23 +82,98 @@ static void row_10_a_forked_child_cannot_use_the_port_and_does_it_no_harm(void *
     struct pair pair;
     pp_op read = PP_OP_INIT;
     char byte;
-    int code;
 
     (void)state;
     pair_open(&pair, NULL);
     assert_int_equal(pp_read(pair.server, &read, &byte, 1), PP_PENDING);
     pid_t child = fork();
-    assert_true(child >= 0);
     if (child == 0)
         _exit(use_in_child(&pair));
-    assert_int_equal(waitpid(child, &code, 0), child);
-    assert_true(WIFEXITED(code));
-    assert_int_equal(WEXITSTATUS(code), 0);
+    assert_int_equal(exit_code_of(child), 0);
     write_all(pair.client, "p", 1);
     pp_packet packet = next_packet(pair.port);
     assert_ptr_equal(packet.op, &read);
     assert_int_equal(byte, 'p');
     pair_close(&pair);
+}
+
+/* The child's exit code: 0 if it has posted to itself. */
+static int post_to_itself(void)
+{
+    pp_op op = PP_OP_INIT;
+    pp_packet packet;
+    pp_port *port;
+
+    alarm(TEST_PATIENCE_MS / 1000);
+    pp_blocking_begin();
+    pp_blocking_end();
+    if (pp_port_open(&port, NULL) != PP_OK || pp_port_post(port, 0, 0, &op) != PP_OK ||
+        pp_port_get(port, &packet, 0) != 1)
+        return 1;
+    pp_thread_detach();
+    pp_port_close(port);
+    return 0;
+}
+
+/* At that moment another worker may have a lock, which in the child nobody gives back. */
+static void row_10_a_child_that_a_worker_forks_may_have_a_port_of_its_own(void **state)
+{
+    pp_op op = PP_OP_INIT;
+    pp_port *port;
+
+    (void)state;
+    assert_int_equal(pp_port_open(&port, NULL), PP_OK);
+    assert_int_equal(pp_port_post(port, 0, 0, &op), PP_OK);
+    next_packet(port);
+    ppi_mutex_lock(&port->queue->lock);
+    pid_t child = fork();
+    if (child == 0)
+        _exit(post_to_itself());
+    ppi_mutex_unlock(&port->queue->lock);
+    assert_int_equal(exit_code_of(child), 0);
+    pp_port_close(port);
+}
+
+/* The child's exit code: 0 if it does not hear what its parent is told. */
+static int hear(void)
+{
+    return ppi_event_wait(ppi_thread_event(), 0) ? 1 : 0;
+}
+
+static void row_10_a_forked_child_does_not_wait_for_what_its_parent_waits_for(void **state)
+{
+    struct ppi_event *event = ppi_thread_event();
+
+    (void)state;
+    assert_non_null(event);
+    ppi_event_hold(event);
+    ppi_event_set(event);
+    pid_t child = fork();
+    if (child == 0)
+        _exit(hear());
+    assert_int_equal(exit_code_of(child), 0);
+    assert_true(ppi_event_wait(event, 0));
+}
+
+static void row_10_a_forked_child_leaves_its_parents_name_alone(void **state)
+{
+    char path[PP_PATH_MAX];
+    pp_op op = PP_OP_INIT;
+    pp_handle *listener, *client;
+
+    (void)state;
+    snprintf(path, sizeof path, "%s", test_path());
+    assert_int_equal(pp_listen(&listener, path, NULL), PP_OK);
+    pid_t child = fork();
+    if (child == 0)
+        _exit(pp_close(listener) == PP_OK ? 0 : 1);
+    assert_int_equal(exit_code_of(child), 0);
+    assert_int_equal(pp_dial(&client, path, NULL), PP_OK);
+    assert_int_equal(pp_op_use_wait(&op), PP_OK);
+    assert_int_equal(pp_connect(client, &op), PP_PENDING);
+    assert_int_equal(wait_for(&op), PP_OK);
+    pp_close(client);
+    pp_close(listener);
 }
 
 /* Between the ones that wait for a helper and those that one has begun there is no gap. */
@@ -192,6 +278,9 @@ int system_rows(void)
     const struct CMUnitTest tests[] = {
         TEST(row_02_only_processors_that_this_process_may_use_count),
         TEST(row_10_a_forked_child_cannot_use_the_port_and_does_it_no_harm),
+        TEST(row_10_a_child_that_a_worker_forks_may_have_a_port_of_its_own),
+        TEST(row_10_a_forked_child_does_not_wait_for_what_its_parent_waits_for),
+        TEST(row_10_a_forked_child_leaves_its_parents_name_alone),
         TEST(row_10_programs_that_are_started_inherit_nothing),
         TEST(row_54_what_is_asked_of_a_file_is_in_flight_until_its_packet_is_queued),
         TEST(row_92_writing_to_a_closed_peer_raises_no_signal),

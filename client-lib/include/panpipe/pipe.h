@@ -168,17 +168,19 @@ int pp_write_gather(pp_handle *stream, pp_op *op, const pp_piece *pieces, int co
 /* Asks one operation to end, or with NULL all of the handle's. Does not wait: each operation
  * still delivers its packet, with PP_ECANCELED, or with its result if that was faster.
  * Canceling a write that has begun breaks the stream for writing.
- * PP_OK; PP_ENOTFOUND: not in flight, which is harmless (op is only compared, never read). */
+ * PP_OK; PP_ENOTFOUND: not in flight, which is harmless (op is only compared, never read);
+ * PP_ESTATE: forked child. */
 int pp_cancel(pp_handle *handle, pp_op *op);
 
 /* Breaks the connection at once: operations end with PP_ECANCELED, new ones are refused with
  * PP_ECLOSED, the other side sees the end. What it had not read may be lost. The handle must
- * still be closed. PP_OK; PP_ECLOSED. */
+ * still be closed. PP_OK; PP_ECLOSED; PP_ESTATE: forked child. */
 int pp_abort(pp_handle *handle);
 
 /* Ends the handle: refuses new operations, cancels those in flight, gives the caller's reference
  * up. Operations already ended keep their result. Call once; NULL is ignored.
- * PP_OK; PP_ESTATE: was closed before (caught as long as packets are outstanding). */
+ * PP_OK; PP_ESTATE: was closed before (caught as long as packets are outstanding); forked child:
+ * the handle is attached, and stays its parent's. */
 int pp_close(pp_handle *handle);
 
 /* Operations started on the handle whose packet was not taken yet. A closed handle may be asked

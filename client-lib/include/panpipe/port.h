@@ -206,7 +206,8 @@ int pp_port_open(pp_port **out, const pp_port_config *config);
  * may share one. The key often points to a struct of yours: it must live until pp_close was
  * called and every packet of the handle was taken. How many those are pp_handle_outstanding says
  * before the pp_close; or keep count of what you start.
- * PP_OK; PP_EINVAL; PP_ESTATE (attached already); PP_ECLOSED; PP_ENOMEM; PP_ELIMIT. */
+ * PP_OK; PP_EINVAL; PP_ESTATE (attached already; forked child); PP_ECLOSED; PP_ENOMEM;
+ * PP_ELIMIT. */
 int pp_port_attach(pp_port *port, pp_handle *handle, uintptr_t key);
 
 /* Takes the oldest packet, waiting for it at most timeout_ms (0: do not wait; negative: for ever).

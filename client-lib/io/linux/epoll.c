@@ -334,8 +334,6 @@ void ppi_watch_end(pp_handle *handle)
 {
     struct ppi_uring *uring = ring_of(handle);
 
-    if (ppi_port_check_process(handle->port) != PP_OK)
-        return; /* a forked child: set and ring are its parent's */
     if (uring != NULL)
         ppi_uring_remove(uring, handle);
     else

@@ -17,7 +17,8 @@ static void free_event(void *argument)
 
     while (atomic_load_explicit(&event->held, memory_order_acquire) > 0)
         ppi_yield();
-    close(event->fd);
+    if (event->fd >= 0)
+        close(event->fd);
     free(event);
 }
 
@@ -26,24 +27,37 @@ static void make_key(void)
     pthread_key_create(&key, free_event);
 }
 
+static struct ppi_event *make_event(void)
+{
+    struct ppi_event *event = calloc(1, sizeof *event);
+
+    if (event == NULL)
+        return NULL;
+    event->fd = -1;
+    if (pthread_setspecific(key, event) == 0)
+        return event;
+    free(event);
+    return NULL;
+}
+
+/* What a forked child has from its parent would be heard, and missed, by both. */
 struct ppi_event *ppi_thread_event(void)
 {
     pthread_once(&once, make_key);
     struct ppi_event *event = pthread_getspecific(key);
-    if (event != NULL)
-        return event;
-    event = malloc(sizeof *event);
-    if (event == NULL)
+    if (event == NULL && (event = make_event()) == NULL)
         return NULL;
-    atomic_init(&event->held, 0);
-    event->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (event->fd < 0 || pthread_setspecific(key, event) != 0) {
-        if (event->fd >= 0)
-            close(event->fd);
-        free(event);
-        return NULL;
+    unsigned generation = ppi_process_generation();
+    if (event->fd >= 0 && event->generation != generation) {
+        close(event->fd);
+        event->fd = -1;
     }
-    return event;
+    if (event->fd < 0) {
+        event->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+        event->generation = generation;
+        atomic_store(&event->held, 0);
+    }
+    return event->fd >= 0 ? event : NULL;
 }
 
 void ppi_event_hold(struct ppi_event *event)

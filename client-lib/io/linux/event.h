@@ -10,6 +10,7 @@
 
 struct ppi_event {
     int fd;
+    unsigned generation; /* of the process whose fd it is: a forked child must have another */
     atomic_uint held;
 };
 

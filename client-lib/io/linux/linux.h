@@ -92,7 +92,8 @@ int ppi_place_address(const char *path, struct sockaddr_un *address);
  * for a system without /proc. */
 void ppi_place_short(int folder, const char *path, struct sockaddr_un *address);
 
-/* Removes the listener's socket file, if it is still its own, and lets go of the lock. */
+/* Removes the listener's socket file, if it is still its own, and lets go of the lock. In a forked
+ * child both stay its parent's. */
 void ppi_place_leave(pp_handle *listener);
 
 #endif

@@ -292,6 +292,7 @@ int ppi_place_listen(pp_handle **out, const char *name, const pp_listen_config *
     if (error == PP_OK && !os.passed &&
         fstatat(os.folder_fd, place.file, &info, AT_SYMLINK_NOFOLLOW) == 0)
         os.inode = info.st_ino;
+    os.maker = ppi_process_generation();
     if (error == PP_OK && ((os.file = strdup(place.file)) == NULL ||
                            (handle = ppi_handle_new(PPI_LISTENER, &ppi_socket_driver)) == NULL))
         error = ppi_fail_plain(PP_ENOMEM);
@@ -315,7 +316,8 @@ void ppi_place_leave(pp_handle *listener)
     struct ppi_os_handle *os = &listener->os;
     struct stat info;
 
-    if (fstatat(os->folder_fd, os->file, &info, AT_SYMLINK_NOFOLLOW) == 0 &&
+    if (os->maker == ppi_process_generation() && /* not a forked child */
+        fstatat(os->folder_fd, os->file, &info, AT_SYMLINK_NOFOLLOW) == 0 &&
         info.st_ino == os->inode)
         unlinkat(os->folder_fd, os->file, 0);
     close(os->lock_fd);

@@ -75,6 +75,7 @@ struct ppi_os_handle {
     bool passed;      /* listener: the socket is systemd's, and others may go on listening on it */
     bool refusing;    /* listener: see ppi_handle_refuse */
     uint64_t inode;   /* listener: of the socket's file */
+    unsigned maker;   /* listener: the generation of the process whose name it is */
     char *file;       /* listener: its name in the folder; owned */
     struct ppi_access access; /* listener */
 };
