@@ -192,12 +192,12 @@ static void publish_burst(struct flow *flow, int count)
 static void a_message_allocates_nothing(void **state)
 {
     static const struct sim_script scripts[] = {
-        { 0, 0, 0 },         /* as they were written */
-        { 5000, 0, 0 },      /* every batch ends in the middle of a frame */
-        { 100, 0, 0 },       /* every frame comes in pieces */
-        { 0, 3000, 0 },      /* the pipe takes a part of each write */
-        { 0, 0, 4000 },      /* the pipe is small, and full */
-        { 1000, 700, 2000 }, /* all of it */
+        { 0 },                 /* as they were written */
+        { .read_max = 5000 },  /* every batch ends in the middle of a frame */
+        { .read_max = 100 },   /* every frame comes in pieces */
+        { .write_max = 3000 }, /* the pipe takes a part of each write */
+        { .capacity = 4000 },  /* the pipe is small, and full */
+        { .read_max = 1000, .write_max = 700, .capacity = 2000 }, /* all of it */
     };
 
     (void)state;

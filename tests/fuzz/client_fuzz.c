@@ -123,8 +123,9 @@ static struct bare broker;
 static void open_world(uint8_t manner)
 {
     static const size_t limits[] = { 0, 0, 3, 50 };
-    const struct sim_script script = { limits[manner & 3], limits[manner >> 2 & 3],
-                                       manner & 0x10 ? 500 : 0 };
+    const struct sim_script script = { .read_max = limits[manner & 3],
+                                       .write_max = limits[manner >> 2 & 3],
+                                       .capacity = manner & 0x10 ? 500 : 0 };
     pp_client_config config = PP_CLIENT_CONFIG_INIT;
     pp_op accepted = PP_OP_INIT;
     pp_handle *pipe = NULL;

@@ -80,8 +80,9 @@ static void open_world(uint8_t manner)
     static const size_t limits[] = { 0, 0, 7, 200 };
     static const uint8_t subscribe[] = "\x94\x00\x01\xA4$sub\x91\xA4"
                                        "fine";
-    const struct sim_script script = { limits[manner & 3], limits[manner >> 2 & 3],
-                                       manner & 0x10 ? 1000 : 0 };
+    const struct sim_script script = { .read_max = limits[manner & 3],
+                                       .write_max = limits[manner >> 2 & 3],
+                                       .capacity = manner & 0x10 ? 1000 : 0 };
     const struct broker_events events = { NULL, NULL, on_stopped };
     struct settings settings;
 

@@ -51,13 +51,30 @@ static void end_free(struct end *end)
     free(end);
 }
 
+/* Does something go wrong now? */
+static bool fault(void)
+{
+    return sim_happens(sim_world.faults, 100);
+}
+
+/* Is it refused for want of memory, or of something else? Why: status. */
+static bool refused(const char *what, int *status)
+{
+    if (!sim_happens(sim_world.script.refusals, 100))
+        return false;
+    bool memory = sim_random(2) == 0;
+    *status = memory ? PP_ENOMEM : PP_ELIMIT;
+    sim_log("%s: %s", memory ? "no memory" : "refused", what);
+    return true;
+}
+
 /* Trying its operations again may be worth it; the port hears of it now, or with a fault later. */
 static void notify(struct end *end)
 {
     if (end == NULL || end->handle == NULL || !ppi_list_empty(&end->in_events))
         return;
     end->due_ns = sim_world.now_ns;
-    if (sim_fault()) {
+    if (fault()) {
         end->due_ns += sim_random(LATE_MAX_NS);
         sim_log("end %u: late event", end->number);
     }
@@ -67,7 +84,7 @@ static void notify(struct end *end)
 /* How much of size goes through, at least `least` bytes; with a fault, less. */
 static size_t cut(const struct end *end, size_t size, size_t least, const char *what)
 {
-    if (size > least && sim_fault()) {
+    if (size > least && fault()) {
         size = least + sim_random((uint32_t)(size - least));
         sim_log("end %u: short %s", end->number, what);
     }
@@ -80,12 +97,39 @@ static bool is_readable(const struct end *end)
     return end->ended || end->waiting > 0 || ppi_buf_size(&end->in) > 0;
 }
 
+/* The other side sees the end after what it has not read. */
+static void part(struct end *end)
+{
+    if (end->peer == NULL)
+        return;
+    end->peer->ended = true;
+    end->peer->peer = NULL;
+    notify(end->peer);
+    end->peer = NULL;
+    end->ended = true;
+}
+
+/* The connection may be gone, and with it what was not read. */
+static void reset(struct end *end)
+{
+    struct end *peer = end->peer;
+
+    if (peer == NULL || !sim_happens(sim_world.script.resets, 1000))
+        return;
+    sim_log("end %u: reset", end->number);
+    ppi_buf_clear(&end->in);
+    ppi_buf_clear(&peer->in);
+    part(end);
+    notify(end);
+}
+
 static bool sim_read(pp_handle *handle, pp_op *op)
 {
     struct end *end = end_of(handle);
-    size_t size = ppi_buf_size(&end->in);
     void *buffer = (void *)(uintptr_t)op->priv_.data;
 
+    reset(end);
+    size_t size = ppi_buf_size(&end->in);
     if (size == 0) {
         ppi_op_result(op, PP_EPEERCLOSED, 0, 0);
         return end->ended;
@@ -136,6 +180,7 @@ static bool sim_write(pp_handle *handle, pp_op *op)
     size_t count = op->priv_.kind == PPI_GATHER ? op->priv_.length : 1, before = 0;
     struct end *end = end_of(handle);
 
+    reset(end);
     for (size_t i = 0; i < count; before += pieces[i++].length)
         while (end->peer != NULL && op->priv_.done >= before &&
                op->priv_.done < before + pieces[i].length) {
@@ -155,6 +200,7 @@ static int64_t sim_try_write(pp_handle *handle, const pp_piece *pieces, int coun
     struct end *end = end_of(handle);
     int64_t total = 0;
 
+    reset(end);
     for (int i = 0; i < count; i++) {
         if (end->peer == NULL)
             return PP_EPEERCLOSED;
@@ -187,24 +233,12 @@ static bool sim_cancel(pp_handle *handle, pp_op *op)
 
 static int sim_attach(pp_handle *handle)
 {
-    if (sim_fault()) {
-        sim_log("refused: attach");
-        return ppi_fail(PP_ELIMIT, "the simulator refuses");
-    }
+    int status;
+
+    if (refused("attach", &status))
+        return ppi_fail(status, "the simulator refuses");
     notify(end_of(handle));
     return PP_OK;
-}
-
-/* The other side sees the end after what it has not read. */
-static void part(struct end *end)
-{
-    if (end->peer == NULL)
-        return;
-    end->peer->ended = true;
-    end->peer->peer = NULL;
-    notify(end->peer);
-    end->peer = NULL;
-    end->ended = true;
 }
 
 static void sim_abort(pp_handle *handle)
@@ -303,10 +337,10 @@ static int sim_connect(pp_handle *handle, int *os_error)
     *os_error = 0;
     if (listener == NULL)
         return PP_ENOSERVER;
-    bool refused = sim_fault();
-    if (refused)
-        sim_log("refused: connect");
-    if (refused || listener->waiting == listener->room)
+    int status;
+    if (refused("connect", &status))
+        return status;
+    if (listener->waiting == listener->room)
         return PP_EBUSY;
     struct end *client = sim_end_new(handle), *server = sim_end_new(NULL);
     server->uid = sim_world.uid;
@@ -334,9 +368,14 @@ const struct ppi_pipe_driver sim_pipe_driver = {
 static bool sim_accept(pp_handle *listener, pp_op *op)
 {
     struct end *end = end_of(listener);
+    int status;
 
     if (end->waiting == 0)
         return false;
+    if (refused("accept", &status)) {
+        ppi_op_result(op, status, 0, 0);
+        return true;
+    }
     struct end *server = end->backlog[0];
     memmove(end->backlog, end->backlog + 1, (size_t)--end->waiting * sizeof *end->backlog);
     server->handle = ppi_handle_new(PPI_STREAM, &sim_pipe_driver);

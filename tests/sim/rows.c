@@ -114,6 +114,8 @@ int main(int argc, char **argv)
     if (given != NULL)
         sim_seed_given = strtoull(given, NULL, 10);
     cmocka_set_message_output(CM_OUTPUT_TAP);
+    printf("# SIM_SEED=%llu\n", (unsigned long long)sim_seed_given); /* should it end at once */
+    fflush(stdout);
     warm_up();
     test_groups_visit(run_in_worlds);
     int failures = port_rows() + worker_rows() + op_rows() + end_rows() + stream_rows() +
@@ -122,6 +124,7 @@ int main(int argc, char **argv)
     if (wanted[0] == '\0' || strstr("storm", wanted) != NULL)
         failures += storm_tests();
     if (failures > 0)
-        print_error("again: SIM_SEED=%llu test_rows_sim\n", (unsigned long long)sim_seed_given);
+        print_error("again: SIM_SEED=%llu test_rows_sim %s\n", (unsigned long long)sim_seed_given,
+                    wanted);
     return failures == 0 ? 0 : 1;
 }

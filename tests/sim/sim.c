@@ -173,9 +173,9 @@ void sim_chance(uint64_t seed, unsigned faults)
     sim_world.faults = faults;
 }
 
-bool sim_fault(void)
+bool sim_happens(unsigned often, unsigned of)
 {
-    return sim_world.faults > 0 && sim_random(100) < sim_world.faults;
+    return often > 0 && sim_random(of) < often;
 }
 
 uint32_t sim_random(uint32_t bound)

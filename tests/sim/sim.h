@@ -16,9 +16,11 @@
 
 /* How the pipes behave, from now on. 0: no limit. */
 struct sim_script {
-    size_t read_max;  /* bytes that one read gets at most */
-    size_t write_max; /* bytes that one attempt to write gets rid of at most */
-    size_t capacity;  /* bytes that a pipe holds in each direction */
+    size_t read_max;   /* bytes that one read gets at most */
+    size_t write_max;  /* bytes that one attempt to write gets rid of at most */
+    size_t capacity;   /* bytes that a pipe holds in each direction */
+    unsigned refusals; /* of a hundred attaches, connects and accepts, how many are refused */
+    unsigned resets;   /* of a thousand reads and writes, how many find the connection gone */
 };
 
 /* Puts the simulator in the system's place; an empty world. And back: every handle and port must
@@ -27,7 +29,7 @@ void sim_begin(const struct sim_script *script);
 void sim_end(void);
 
 /* What is left to chance comes out by this seed from now on, the same again with the same. faults:
- * how many of a hundred transfers are short, starts refused for the moment, events late. */
+ * how many of a hundred transfers are short, and events late. */
 void sim_chance(uint64_t seed, unsigned faults);
 
 /* Who connects from now on; 0, as in the beginning: root. */

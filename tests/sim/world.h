@@ -67,8 +67,8 @@ extern const struct ppi_pipe_driver sim_pipe_driver;
 /* The next number below bound, by the seed. */
 uint32_t sim_random(uint32_t bound);
 
-/* Does something go wrong now? */
-bool sim_fault(void);
+/* Does what happens so often, of so many times, happen now? */
+bool sim_happens(unsigned often, unsigned of);
 
 /* When something happens by itself that a thread waits for; PPI_FOREVER: nothing will. */
 uint64_t sim_next_ns(void);
