@@ -1,11 +1,13 @@
 #include "e2e/bus.h"
 
+#include "support/random.h"
 #include "support/support.h"
 #include "support/text.h"
 
 #include <panpipe/port.h>
 
 #include "broker.h"
+#include "sim/turns.h"
 #include "wire/scan.h"
 
 static enum bus_kind kind = BUS_REAL;
@@ -20,6 +22,64 @@ void bus_use(enum bus_kind kind_, unsigned workers)
 bool bus_is_simulated(void)
 {
     return kind == BUS_SIM;
+}
+
+/* --- workers that take turns ------------------------------------------------------------------ */
+
+enum { WORKERS_MAX = 4 };
+
+static struct {
+    uint64_t seed;    /* of the next broker; 0: there is one thread, the test's */
+    unsigned workers; /* of the broker there is */
+    struct runner runners[WORKERS_MAX];
+} turns;
+
+void bus_use_turns(uint64_t seed)
+{
+    turns.seed = seed;
+}
+
+/* What a test that failed has left never goes on. */
+static void give_turns_up(void)
+{
+    if (turns.workers == 0)
+        return;
+    print_error("again: SIM_SEED=%llu test_e2e_turns\n", (unsigned long long)turns.seed);
+    sim_turns_end();
+    turns.workers = 0;
+}
+
+static void work(void *port)
+{
+    pp_packet packet;
+
+    while (pp_port_get(port, &packet, -1) == 1)
+        ;
+}
+
+/* Begins with turns, if they are wanted; how many workers there are to be. */
+static unsigned take_turns(void)
+{
+    enum { SHORT_OR_LATE = 10, LOCKS_A_TURN = 8 };
+
+    uint64_t draws = turns.seed;
+    if (turns.seed == 0)
+        return 0;
+    sim_chance(turns.seed, SHORT_OR_LATE);
+    turns.workers = 1 + random_below(&draws, WORKERS_MAX);
+    sim_turns_begin(LOCKS_A_TURN);
+    return turns.workers;
+}
+
+/* Lets everything happen that can happen now, or in so much time. */
+static void pass_ms(unsigned milliseconds)
+{
+    enum { QUIET_MS = 20 }; /* an event is late by less */
+
+    if (turns.workers != 0)
+        ppi_sleep_ms(milliseconds > QUIET_MS ? milliseconds : QUIET_MS);
+    else
+        sim_pass_ms(milliseconds);
 }
 
 /* --- brokers ---------------------------------------------------------------------------------- */
@@ -131,8 +191,10 @@ int bus_clean_up(void **state)
         if (bus == NULL)
             continue;
         forget(bus);
-        if (kind == BUS_SIM)
+        if (kind == BUS_SIM) {
+            give_turns_up();
             continue;
+        }
         show_log(bus);
         bus_kill(bus);
     }
@@ -175,23 +237,27 @@ static bool stopped;
 static void open_simulated(struct bus *bus, const char *settings)
 {
     struct settings values;
-    char config[PP_PATH_MAX], problem[256];
+    pp_port_config config = PP_PORT_CONFIG_INIT;
+    char path[PP_PATH_MAX], problem[256];
     static const struct sim_script script = { 0 };
     const struct broker_events events = { &stopped, NULL, on_stopped };
 
     settings_defaults(&values);
     if (settings != NULL) {
-        file_name(config, sizeof config, bus, "config");
-        write_settings(config, settings);
-        assert_int_equal(settings_load(&values, config, problem, sizeof problem), PP_OK);
-        remove(config);
+        file_name(path, sizeof path, bus, "config");
+        write_settings(path, settings);
+        assert_int_equal(settings_load(&values, path, problem, sizeof problem), PP_OK);
+        remove(path);
     }
     snprintf(values.name, sizeof values.name, "%s", bus->name);
     sim_begin(&script);
     stopped = false;
-    assert_int_equal(pp_port_open(&bus->port, NULL), PP_OK);
+    config.concurrency = take_turns();
+    assert_int_equal(pp_port_open(&bus->port, &config), PP_OK);
     assert_int_equal(broker_open(&bus->broker, &values, bus->port, &events), PP_OK);
     keep_in_mind(bus);
+    for (unsigned i = 0; i < turns.workers; i++)
+        runner_start(&turns.runners[i], work, bus->port);
 }
 
 void bus_name(struct bus *bus)
@@ -231,14 +297,20 @@ static void await_real(struct bus *bus)
 
 static void await_simulated(struct bus *bus)
 {
+    if (turns.workers != 0)
+        EVENTUALLY(stopped);
     while (!stopped && sim_step())
         ;
     assert_true(stopped);
     forget(bus);
     assert_int_equal(pp_port_shutdown(bus->port, PP_SHUT_FAST, TEST_PATIENCE_MS, NULL, NULL),
                      PP_OK);
+    for (; turns.workers > 0; turns.workers--)
+        runner_join(&turns.runners[turns.workers - 1]);
     broker_close(bus->broker);
     pp_port_close(bus->port);
+    if (turns.seed != 0)
+        assert_true(sim_turns_end());
     sim_end();
 }
 
@@ -270,7 +342,7 @@ bool bus_log_has(struct bus *bus, const char *text)
     FILE *file;
 
     if (kind == BUS_SIM) {
-        sim_pass_ms(0);
+        pass_ms(0);
         return true;
     }
     file = fopen(bus->log, "rb");
@@ -286,7 +358,7 @@ void bus_pass_ms(struct bus *bus, unsigned milliseconds)
 {
     (void)bus;
     if (kind == BUS_SIM)
-        sim_pass_ms(milliseconds);
+        pass_ms(milliseconds);
     else
         ppi_sleep_ms(milliseconds);
 }
@@ -304,7 +376,7 @@ void raw_open(struct raw *raw, struct bus *bus)
     assert_int_equal(pp_op_use_wait(&op), PP_OK);
     assert_int_equal(pp_connect(raw->pipe, &op), PP_PENDING);
     assert_int_equal(wait_for(&op), PP_OK);
-    if (kind == BUS_SIM)
+    if (kind == BUS_SIM && turns.workers == 0)
         sim_pass_ms(0); /* lets the broker accept it */
 }
 

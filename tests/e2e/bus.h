@@ -22,6 +22,10 @@ enum bus_kind { BUS_REAL, BUS_SIM };
 void bus_use(enum bus_kind kind, unsigned workers);
 bool bus_is_simulated(void);
 
+/* A simulated broker has 1 to 4 workers, which take turns (sim/turns.h), and transfers that are
+ * short or late: all by that seed. */
+void bus_use_turns(uint64_t seed);
+
 struct bus {
     char name[PP_PATH_MAX];
     struct ppi_process process; /* real */

@@ -429,7 +429,7 @@ static void a_message_that_drips_is_ended(void **state)
     SAY_BYTES(&publisher, "\x93\x02\xA4"
                           "data\x91\xC5\x10\x00");
     for (int i = 0; i < 20 && !publisher.ended; i++) {
-        bus_pass_ms(&bus, 5000); /* always in time for the next byte */
+        bus_pass_ms(&bus, 4000); /* always in time for the next byte */
         if (i < 2)
             SAY_BYTES(&publisher, "x");
         else

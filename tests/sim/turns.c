@@ -11,6 +11,8 @@
 #include "io/sys.h"
 #include "sim/world.h"
 
+const bool sim_has_turns = true;
+
 enum { STEP_NS = 1000, THREADS_MAX = 64 };
 
 struct turns_thread {

@@ -9,6 +9,9 @@
 
 #include <stdbool.h>
 
+/* Is the program linked with turns.c? With turns_none.c in its place the rest does nothing. */
+extern const bool sim_has_turns;
+
 /* The calling thread is the first, and the only one; after sim_begin and sim_chance. One of so many
  * times that a thread gives its last lock back it loses its turn; 0: never. Until sim_turns_end
  * threads are started by the library's function only. */
