@@ -29,14 +29,19 @@ bool bus_is_simulated(void)
 enum { WORKERS_MAX = 4 };
 
 static struct {
-    uint64_t seed;    /* of the next broker; 0: there is one thread, the test's */
-    unsigned workers; /* of the broker there is */
+    uint64_t seed;    /* of the next broker */
+    unsigned workers; /* of the broker there is; 0: there is one thread, the test's */
     struct runner runners[WORKERS_MAX];
 } turns;
 
-void bus_use_turns(uint64_t seed)
+void bus_use_seed(uint64_t seed)
 {
     turns.seed = seed;
+}
+
+uint64_t bus_seed(void)
+{
+    return turns.seed;
 }
 
 /* What a test that failed has left never goes on. */
@@ -63,7 +68,7 @@ static unsigned take_turns(void)
     enum { SHORT_OR_LATE = 10, LOCKS_A_TURN = 8 };
 
     uint64_t draws = turns.seed;
-    if (turns.seed == 0)
+    if (!sim_has_turns)
         return 0;
     sim_chance(turns.seed, SHORT_OR_LATE);
     turns.workers = 1 + random_below(&draws, WORKERS_MAX);
@@ -309,8 +314,7 @@ static void await_simulated(struct bus *bus)
         runner_join(&turns.runners[turns.workers - 1]);
     broker_close(bus->broker);
     pp_port_close(bus->port);
-    if (turns.seed != 0)
-        assert_true(sim_turns_end());
+    assert_true(sim_turns_end());
     sim_end();
 }
 

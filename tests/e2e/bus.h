@@ -22,9 +22,10 @@ enum bus_kind { BUS_REAL, BUS_SIM };
 void bus_use(enum bus_kind kind, unsigned workers);
 bool bus_is_simulated(void);
 
-/* A simulated broker has 1 to 4 workers, which take turns (sim/turns.h), and transfers that are
- * short or late: all by that seed. */
-void bus_use_turns(uint64_t seed);
+/* In programs with sim_has_turns (sim/turns.h) a simulated broker has 1 to 4 workers, which take
+ * turns, and transfers that are short or late: all by that seed, from the next bus_open on. */
+void bus_use_seed(uint64_t seed);
+uint64_t bus_seed(void);
 
 struct bus {
     char name[PP_PATH_MAX];

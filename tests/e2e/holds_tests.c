@@ -153,9 +153,9 @@ static void messages_are_timed_some_of_them(void **state)
     }
     ask("$sys.stats", "[]");
     assert_in_range(timed(), 1, MESSAGES / 4);
-    if (bus_is_simulated() && !sim_has_turns) { /* no time passes */
+    if (bus_is_simulated() && !sim_has_turns) { /* no time passes; with turns, a little or none */
         answered("[1, 7, null, {'times': [[0, 12]]}]");
-    } else {
+    } else if (!bus_is_simulated()) {
         assert_true(number("time_p50_us") > 0);
         assert_true(number("time_p50_us") <= number("time_p99_us"));
         assert_true(number("time_p99_us") < 1e6 * TEST_PATIENCE_MS / 1000);

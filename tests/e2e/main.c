@@ -30,13 +30,15 @@ int main(int argc, char **argv)
     if (argc > pattern)
         cmocka_set_test_filter(argv[pattern]);
     if (sim_has_turns)
-        bus_use_turns(given_seed());
+        bus_use_seed(given_seed());
     bus_use(simulated ? BUS_SIM : BUS_REAL,
             argc > 1 && !simulated ? (unsigned)strtoul(argv[1], NULL, 10) : 0);
     int failures = hello_tests() + who_tests() + figures_tests() + holds_tests() + publish_tests() +
                    call_tests() + wait_tests() + describe_tests() + flow_tests() +
                    bad_input_tests() + watch_tests() + kick_tests() + tap_tests() +
                    tap_filter_tests();
+    if (sim_has_turns)
+        failures += turns_tests();
     if (!simulated)
         failures += storm_tests() + process_tests();
     return failures == 0 ? 0 : 1;

@@ -16,6 +16,7 @@ int watch_tests(void);
 int kick_tests(void);
 int tap_tests(void);
 int tap_filter_tests(void);
+int turns_tests(void);   /* with turns only */
 int storm_tests(void);   /* real brokers only */
 int process_tests(void); /* these too */
 
