@@ -280,14 +280,9 @@ static void on_message(void *context, const pp_message *message)
 static int subscribe(void)
 {
     pp_sub_config config = PP_SUB_CONFIG_INIT;
-    pp_sub *sub;
 
     config.on_message = on_message;
-    int status = session_await(
-        &session,
-        pp_subscribe(session.client, session_op(&session), "$sys.events.>", &config, &sub),
-        session_patience(session.cli));
-    return status == PP_OK ? GO_ON : session_fail(&session, status);
+    return session_subscribe(&session, "$sys.events.>", &config);
 }
 
 /* Before one that comes too early lies what was missed: that is kept, most likely. */

@@ -153,20 +153,9 @@ static void echo(const json_t *filter)
     bytes_free(&words);
 }
 
-static int subscribe(const char *subject)
-{
-    pp_sub_config config = PP_SUB_CONFIG_INIT;
-    pp_sub *sub;
-
-    config.on_message = on_message;
-    int status = session_await(
-        &session, pp_subscribe(session.client, session_op(&session), subject, &config, &sub),
-        session_patience(session.cli));
-    return status == PP_OK ? GO_ON : session_fail(&session, status);
-}
-
 static int tap(const struct filter *filter)
 {
+    pp_sub_config config = PP_SUB_CONFIG_INIT;
     struct bytes params = { 0 };
 
     filter_pack(filter, given.body, given.count, &params);
@@ -179,7 +168,8 @@ static int tap(const struct filter *filter)
     int code = GO_ON;
     if (json_is_string(subject)) {
         echo(json_object_get(answer, "filter"));
-        code = subscribe(json_string_value(subject));
+        config.on_message = on_message;
+        code = session_subscribe(&session, json_string_value(subject), &config);
     } else {
         code = error_status(PP_EPROTO, "E_PROTO the broker made no tap that can be read");
     }

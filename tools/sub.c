@@ -139,16 +139,12 @@ static void on_message(void *context, const pp_message *message)
 static int subscribe(const char *pattern)
 {
     pp_sub_config config = PP_SUB_CONFIG_INIT;
-    pp_sub *sub;
 
     config.group = given.group;
     config.flags = (given.echo ? PP_SUB_ECHO : 0) | (given.policy == POLICY_CUT ? PP_SUB_CUT : 0) |
                    (given.meta || print_uses("meta") ? PP_SUB_META : 0);
     config.on_message = on_message;
-    int status = session_await(
-        &session, pp_subscribe(session.client, session_op(&session), pattern, &config, &sub),
-        session_patience(session.cli));
-    return status == PP_OK ? GO_ON : session_fail(&session, status);
+    return session_subscribe(&session, pattern, &config);
 }
 
 static int receive(void)
