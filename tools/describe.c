@@ -5,11 +5,11 @@
 #include "ask.h"
 #include "commands.h"
 #include "error.h"
+#include "json.h"
 #include "macros.h"
 #include "out.h"
 #include "print.h"
 #include "text.h"
-#include "value.h"
 
 static size_t found;
 
@@ -141,17 +141,12 @@ static void print_services(const struct cli *cli, const json_t *services)
 int describe(const struct cli *cli)
 {
     const char *pattern = cli_operand(cli, 0);
-    uint8_t head[VALUE_HEAD_MAX];
-    struct bytes params = { 0 };
+    json_t *params = json_must(json_array());
     char why[300];
 
-    bytes_add(&params, pattern != NULL ? "\x91" : "\x90", 1);
-    if (pattern != NULL) {
-        bytes_add(&params, head, value_head(head, strlen(pattern), true));
-        bytes_add(&params, pattern, strlen(pattern));
-    }
-    int code = ask(cli, "$describe", &params, print_services);
-    bytes_free(&params);
+    if (pattern != NULL)
+        json_array_append_new(params, json_from_text(pattern, strlen(pattern)));
+    int code = ask(cli, "$describe", params, print_services);
     if (code != EXIT_DONE || found > 0 || pattern == NULL)
         return code;
     snprintf(why, sizeof why, "nobody serves %.255s", pattern);

@@ -8,6 +8,7 @@
 
 #include <panpipe/sys.h>
 
+#include "ask.h"
 #include "commands.h"
 #include "error.h"
 #include "filter.h"
@@ -145,13 +146,13 @@ static int tap(const struct filter *filter)
 {
     pp_sub_config config = PP_SUB_CONFIG_INIT;
     struct bytes params = { 0 };
+    json_t *answer;
 
     filter_pack(filter, given.body, given.count, &params);
-    int status = session_call(&session, "$sys.tap", params.data, params.size, 0, 0);
+    int status = ask_packed(&session, "$sys.tap", &params, &answer);
     bytes_free(&params);
     if (status != PP_OK)
         return session_fail(&session, status);
-    json_t *answer = json_from_value(session.answer.data, session.answer.size);
     const json_t *subject = json_object_get(answer, "subject");
     int code = GO_ON;
     if (json_is_string(subject)) {
