@@ -4,6 +4,15 @@
 #include "json.h"
 #include "session.h"
 
+json_t *ask_with(const char *operand)
+{
+    json_t *params = json_must(json_array());
+
+    if (operand != NULL)
+        json_array_append_new(params, json_must(json_string_nocheck(operand)));
+    return params;
+}
+
 int ask_packed(struct session *session, const char *method, const struct bytes *params,
                json_t **answer)
 {

@@ -8,6 +8,9 @@
 #include "cli.h"
 #include "session.h"
 
+/* New params: an operand as it is: if it is no UTF-8 the broker refuses it. NULL: none. */
+json_t *ask_with(const char *operand);
+
 /* Connects, asks with a control method, has the answer printed, and leaves. params: an array, which
  * is taken; NULL: none. The exit code. */
 int ask(const struct cli *cli, const char *method, json_t *params,

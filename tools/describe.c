@@ -5,7 +5,6 @@
 #include "ask.h"
 #include "commands.h"
 #include "error.h"
-#include "json.h"
 #include "macros.h"
 #include "out.h"
 #include "print.h"
@@ -141,12 +140,9 @@ static void print_services(const struct cli *cli, const json_t *services)
 int describe(const struct cli *cli)
 {
     const char *pattern = cli_operand(cli, 0);
-    json_t *params = json_must(json_array());
     char why[300];
+    int code = ask(cli, "$describe", ask_with(pattern), print_services);
 
-    if (pattern != NULL)
-        json_array_append_new(params, json_from_text(pattern, strlen(pattern)));
-    int code = ask(cli, "$describe", params, print_services);
     if (code != EXIT_DONE || found > 0 || pattern == NULL)
         return code;
     snprintf(why, sizeof why, "nobody serves %.255s", pattern);

@@ -111,6 +111,15 @@ def _():
     assert subject["subject"] == "ui.tick" and subject["receivers"] == 1, subject
 
 
+@test("an operand that is no UTF-8 is refused, and not taken for none", linux_only="any bytes")
+def _():
+    for words in (["ls", "subjects"], ["show", "subject"], ["describe"]):
+        expect_error(2, "E_ARG", *words, b"ui.\xff", words="is UTF-8")
+    expect_error(2, "E_ARG", "kick", "ui", "--text", b"\xff", words="'text'")
+    done = broker.run("where", "-b", b"/tmp/\xff", "--json")
+    assert json.loads(done.out) == {"path": {"$bin": "L3RtcC//"}}, done
+
+
 @test("--where keeps those for which all tests hold")
 def _():
     for tests, names in (
