@@ -87,7 +87,7 @@ static void print_as_text(const struct record *record)
     line.size = 0;
     record_show(record, &line);
     if (width > 0)
-        glimpse_cut(&line, (size_t)width);
+        glimpse_cut(&line, width);
     bytes_add(&line, "\n", 1);
     out_bytes(line.data, line.size);
 }

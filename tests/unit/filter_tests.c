@@ -215,6 +215,25 @@ static void a_line_is_cut_at_letters(void **state)
     bytes_free(&line);
 }
 
+/* Else the line would take two of the terminal. */
+static void wide_letters_take_two_columns_of_a_line(void **state)
+{
+    struct bytes line = { 0 };
+
+    (void)state;
+    bytes_add(&line, "日本語", strlen("日本語"));
+    glimpse_cut(&line, 6);
+    assert_memory_equal(line.data, "日本語", line.size);
+    glimpse_cut(&line, 5);
+    assert_int_equal(line.size, strlen("日本…"));
+    assert_memory_equal(line.data, "日本…", line.size);
+    glimpse_cut(&line, 4);
+    assert_int_equal(line.size, strlen("日…"));
+    glimpse_cut(&line, 1);
+    assert_int_equal(line.size, strlen("…"));
+    bytes_free(&line);
+}
+
 int filter_tests(void)
 {
     const struct CMUnitTest tests[] = {
@@ -229,6 +248,7 @@ int filter_tests(void)
         TEST(a_name_does_nothing_to_the_terminal),
         TEST(every_cut_of_a_body_can_be_shown),
         TEST(a_line_is_cut_at_letters),
+        TEST(wide_letters_take_two_columns_of_a_line),
     };
     int failures = 0;
 
