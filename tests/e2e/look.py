@@ -149,7 +149,8 @@ def _():
     assert objects("ls", "clients", "--sort", "-published", "-n1")[0]["name"] == "ui"
     absent = [row["oldest_ms"] for row in objects("ls", "clients", "--sort", "oldest_ms")]
     assert absent == sorted(absent, key=lambda ms: (ms is None, ms)), "nothing comes last"
-    expect_error(2, "E_USAGE", "ls", "clients", "--sort", "id,nosuch")
+    for wrong in ("id,nosuch", ",id", "id,,name", "-"):
+        expect_error(2, "E_USAGE", "ls", "clients", "--sort", wrong, words="there is no field")
 
 
 @test("--rate looks twice; a rate that is named asks for it")
@@ -462,7 +463,7 @@ def _():
     text = run("check", "memory", "--warn", "1k").out.decode()
     assert "warn from 1 KiB on" in text, text
     for wrong in (["--warn", "1k"], ["memory", "--warn", "2s"], ["alive", "--crit", "5M"],
-                  ["slow", "--warn", "x"], ["everything"]):
+                  ["memory", "--crit", "inf"], ["memory", "--warn", "nan"], ["slow", "--warn", "x"], ["everything"]):
         done = run("check", *wrong)
         assert done.code == 2 and done.err and not done.out, done
 
