@@ -219,6 +219,24 @@ def _():
     assert printed("pub", "f.y", "x", "--confirm", "--format", "{matched}") == "0\n"
 
 
+@test("--format shows whatever number or text a message brings, and no wrong one")
+def _():
+    text = "{params.0:text} {params.0:bytes} {params.0:ms} {params.0:time}"
+    wanted = {
+        "0": "0 0 B 0 s 1970-01-01T00:00:00.000Z",
+        "-5000": "-5000 -5000 B -5 s -5000",
+        "1e19": "10000000000000000000 9094947 TiB 10000000000000000 s 10000000000000000000",
+        "-1e300": "-1e+300 -1e+300 B -1e+297 s -1e+300",
+        "253402300799999": "253402300799999 230 TiB 2932896d23h 9999-12-31T23:59:59.999Z",
+        "253402300800000": "253402300800000 230 TiB 2932897d00h 253402300800000",
+        r'"a\u0000b"': "a b a b a b a b",
+    }
+    sub = broker.ready("sub", "f.any", "-n", str(len(wanted)), "--format", text)
+    for value in wanted:
+        assert run("pub", "f.any", "--in", "json", stdin=value.encode()).code == 0
+    assert end_of(sub).out.decode().splitlines() == list(wanted.values())
+
+
 @test("--format: what is wrong is said before anything is done")
 def _():
     for text, words in (
