@@ -185,6 +185,17 @@ static void a_name_does_nothing_to_the_terminal(void **state)
     assert_string_equal(name, "a [2J  z\xC3\xA9");
 }
 
+/* An error has room for 511 bytes: the last letter may have been cut. */
+static void what_is_no_letter_leaves_the_others_as_they_are(void **state)
+{
+    char name[] = "gr\xC3\xB6\xC3\x9F\xFF"
+                  "er \xE6\x97";
+
+    (void)state;
+    error_clean(name);
+    assert_string_equal(name, "größ?er ??");
+}
+
 /* Whatever was cut where: it ends, and reads nothing behind it. */
 static void every_cut_of_a_body_can_be_shown(void **state)
 {
@@ -246,6 +257,7 @@ int filter_tests(void)
         TEST(a_cut_body_is_shown_as_far_as_it_goes),
         TEST(a_body_does_nothing_to_the_terminal),
         TEST(a_name_does_nothing_to_the_terminal),
+        TEST(what_is_no_letter_leaves_the_others_as_they_are),
         TEST(every_cut_of_a_body_can_be_shown),
         TEST(a_line_is_cut_at_letters),
         TEST(wide_letters_take_two_columns_of_a_line),
