@@ -481,7 +481,8 @@ def _():
     text = run("check", "memory", "--warn", "1k").out.decode()
     assert "warn from 1 KiB on" in text, text
     for wrong in (["--warn", "1k"], ["memory", "--warn", "2s"], ["alive", "--crit", "5M"],
-                  ["memory", "--crit", "inf"], ["memory", "--warn", "nan"], ["slow", "--warn", "x"], ["everything"]):
+                  ["memory", "--crit", "inf"], ["memory", "--warn", "nan"],
+                  ["slow", "--warn", "x"], ["everything"]):
         done = run("check", *wrong)
         assert done.code == 2 and done.err and not done.out, done
 
