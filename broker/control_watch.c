@@ -8,9 +8,9 @@
 #include "events.h"
 #include "kick.h"
 #include "log.h"
+#include "pack.h"
 #include "reply.h"
 #include "tap.h"
-#include "wire/envelope.h"
 #include "wire/subject.h"
 
 enum { REPORT_BYTES_MAX = 1024 * 1024 }; /* of events in one answer, or what frame_max allows */
@@ -80,8 +80,7 @@ enum ppi_verdict control_sys_tap(const struct request_in *in)
     snprintf(subject, sizeof subject, "$sys.tap.%" PRIu64, id);
     reply_begin(&reply, in->frame->id);
     msgpack_pack_map(&reply.packer, 2);
-    ppi_pack_text(&reply.packer, "subject");
-    ppi_pack_text(&reply.packer, subject);
+    pack_text(&reply.packer, "subject", subject);
     ppi_pack_text(&reply.packer, "filter");
     tap_filter_pack(&reply.packer, &filter);
     reply_end(in->worker, in->peer, &reply);

@@ -3,12 +3,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <msgpack.h>
-
 #include "broker.h"
 #include "monitor.h"
+#include "pack.h"
 #include "subs.h"
-#include "wire/envelope.h"
 
 enum {
     EVENTS_AT_ONCE = 64, /* in one packet: even the longest are half of MONITOR_QUEUE_BYTES */
@@ -57,35 +55,14 @@ static int put(void *context, const char *data, size_t size)
     return 0;
 }
 
-static void pack_number(msgpack_packer *packer, const char *name, uint64_t number)
-{
-    ppi_pack_text(packer, name);
-    msgpack_pack_uint64(packer, number);
-}
-
-/* NULL, and "", are nil. */
-static void pack_words(msgpack_packer *packer, const char *name, const char *text)
-{
-    size_t length = text != NULL ? strlen(text) : 0;
-
-    ppi_pack_text(packer, name);
-    if (length == 0)
-        msgpack_pack_nil(packer);
-    else
-        msgpack_pack_str_with_body(packer, text, length);
-}
-
 static void pack_peer(msgpack_packer *packer, const struct event *event)
 {
     const struct peer *peer = event->peer;
-    uint64_t pid = peer != NULL ? peer->who.pid : event->pid;
 
-    ppi_pack_text(packer, "client");
-    peer != NULL ? msgpack_pack_uint64(packer, peer->id) : msgpack_pack_nil(packer);
-    pack_words(packer, "name", peer != NULL ? peer->name : NULL);
-    ppi_pack_text(packer, "pid");
-    pid != 0 ? msgpack_pack_uint64(packer, pid) : msgpack_pack_nil(packer);
-    pack_words(packer, "user", peer != NULL && peer->known ? peer->user->account : NULL);
+    pack_number_or_nil(packer, "client", peer != NULL ? peer->id : 0);
+    pack_text_or_nil(packer, "name", peer != NULL ? peer->name : NULL);
+    pack_number_or_nil(packer, "pid", peer != NULL ? peer->who.pid : event->pid);
+    pack_text_or_nil(packer, "user", peer != NULL && peer->known ? peer->user->account : NULL);
 }
 
 /* Its size; 0: it is too long. */
@@ -107,13 +84,13 @@ static size_t pack(uint8_t out[EVENT_BYTES_MAX], struct kept *kept, const struct
     msgpack_pack_map(&packer, EVENT_FIELDS + more);
     pack_number(&packer, "n", kept->n);
     pack_number(&packer, "ts", ppi_wall_ms());
-    pack_words(&packer, "event", event->kind);
+    pack_text(&packer, "event", event->kind);
     pack_peer(&packer, event);
-    pack_words(&packer, "why", event->why);
-    pack_words(&packer, "text", event->text);
+    pack_text_or_nil(&packer, "why", event->why);
+    pack_text_or_nil(&packer, "text", event->text);
     for (unsigned i = 0; i < more; i++)
         if (event->more[i].text != NULL)
-            pack_words(&packer, event->more[i].name, event->more[i].text);
+            pack_text_or_nil(&packer, event->more[i].name, event->more[i].text);
         else
             pack_number(&packer, event->more[i].name, event->more[i].number);
     return room.full ? 0 : (size_t)(room.at - out);
