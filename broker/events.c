@@ -6,6 +6,7 @@
 #include "broker.h"
 #include "monitor.h"
 #include "pack.h"
+#include "room.h"
 #include "subs.h"
 
 enum {
@@ -37,24 +38,6 @@ struct events {
 
 /* --- an event, packed ------------------------------------------------------------------------ */
 
-/* What the packer writes to. */
-struct room {
-    uint8_t *at, *end;
-    bool full;
-};
-
-static int put(void *context, const char *data, size_t size)
-{
-    struct room *room = context;
-
-    room->full = room->full || size > (size_t)(room->end - room->at);
-    if (room->full)
-        return -1;
-    memcpy(room->at, data, size);
-    room->at += size;
-    return 0;
-}
-
 static void pack_peer(msgpack_packer *packer, const struct event *event)
 {
     const struct peer *peer = event->peer;
@@ -68,19 +51,19 @@ static void pack_peer(msgpack_packer *packer, const struct event *event)
 /* Its size; 0: it is too long. */
 static size_t pack(uint8_t out[EVENT_BYTES_MAX], struct kept *kept, const struct event *event)
 {
-    struct room room = { out, out + EVENT_BYTES_MAX, false };
+    struct room room;
     msgpack_packer packer;
     size_t kind_length = strlen(event->kind);
     unsigned more = 0;
 
     while (more < EVENT_MORE_MAX && event->more[more].name != NULL)
         more++;
-    msgpack_packer_init(&packer, &room, put);
+    room_open(&room, &packer, out, EVENT_BYTES_MAX);
     msgpack_pack_str(&packer, sizeof subjects - 1 + kind_length);
     msgpack_pack_str_body(&packer, subjects, sizeof subjects - 1);
     msgpack_pack_str_body(&packer, event->kind, kind_length);
     msgpack_pack_array(&packer, 1);
-    kept->map = (uint16_t)(room.at - out);
+    kept->map = (uint16_t)room_used(&room);
     msgpack_pack_map(&packer, EVENT_FIELDS + more);
     pack_number(&packer, "n", kept->n);
     pack_number(&packer, "ts", ppi_wall_ms());
@@ -93,7 +76,7 @@ static size_t pack(uint8_t out[EVENT_BYTES_MAX], struct kept *kept, const struct
             pack_text_or_nil(&packer, event->more[i].name, event->more[i].text);
         else
             pack_number(&packer, event->more[i].name, event->more[i].number);
-    return room.full ? 0 : (size_t)(room.at - out);
+    return room.full ? 0 : room_used(&room);
 }
 
 /* --- keeping it ------------------------------------------------------------------------------ */
