@@ -14,11 +14,6 @@ struct tap_note {
     char subject[];
 };
 
-static struct tap *tap_at(struct ppi_list *at)
-{
-    return PP_CONTAINER(at, struct tap, in_set);
-}
-
 /* What is about the broker itself no tap shows. */
 static bool is_shown(const struct tap_view *view)
 {
