@@ -61,7 +61,7 @@ static void pack(void *context, struct choice *choice, const struct sub *sub)
     pack_number(packer, "max_inflight", sub->max_inflight);
     ppi_pack_text(packer, "doc");
     if (sub->doc_size > 0)
-        ppi_buf_append(&reply->buf, sub->doc, sub->doc_size); /* as the server wrote it */
+        reply_append(reply, sub->doc, sub->doc_size); /* as the server wrote it */
     else
         msgpack_pack_nil(packer);
 }

@@ -6,6 +6,7 @@
 #include "broker.h"
 #include "monitor.h"
 #include "pack.h"
+#include "reply.h"
 #include "room.h"
 #include "subs.h"
 
@@ -269,10 +270,11 @@ static uint32_t choose(const struct events *events, uint64_t from, uint64_t max,
     return count;
 }
 
-void events_report(msgpack_packer *packer, struct ppi_buf *buf, struct broker *broker,
-                   uint64_t since, uint64_t max, size_t bytes_max)
+void events_report(struct reply *reply, struct broker *broker, uint64_t since, uint64_t max,
+                   size_t bytes_max)
 {
     struct events *events = broker->events;
+    msgpack_packer *packer = &reply->packer;
     uint64_t until;
 
     ppi_mutex_lock(&events->lock);
@@ -289,7 +291,7 @@ void events_report(msgpack_packer *packer, struct ppi_buf *buf, struct broker *b
         const struct kept *kept = &events->ring[from % EVENTS_KEPT];
 
         if (kept->data != NULL)
-            ppi_buf_append(buf, kept->data + kept->map, (size_t)(kept->size - kept->map));
+            reply_append(reply, kept->data + kept->map, (size_t)(kept->size - kept->map));
     }
     ppi_mutex_unlock(&events->lock);
 }

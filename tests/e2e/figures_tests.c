@@ -1,6 +1,7 @@
 /* figures_tests.c: what the broker counts, beside what has happened: broker/SYS.md. */
 #include "e2e/watched.h"
 #include "e2e/wire.h"
+#include "support/count_allocations.h"
 #include "support/support.h"
 #include "unit/samples.h"
 
@@ -293,6 +294,59 @@ static void a_report_that_no_frame_takes_is_refused(void **state)
     watched_close();
 }
 
+/* --- no memory ------------------------------------------------------------------------------- */
+
+/* Of the broker's allocations for carol's request the one behind n others fails; false: there were
+ * not so many. What comes is a whole answer, or an error, or the end of the connection. */
+static bool asks_without_memory(const char *method, unsigned n)
+{
+    enum { ERROR = 3, NIL = 0xC0 }; /* in [1, 7, null, ... */
+
+    ask(method, "[]"); /* from now on the simulator has the room for the answer */
+    say(&carol, "[0, 7, '%s', []]", method);
+    allocations_fail_after(n);
+    bus_pass_ms(&watched, 0);
+    bool failed = allocations_failed();
+
+    while (raw_frame_size(&carol) == 0 && raw_receive(&carol))
+        ;
+    if (carol.ended) {
+        assert_int_equal(ppi_buf_size(&carol.in), 0);
+        raw_close(&carol);
+        raw_open(&carol, &watched);
+        return failed;
+    }
+    hear(&carol, ppi_buf_data(&carol.in)[ERROR] == NIL
+                     ? "[1, 7, null, '?']"
+                     : "[1, 7, 'E_LIMIT the broker is out of memory', null]");
+    hear_nothing(&carol);
+    return failed;
+}
+
+/* An answer that lacks what there was no memory for would swallow the next ones. */
+static void without_memory_no_answer_is_half_a_one(void **state)
+{
+    static const char *const methods[] = { "$sys.stats",  "$sys.clients",  "$sys.subs",
+                                           "$sys.events", "$sys.subjects", "$sys.settings",
+                                           "$describe" };
+
+    (void)state;
+    if (!bus_is_simulated())
+        skip(); /* the broker's allocations fail, and no others */
+    watched_open(NULL);
+    say(&bob, "[0, 2, '$sub', ['a']]");
+    hear(&bob, "[1, 2, null, 1]");
+    for (int i = 0; i < 12; i++) {
+        say(&bob, "[0, 3, '$serve', ['a.service.with.a.name.%d']]", i);
+        hear(&bob, "[1, 3, null, '?']");
+        say(&alice, "[2, 'a.subject.with.a.name.%d', []]", i);
+    }
+    for (size_t i = 0; i < sizeof methods / sizeof *methods; i++)
+        for (unsigned n = 0; asks_without_memory(methods[i], n); n++)
+            ;
+    watched_close();
+}
+
 int figures_tests(void)
 {
     const struct CMUnitTest tests[] = {
@@ -305,6 +359,7 @@ int figures_tests(void)
         BUS_TEST(of_many_who_send_the_busiest_are_named),
         BUS_TEST(of_too_many_subjects_the_busy_ones_are_remembered),
         BUS_TEST(a_report_that_no_frame_takes_is_refused),
+        BUS_TEST(without_memory_no_answer_is_half_a_one),
     };
     int failures = 0;
 
