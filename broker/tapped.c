@@ -154,6 +154,12 @@ void tap_call(struct worker *worker, struct call *call, const struct request *re
     memcpy(call->note->subject, subject.text, subject.text_length);
 }
 
+/* Can it be the subject of a record? What is called may be any bytes, unless it is looked up. */
+static bool is_text(const char *subject, size_t length)
+{
+    return length <= PPI_SUBJECT_MAX && ppi_utf8(subject, length);
+}
+
 void tap_refused(struct worker *worker, const struct request *request, const char *error)
 {
     struct tap_view view = { .kind = TAP_ERROR,
@@ -163,6 +169,8 @@ void tap_refused(struct worker *worker, const struct request *request, const cha
                              .receipt.queued = 1,
                              .may_send = true };
 
+    if (!is_text(request->subject, request->subject_length))
+        return;
     show_request(worker, request->caller, NULL, request);
     show_error(worker, &view, error);
 }
