@@ -134,8 +134,8 @@ void events_tell_cut(struct peer *peer, const char *why, const char *text)
 
 /* --- telling it ------------------------------------------------------------------------------ */
 
-/* The next one, copied, with kept->data at out. false: there is none. *gone: so many are not kept
- * any more. */
+/* The next one, copied, with kept->data at out. false: there is none. *gone: so many before it are
+ * not kept, any more or for want of memory. */
 static bool take_next(struct events *events, struct kept *kept, uint8_t out[EVENT_BYTES_MAX],
                       uint64_t *gone)
 {
@@ -209,12 +209,15 @@ static void on_new(pp_op *op)
     struct worker *worker = worker_self(broker);
     uint8_t memory[EVENT_BYTES_MAX];
     struct kept event;
+    bool found = true;
     uint64_t gone;
 
     worker_enter(worker);
-    for (int i = 0; i < EVENTS_AT_ONCE && take_next(events, &event, memory, &gone); i++) {
+    for (int i = 0; i < EVENTS_AT_ONCE && found; i++) {
+        found = take_next(events, &event, memory, &gone);
         worker->counts.missed += gone * atomic_load(&events->sub_count);
-        deliver_to_all(worker, &event);
+        if (found)
+            deliver_to_all(worker, &event);
     }
     worker_send(worker);
     subs_end_over(worker);

@@ -347,6 +347,37 @@ static void without_memory_no_answer_is_half_a_one(void **state)
     watched_close();
 }
 
+/* Each allocation for bob's $hello fails in turn: that of the event among them, which is then the
+ * last one that there is to tell. */
+static void an_event_for_which_there_is_no_memory_is_missed(void **state)
+{
+    bool failed = true;
+
+    (void)state;
+    if (!bus_is_simulated())
+        skip(); /* the broker's allocations fail, and no others */
+    watched_open(NULL);
+    say(&alice, "[0, 2, '$sub', ['$sys.events.>']]");
+    hear(&alice, "[1, 2, null, 1]");
+    for (unsigned n = 0; failed; n++) {
+        raw_close(&bob);
+        raw_open(&bob, &watched);
+        say(&bob, "[0, 1, '$sys.settings', []]"); /* the simulator has the room that it needs */
+        hear(&bob, "[1, 1, null, '?']");
+        raw_receive(&alice);
+        ppi_buf_clear(&alice.in);
+        say(&bob, "[0, 2, '$hello', [{'v': 1, 'name': 'bob'}]]");
+        allocations_fail_after(n);
+        bus_pass_ms(&watched, 0);
+        failed = allocations_failed();
+    }
+    ask("$sys.events", "[]");
+    double gone = number("next") - number("first") - (double)count("events");
+    assert_true(gone > 0);
+    assert_true(stat_of("missed") == gone);
+    watched_close();
+}
+
 int figures_tests(void)
 {
     const struct CMUnitTest tests[] = {
@@ -360,6 +391,7 @@ int figures_tests(void)
         BUS_TEST(of_too_many_subjects_the_busy_ones_are_remembered),
         BUS_TEST(a_report_that_no_frame_takes_is_refused),
         BUS_TEST(without_memory_no_answer_is_half_a_one),
+        BUS_TEST(an_event_for_which_there_is_no_memory_is_missed),
     };
     int failures = 0;
 
