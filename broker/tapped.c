@@ -196,11 +196,21 @@ void tap_answer(struct worker *worker, const struct call *call, const struct ppi
         show(worker, &view, error, frame->params - frame->rest);
 }
 
+/* A call that has waited for a server in vain; a moved one was shown when it went to its first. */
+static void show_unserved(struct worker *worker, const struct call *call)
+{
+    const struct request request = { .rest = call->wait->rest, .rest_size = call->wait->rest_size };
+
+    if (!call->wait->moved)
+        show_request(worker, call->caller, NULL, &request);
+}
+
 void tap_ended(struct worker *worker, const struct call *call, const char *error)
 {
     struct tap_view view = { .kind = TAP_ERROR, .to = call->caller, .receipt.queued = 1 };
 
     if (call->wait != NULL && call->wait->subs == 0) {
+        show_unserved(worker, call);
         view.subject = wait_subject(call->wait);
         view.subject_length = call->wait->subject_length;
     } else if (call->note != NULL) {

@@ -102,6 +102,22 @@ static void a_call_to_nobody_is_shown_too(void **state)
     tappers_close();
 }
 
+/* The same of one that waits for somebody, at its end. */
+static void a_call_that_waits_in_vain_is_shown_too(void **state)
+{
+    (void)state;
+    tappers_open(NULL);
+    tap(1, "{}");
+    say(&a, "[0, 3, '$call', ['none', [7], {'wait': 100}]]");
+    bus_pass_ms(&tapped, 300);
+    hear(&a, "[1, 3, 'E_NORESP *', null]");
+    hear_record("'n': 1, 'kind': 'call', 'subject': 'none', 'name': 'a', 'to': 0", "[7]");
+    hear_record("'n': 2, 'kind': 'error', 'subject': 'none', 'from': 0, 'receivers': [['?', 'a']]",
+                "'E_NORESP nobody serves \\u0022none\\u0022'");
+    hear_nothing(&tapper);
+    tappers_close();
+}
+
 /* A call may name anything, which is an error, but no text of a record. */
 static void a_call_whose_name_is_no_text_is_not_shown(void **state)
 {
@@ -354,6 +370,7 @@ int tap_tests(void)
         BUS_TEST(a_tap_shows_calls_and_how_they_end),
         BUS_TEST(a_tap_shows_the_errors_that_the_broker_makes_of_calls),
         BUS_TEST(a_call_to_nobody_is_shown_too),
+        BUS_TEST(a_call_that_waits_in_vain_is_shown_too),
         BUS_TEST(a_call_whose_name_is_no_text_is_not_shown),
         BUS_TEST(a_record_comes_in_the_form_that_was_asked_for),
         BUS_TEST(of_a_large_message_only_the_beginning_is_shown),
