@@ -300,7 +300,7 @@ static void a_report_that_no_frame_takes_is_refused(void **state)
  * not so many. What comes is a whole answer, or an error, or the end of the connection. */
 static bool asks_without_memory(const char *method, unsigned n)
 {
-    enum { ERROR = 3, NIL = 0xC0 }; /* in [1, 7, null, ... */
+    enum { ERROR_AT = 3, NIL_BYTE = 0xC0 }; /* in [1, 7, null, ... */
 
     ask(method, "[]"); /* from now on the simulator has the room for the answer */
     say(&carol, "[0, 7, '%s', []]", method);
@@ -316,7 +316,7 @@ static bool asks_without_memory(const char *method, unsigned n)
         raw_open(&carol, &watched);
         return failed;
     }
-    hear(&carol, ppi_buf_data(&carol.in)[ERROR] == NIL
+    hear(&carol, ppi_buf_data(&carol.in)[ERROR_AT] == NIL_BYTE
                      ? "[1, 7, null, '?']"
                      : "[1, 7, 'E_LIMIT the broker is out of memory', null]");
     hear_nothing(&carol);
