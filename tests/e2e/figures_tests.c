@@ -1,6 +1,7 @@
 /* figures_tests.c: what the broker counts, beside what has happened: broker/SYS.md. */
 #include "e2e/watched.h"
 #include "e2e/wire.h"
+#include "sim/turns.h"
 #include "support/count_allocations.h"
 #include "support/support.h"
 #include "unit/samples.h"
@@ -354,8 +355,8 @@ static void an_event_for_which_there_is_no_memory_is_missed(void **state)
     bool failed = true;
 
     (void)state;
-    if (!bus_is_simulated())
-        skip(); /* the broker's allocations fail, and no others */
+    if (!bus_is_simulated() || sim_has_turns)
+        skip(); /* the broker's allocations fail, when it is told to go on, and no others */
     watched_open(NULL);
     say(&alice, "[0, 2, '$sub', ['$sys.events.>']]");
     hear(&alice, "[1, 2, null, 1]");
