@@ -7,7 +7,9 @@
  * lane->ready says whether trying is worth a system call. It is set by an event, and cleared by
  * "would block" and by a read that got less than it asked for: then the queue was empty, and what
  * comes later raises a new event (edge-triggered, see epoll.c). A socket whose end was announced
- * (hung_up) stays ready, since for the end no second event will come.
+ * (hung_up) stays ready, since for the end no second event will come. Only behind a descriptor
+ * (before Linux 6.16) or an urgent byte, which no peer of ours sends, a read may end short and
+ * leave more: that is then read with what such a peer sends next.
  *
  * The inline try matters: a stream that always has data costs one recv a read and no epoll. */
 #define _GNU_SOURCE

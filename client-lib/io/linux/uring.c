@@ -53,13 +53,16 @@ static bool enter(struct ppi_ring *ring, uint64_t deadline_ns)
     return number == 0;
 }
 
-/* An entry, for which room is made if there is none; NULL: there is never any. */
+/* An entry, for which room is made if there is none, once the kernel has memory to take the others;
+ * NULL: there is never any. */
 static struct io_uring_sqe *sure_entry(struct ppi_ring *ring, uint32_t index,
                                        enum ppi_entry_kind kind)
 {
-    struct io_uring_sqe *entry = ppi_entry(ring, index, kind);
+    struct io_uring_sqe *entry;
 
-    return entry == NULL && enter(ring, 0) ? ppi_entry(ring, index, kind) : entry;
+    while ((entry = ppi_entry(ring, index, kind)) == NULL && enter(ring, 0))
+        ;
+    return entry;
 }
 
 /* Watches a descriptor of ours, of which every write is a completion. */
