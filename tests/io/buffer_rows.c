@@ -297,6 +297,34 @@ static void row_65_a_waiting_read_ends_alone(void **state)
     basin_close(&basin);
 }
 
+/* Nobody drives it when its turn comes, since who waits for it does something else: so it has been
+ * given the buffer, and has not used it, when it ends. */
+static void row_65_a_read_that_ends_in_its_turn_passes_the_buffer_on(void **state)
+{
+    enum { HOLDER, WAITED, CLOSED, NEXT, STREAMS };
+    struct basin basin;
+    void *buffer;
+
+    (void)state;
+    buffer = basin_open_drained(&basin, STREAMS);
+    for (int i = WAITED; i < STREAMS; i++) {
+        send(&basin, i, "data");
+        if (i != NEXT)
+            assert_int_equal(pp_op_use_wait(&basin.reads[i]), PP_OK);
+        start_read(&basin, i);
+    }
+    pp_buffer_release(buffer);
+    take_nothing(&basin);
+    assert_int_equal(pp_cancel(basin.streams[WAITED].server, &basin.reads[WAITED]), PP_OK);
+    assert_int_equal(wait_for(&basin.reads[WAITED]), PP_ECANCELED);
+    take_nothing(&basin);
+    pp_close(basin.streams[CLOSED].server);
+    basin.streams[CLOSED].server = NULL;
+    assert_int_equal(wait_for(&basin.reads[CLOSED]), PP_ECANCELED);
+    pp_buffer_release(take(&basin, NEXT, "data"));
+    basin_close(&basin);
+}
+
 /* The reads of one stream stay in order, too, when one in their middle is canceled. */
 static void row_65_reads_of_one_stream_wait_in_their_order(void **state)
 {
@@ -432,6 +460,7 @@ int buffer_rows(void)
         TEST(row_65_who_has_no_data_does_not_stand_in_line),
         TEST(row_65_the_end_of_a_stream_needs_no_buffer),
         TEST(row_65_a_waiting_read_ends_alone),
+        TEST(row_65_a_read_that_ends_in_its_turn_passes_the_buffer_on),
         TEST(row_65_reads_of_one_stream_wait_in_their_order),
         TEST(row_65_shutdown_ends_reads_that_wait),
         TEST(row_65_nothing_is_lost_while_buffers_are_short),
