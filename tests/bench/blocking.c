@@ -1,19 +1,21 @@
 /* blocking.c: what handlers that block cost the others; blocking.py compares.
  *
- *   bench_blocking quiet|brackets|bare BLOCKED MS
+ *   bench_blocking BLOCKED MS
  *
- * A port with SLOTS slots and BLOCKED workers more answers pings, 64 bytes on each of PIPES pipes
- * every BURST_MS, whether the answers come or not, for MS milliseconds. So long BLOCKED of its
- * handlers block, in brackets or without; quiet: nobody does. Prints p50 and p99 of the time from a
- * ping to its answer, in microseconds, and how many pings there were. */
+ * Three ports with SLOTS slots and BLOCKED workers more answer pings, 64 bytes on each of PIPES
+ * pipes, whether the answers come or not, for MS milliseconds. So long BLOCKED handlers block: at
+ * one port in brackets, at one without; at one nobody does. The ports are pinged by turns, a
+ * millisecond apart, so that what else the machine does meets all three. Prints for each p50 and
+ * p99 of the time from a ping to its answer, in microseconds, and how many pings there were. */
 #include "support/support.h"
 
-enum { SLOTS = 2, PIPES = 8, PING = 64, ROOM = 16 * 1024, BURST_MS = 2 };
+enum { SLOTS = 2, PIPES = 8, PING = 64, ROOM = 16 * 1024, BURST_MS = 1 };
 enum { BLOCKED_MAX = 64, WORKERS_MAX = SLOTS + BLOCKED_MAX, MS_MAX = 20000 };
-enum { BURSTS_MAX = MS_MAX / BURST_MS };
+enum { QUIET, BRACKETS, BARE, POOLS, BURSTS_MAX = MS_MAX / BURST_MS / POOLS };
 
 /* One pipe: the near end sends the pings, the far one is the pool's. */
 struct lane {
+    struct pool *pool;
     pp_handle *near, *far;
     pp_op near_read, far_read, far_write;
     pp_op *writes; /* one for each ping: while the pool stands still they queue */
@@ -22,17 +24,25 @@ struct lane {
     char near_buffer[ROOM], far_buffer[ROOM];
 };
 
-static struct {
-    pp_port *pool, *own;
+struct pool {
+    pp_port *port;
     struct lane lanes[PIPES];
-    int ms, sent, answered;
+    struct ppi_thread workers[WORKERS_MAX];
+    pp_op blocks[BLOCKED_MAX];
     uint64_t *times_ns; /* of answers, in the order in which they came */
+    int bursts, answered;
     bool brackets;
     atomic_int blocked;
+};
+
+static struct {
+    pp_port *port; /* of the near ends */
+    struct pool pools[POOLS];
+    int blocked, ms;
 } bench;
 
 static const char ping[PING];
-static const uintptr_t BLOCK_KEY = UINTPTR_MAX;
+static const uintptr_t BLOCK_KEY = 1; /* the others are addresses of lanes */
 
 static void must(bool condition, const char *words)
 {
@@ -44,13 +54,13 @@ static void must(bool condition, const char *words)
 
 /* --- the pool --------------------------------------------------------------------------------- */
 
-static void block(void)
+static void block(struct pool *pool)
 {
-    if (bench.brackets)
+    if (pool->brackets)
         pp_blocking_begin();
-    bench.blocked++;
+    pool->blocked++;
     ppi_sleep_ms((unsigned)bench.ms);
-    if (bench.brackets)
+    if (pool->brackets)
         pp_blocking_end();
 }
 
@@ -73,14 +83,14 @@ static void far_answer(struct lane *lane, const pp_packet *packet)
 
 static void work(void *argument)
 {
+    struct pool *pool = argument;
     pp_packet packet;
 
-    (void)argument;
-    while (pp_port_get(bench.pool, &packet, -1) == 1) {
+    while (pp_port_get(pool->port, &packet, -1) == 1) {
         if (packet.key == BLOCK_KEY)
-            block();
+            block(pool);
         else
-            far_answer(&bench.lanes[packet.key], &packet);
+            far_answer((struct lane *)packet.key, &packet);
     }
 }
 
@@ -92,7 +102,7 @@ static void note_answers(struct lane *lane, uint64_t bytes)
 
     lane->answered_bytes += bytes;
     for (uint64_t i = first; i < lane->answered_bytes / PING; i++)
-        bench.times_ns[bench.answered++] = now_ns - lane->sent_ns[i];
+        lane->pool->times_ns[lane->pool->answered++] = now_ns - lane->sent_ns[i];
 }
 
 static void near_listen(struct lane *lane)
@@ -112,10 +122,10 @@ static void take_until(uint64_t until_ns)
     for (uint64_t now_ns; (now_ns = ppi_now_ns()) < until_ns;) {
         int left_ms = (int)((until_ns - now_ns + PPI_NS_PER_MS - 1) / PPI_NS_PER_MS);
 
-        if (pp_port_get(bench.own, &packet, left_ms) != 1)
+        if (pp_port_get(bench.port, &packet, left_ms) != 1)
             continue;
         must(packet.status == PP_OK, "a ping, or its answer");
-        struct lane *lane = &bench.lanes[packet.key];
+        struct lane *lane = (struct lane *)packet.key;
         if (packet.op == &lane->near_read) {
             note_answers(lane, packet.bytes);
             near_listen(lane);
@@ -123,30 +133,40 @@ static void take_until(uint64_t until_ns)
     }
 }
 
-static void send_burst(int number)
+static void send_burst(struct pool *pool)
 {
+    int number = pool->bursts++;
+
     for (int i = 0; i < PIPES; i++) {
-        struct lane *lane = &bench.lanes[i];
+        struct lane *lane = &pool->lanes[i];
 
         lane->sent_ns[number] = ppi_now_ns();
         must(pp_write(lane->near, &lane->writes[number], ping, PING) >= 0, "near write");
-        bench.sent++;
     }
+}
+
+static bool all_answered(void)
+{
+    for (int i = 0; i < POOLS; i++)
+        if (bench.pools[i].answered < bench.pools[i].bursts * PIPES)
+            return false;
+    return true;
 }
 
 static void send_all(void)
 {
     uint64_t next_ns = ppi_now_ns();
 
-    for (int i = 0; i < bench.ms / BURST_MS; i++) {
-        send_burst(i);
-        next_ns += BURST_MS * PPI_NS_PER_MS;
-        take_until(next_ns);
-    }
-    uint64_t end_ns = ppi_deadline_ns(BLOCKED_MAX * bench.ms + TEST_PATIENCE_MS);
-    while (bench.answered < bench.sent && ppi_now_ns() < end_ns)
+    for (int i = 0; i < bench.ms / BURST_MS / POOLS; i++)
+        for (int k = 0; k < POOLS; k++) {
+            send_burst(&bench.pools[(i + k) % POOLS]);
+            next_ns += BURST_MS * PPI_NS_PER_MS;
+            take_until(next_ns);
+        }
+    uint64_t end_ns = ppi_deadline_ns(bench.blocked * bench.ms + TEST_PATIENCE_MS);
+    while (!all_answered() && ppi_now_ns() < end_ns)
         take_until(ppi_now_ns() + PPI_NS_PER_MS);
-    must(bench.answered == bench.sent, "pings were lost");
+    must(all_answered(), "pings were lost");
 }
 
 /* --- a run ------------------------------------------------------------------------------------ */
@@ -159,45 +179,53 @@ static void *room_for(size_t count, size_t size)
     return room;
 }
 
-static void lane_open(int number)
+static void lane_open(struct pool *pool, struct lane *lane)
 {
-    struct lane *lane = &bench.lanes[number];
     struct streams streams;
 
     streams_open(&streams);
     pp_close(streams.listener);
+    lane->pool = pool;
     lane->near = streams.client;
     lane->far = streams.server;
     lane->writes = room_for(BURSTS_MAX, sizeof *lane->writes);
     lane->sent_ns = room_for(BURSTS_MAX, sizeof *lane->sent_ns);
     must(pp_set_skip(lane->near) == PP_OK &&
-             pp_port_attach(bench.own, lane->near, (uintptr_t)number) == PP_OK &&
-             pp_port_attach(bench.pool, lane->far, (uintptr_t)number) == PP_OK,
+             pp_port_attach(bench.port, lane->near, (uintptr_t)lane) == PP_OK &&
+             pp_port_attach(pool->port, lane->far, (uintptr_t)lane) == PP_OK,
          "attach");
     near_listen(lane);
     far_listen(lane);
 }
 
-static void ports_open(void)
+static void pool_open(struct pool *pool)
 {
     pp_port_config config = PP_PORT_CONFIG_INIT;
 
-    must(pp_port_open(&bench.own, &config) == PP_OK, "port");
     config.concurrency = SLOTS;
-    must(pp_port_open(&bench.pool, &config) == PP_OK, "port");
-    bench.times_ns = room_for((size_t)PIPES * BURSTS_MAX, sizeof *bench.times_ns);
+    must(pp_port_open(&pool->port, &config) == PP_OK, "port");
+    pool->times_ns = room_for((size_t)PIPES * BURSTS_MAX, sizeof *pool->times_ns);
     for (int i = 0; i < PIPES; i++)
-        lane_open(i);
+        lane_open(pool, &pool->lanes[i]);
+    for (int i = 0; i < SLOTS + bench.blocked; i++)
+        must(ppi_thread_start(&pool->workers[i], work, pool) == PP_OK, "thread");
+}
+
+static void pool_close(struct pool *pool)
+{
+    must(pp_port_shutdown(pool->port, PP_SHUT_FAST, -1, NULL, NULL) == PP_OK, "shutdown");
+    for (int i = 0; i < SLOTS + bench.blocked; i++)
+        ppi_thread_join(&pool->workers[i]);
 }
 
 /* Returns when as many handlers block as can. */
-static void start_blocking(int count, pp_op *ops)
+static void start_blocking(struct pool *pool)
 {
-    int at_once = bench.brackets || count < SLOTS ? count : SLOTS;
+    int at_once = pool->brackets || bench.blocked < SLOTS ? bench.blocked : SLOTS;
 
-    for (int i = 0; i < count; i++)
-        must(pp_port_post(bench.pool, BLOCK_KEY, 0, &ops[i]) == PP_OK, "post");
-    while (bench.blocked < at_once)
+    for (int i = 0; i < bench.blocked; i++)
+        must(pp_port_post(pool->port, BLOCK_KEY, 0, &pool->blocks[i]) == PP_OK, "post");
+    while (pool->blocked < at_once)
         ppi_sleep_ms(1);
 }
 
@@ -208,36 +236,41 @@ static int by_size(const void *left, const void *right)
     return (a > b) - (a < b);
 }
 
-static double percentile_us(int percent)
+static double percentile_us(const struct pool *pool, int percent)
 {
-    int index = (int)((int64_t)bench.answered * percent / 100);
+    int index = (int)((int64_t)pool->answered * percent / 100);
 
-    return (double)bench.times_ns[index] / 1000;
+    return (double)pool->times_ns[index] / 1000;
+}
+
+static void report(struct pool *pool, const char *name)
+{
+    qsort(pool->times_ns, (size_t)pool->answered, sizeof *pool->times_ns, by_size);
+    printf("%s %.1f %.1f %d\n", name, percentile_us(pool, 50), percentile_us(pool, 99),
+           pool->answered);
 }
 
 int main(int argc, char **argv)
 {
-    static struct ppi_thread workers[WORKERS_MAX];
-    static pp_op blocks[BLOCKED_MAX];
-    int blocked = argc == 4 ? atoi(argv[2]) : 0;
+    static const char *const names[] = { "quiet", "brackets", "bare" };
 
-    bench.ms = argc == 4 ? atoi(argv[3]) : 0;
-    if (blocked < 1 || blocked > BLOCKED_MAX || bench.ms < BURST_MS || bench.ms > MS_MAX) {
-        fprintf(stderr, "usage: bench_blocking quiet|brackets|bare BLOCKED MS\n");
+    bench.blocked = argc == 3 ? atoi(argv[1]) : 0;
+    bench.ms = argc == 3 ? atoi(argv[2]) : 0;
+    if (bench.blocked < 1 || bench.blocked > BLOCKED_MAX || bench.ms < POOLS * BURST_MS ||
+        bench.ms > MS_MAX) {
+        fprintf(stderr, "usage: bench_blocking BLOCKED MS\n");
         return 2;
     }
-    bench.brackets = strcmp(argv[1], "brackets") == 0;
-    ports_open();
-    for (int i = 0; i < SLOTS + blocked; i++)
-        must(ppi_thread_start(&workers[i], work, NULL) == PP_OK, "thread");
-    if (strcmp(argv[1], "quiet") != 0)
-        start_blocking(blocked, blocks);
+    must(pp_port_open(&bench.port, NULL) == PP_OK, "port");
+    for (int i = 0; i < POOLS; i++)
+        pool_open(&bench.pools[i]);
+    bench.pools[BRACKETS].brackets = true;
+    start_blocking(&bench.pools[BRACKETS]);
+    start_blocking(&bench.pools[BARE]);
     send_all();
-
-    must(pp_port_shutdown(bench.pool, PP_SHUT_FAST, -1, NULL, NULL) == PP_OK, "shutdown");
-    for (int i = 0; i < SLOTS + blocked; i++)
-        ppi_thread_join(&workers[i]);
-    qsort(bench.times_ns, (size_t)bench.answered, sizeof *bench.times_ns, by_size);
-    printf("%.1f %.1f %d\n", percentile_us(50), percentile_us(99), bench.answered);
+    for (int i = 0; i < POOLS; i++) {
+        pool_close(&bench.pools[i]);
+        report(&bench.pools[i], names[i]);
+    }
     return 0;
 }
