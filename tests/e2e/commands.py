@@ -239,8 +239,9 @@ def _(text):
 
 
 def taken(more):
-    first = world.broker.ready("serve", "v.mine", "x", "--exclusive")
-    done = world.run("serve", "v.mine", "y", *more)
+    pattern = unique("v")  # the broker need not know at once that the first is dead
+    first = world.broker.ready("serve", pattern, "x", "--exclusive")
+    done = world.run("serve", pattern, "y", *more)
     first.kill()
     return done
 
