@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "broker.h"
+#include "holds.h"
 #include "io/sys.h"
 #include "io/timer.h"
 #include "pack.h"
@@ -105,9 +106,9 @@ static void add_peer(struct sums *sums, struct peer *peer)
         sums->queued_max_bytes = queued_bytes;
     ppi_mutex_lock(&link->lock); /* the end of a link is outside of all views */
     sums->lost += peer->lost;
+    sums->slow += hold_is_slow(peer, queued_bytes);
     ppi_mutex_unlock(&link->lock);
     sums->calls_open += peer->calls.count;
-    sums->slow += queued_bytes > peer->broker->limits.queue_high;
     sums->held += peer->held_since_ns != 0;
 }
 

@@ -24,7 +24,7 @@ static const char *state_of(const struct peer *peer, const struct row *row)
 {
     if (peer->link.state != PPI_LINK_OPEN || peer->closes_ns != 0)
         return "leaving";
-    if (row->queued_bytes > peer->broker->limits.queue_high)
+    if (hold_is_slow(peer, row->queued_bytes))
         return "slow";
     return row->held ? "blocked" : "ok";
 }

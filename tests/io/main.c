@@ -22,8 +22,8 @@ int main(int argc, char **argv)
     test_single_consumers = argc == 2 && strcmp(argv[1], "single") == 0;
     cmocka_set_message_output(CM_OUTPUT_TAP);
     int failures = port_rows() + worker_rows() + pool_rows() + op_rows() + end_rows() +
-                   stream_rows() + name_rows() + access_rows() + consumer_rows() + file_rows() +
-                   file_end_rows() + file_fork_rows() + foreign_loop_rows() + thread_rows() +
-                   absent_rows() + system_rows();
+                   buffer_rows() + stream_rows() + name_rows() + access_rows() + consumer_rows() +
+                   file_rows() + file_end_rows() + file_fork_rows() + foreign_loop_rows() +
+                   thread_rows() + absent_rows() + system_rows();
     return failures == 0 ? 0 : 1;
 }
