@@ -108,6 +108,17 @@ static void malformed_messages_close_their_connection_only(void **state)
     close_watched();
 }
 
+/* The broker may know before all of it has come. */
+static void say_garbage(struct raw *raw, const uint8_t *bytes, size_t size)
+{
+    pp_op op = PP_OP_INIT;
+
+    assert_int_equal(pp_op_use_wait(&op), PP_OK);
+    assert_int_equal(pp_write(raw->pipe, &op, bytes, size), PP_PENDING);
+    int status = wait_for(&op);
+    assert_true(status == PP_OK || status == PP_EPEERCLOSED);
+}
+
 static void garbage_is_survived(void **state)
 {
     uint64_t seed = 8;
@@ -127,7 +138,7 @@ static void garbage_is_survived(void **state)
             memcpy(bytes, begins, size < sizeof begins ? size : sizeof begins);
         }
         raw_open(&raw, &bus);
-        say_bytes(&raw, bytes, size);
+        say_garbage(&raw, bytes, size);
         raw_close(&raw);
     }
     close_watched();
