@@ -168,25 +168,38 @@ size_t ppi_pieces_left(const pp_op *op, struct iovec *left, size_t size)
     return filled;
 }
 
+/* What the socket takes of them now; a single piece without the detour of a message's header. */
+static ssize_t send_some(int fd, struct iovec *pieces, size_t count)
+{
+    const int flags = MSG_DONTWAIT | MSG_NOSIGNAL;
+    const struct msghdr message = { .msg_iov = pieces, .msg_iovlen = count };
+
+    return count == 1 ? send(fd, pieces->iov_base, pieces->iov_len, flags)
+                      : sendmsg(fd, &message, flags);
+}
+
+/* Once the socket has taken a part it is full. What is left goes when a good part of it has been
+ * read: sooner it would go in small pieces. */
 static bool transmit(pp_handle *handle, struct ppi_lane *lane, pp_op *op)
 {
     struct iovec left[PP_PIECES_MAX];
-    struct msghdr message = { .msg_iov = left };
+    ssize_t n = 0;
 
     for (;;) {
-        message.msg_iovlen = ppi_pieces_left(op, left, PP_PIECES_MAX);
-        if (message.msg_iovlen == 0) {
+        size_t count = ppi_pieces_left(op, left, PP_PIECES_MAX);
+        if (count == 0) {
             ppi_op_result(op, PP_OK, 0, op->priv_.done);
             return true;
         }
-        ssize_t n = sendmsg(handle->os.fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
-        if (n >= 0) {
-            op->priv_.done += (size_t)n;
-        } else if (errno == EAGAIN) {
+        if (n > 0)
             return blocked(lane);
-        } else if (errno != EINTR) {
+        n = send_some(handle->os.fd, left, count);
+        if (n >= 0)
+            op->priv_.done += (size_t)n;
+        else if (errno == EAGAIN)
+            return blocked(lane);
+        else if (errno != EINTR)
             return failed(op, errno);
-        }
     }
 }
 
@@ -195,12 +208,11 @@ static int64_t socket_try_write(pp_handle *handle, const pp_piece *pieces, int c
     const pp_op whole = { .priv_ = {
                               .data = pieces, .length = (size_t)count, .kind = PPI_GATHER } };
     struct iovec left[PP_PIECES_MAX];
-    struct msghdr message = { .msg_iov = left };
+    size_t left_count = ppi_pieces_left(&whole, left, PP_PIECES_MAX);
     ssize_t n;
 
-    message.msg_iovlen = ppi_pieces_left(&whole, left, PP_PIECES_MAX);
     do
-        n = sendmsg(handle->os.fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+        n = send_some(handle->os.fd, left, left_count);
     while (n < 0 && errno == EINTR);
     return n >= 0 ? n : errno == EAGAIN ? 0 : ppi_errno_status(errno);
 }
