@@ -401,6 +401,27 @@ static void row_78_the_end_comes_after_the_data_and_stays(void **state)
     pair_close(&pair);
 }
 
+/* Of both a port hears at once, and a second time of none. */
+static void row_78_the_end_may_come_with_the_last_bytes(void **state)
+{
+    struct pair pair;
+    pp_op op = PP_OP_INIT;
+    char text[16];
+
+    (void)state;
+    pair_open(&pair, NULL);
+    assert_int_equal(pp_read(pair.server, &op, text, sizeof text), PP_PENDING);
+    write_all(pair.client, "12345", 5);
+    pp_close(pair.client);
+    pair.client = NULL;
+    assert_int_equal(next_packet(pair.port).status, PP_OK);
+    assert_int_equal(op.bytes, 5);
+    assert_int_equal(pp_read(pair.server, &op, text, sizeof text), PP_PENDING);
+    assert_int_equal(next_packet(pair.port).status, PP_EPEERCLOSED);
+    assert_int_equal(op.bytes, 0);
+    pair_close(&pair);
+}
+
 static void row_87_each_end_knows_who_is_at_the_other(void **state)
 {
     struct streams streams;
@@ -455,6 +476,7 @@ int stream_rows(void)
         TEST(row_76_77_empty_transfers_are_refused),
         TEST(row_87_each_end_knows_who_is_at_the_other),
         TEST(row_78_the_end_comes_after_the_data_and_stays),
+        TEST(row_78_the_end_may_come_with_the_last_bytes),
         TEST(row_83_a_connected_stream_keeps_nothing_of_its_dial),
     };
     int failures = 0;
