@@ -224,7 +224,7 @@ static void take_one_and_leave(void *argument)
         return;
     pp_thread_detach();
     while (!leaver->may_end)
-        ppi_sleep_ms(1);
+        ppi_yield(); /* and does not sleep: it would count */
 }
 
 /* The only slot is that of a thread that handles a packet, and leaves without coming back. */
