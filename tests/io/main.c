@@ -28,6 +28,6 @@ int main(int argc, char **argv)
     int failures = port_rows() + worker_rows() + pool_rows() + op_rows() + end_rows() +
                    stream_rows() + name_rows() + access_rows() + consumer_rows() + file_rows() +
                    file_end_rows() + file_fork_rows() + foreign_loop_rows() + thread_rows() +
-                   absent_rows() + system_rows();
+                   corner_rows() + absent_rows() + system_rows();
     return failures == 0 ? 0 : 1;
 }
