@@ -285,18 +285,21 @@ static void row_47_in_skip_mode_a_failure_makes_a_packet(void **state)
 
 static void row_54_canceling_the_last_loses_none_that_comes_after(void **state)
 {
+    enum { READS = 4, CANCELED = 2 }; /* one begins, one waits, one is the last */
     struct pair pair;
-    pp_op reads[3] = { PP_OP_INIT };
-    char bytes[3];
+    pp_op reads[READS] = { PP_OP_INIT };
+    char bytes[READS];
 
     (void)state;
     pair_open(&pair, NULL);
-    for (int i = 0; i < 2; i++)
+    for (int i = 0; i <= CANCELED; i++)
         assert_int_equal(pp_read(pair.server, &reads[i], &bytes[i], 1), PP_PENDING);
-    assert_int_equal(pp_cancel(pair.server, &reads[1]), PP_OK);
+    assert_int_equal(pp_cancel(pair.server, &reads[CANCELED]), PP_OK);
     assert_int_equal(next_packet(pair.port).status, PP_ECANCELED);
-    assert_int_equal(pp_read(pair.server, &reads[2], &bytes[2], 1), PP_PENDING);
-    for (int i = 0; i < 3; i += 2) {
+    assert_int_equal(pp_read(pair.server, &reads[3], &bytes[3], 1), PP_PENDING);
+    for (int i = 0; i < READS; i++) {
+        if (i == CANCELED)
+            continue;
         write_all(pair.client, "x", 1);
         assert_ptr_equal(next_packet(pair.port).op, &reads[i]);
     }
@@ -314,7 +317,7 @@ static void row_55_a_write_under_way_ends_with_its_stream(void **state)
     (void)state;
     pair_open(&pair, NULL);
     assert_int_equal(pp_write(pair.server, &write, large, SIZE), PP_PENDING);
-    assert_int_equal(pp_port_get(pair.port, &packet, 1), 0); /* now the system has it */
+    assert_int_equal(pp_port_get(pair.port, &packet, 20), 0); /* the system has it */
     pp_close(pair.server);
     pair.server = NULL;
     packet = next_packet(pair.port);
@@ -322,6 +325,30 @@ static void row_55_a_write_under_way_ends_with_its_stream(void **state)
     assert_int_equal(packet.status, PP_ECANCELED);
     pair_close(&pair);
     free(large);
+}
+
+/* The last operation may end after the shutdown has begun to wait. */
+static void row_59_a_shutdown_hears_of_the_last_end_at_once(void **state)
+{
+    enum { ROUNDS = 20 };
+
+    (void)state;
+    for (int round = 0; round < ROUNDS; round++) {
+        struct pair pair;
+        pp_op read = PP_OP_INIT;
+        pp_packet packet;
+        char byte;
+
+        pair_open(&pair, NULL);
+        assert_int_equal(pp_read(pair.server, &read, &byte, 1), PP_PENDING);
+        assert_int_equal(pp_port_get(pair.port, &packet, 5), 0); /* the system has it */
+        uint64_t begin_ns = ppi_now_ns();
+        assert_int_equal(pp_port_shutdown(pair.port, PP_SHUT_FAST, TEST_PATIENCE_MS, NULL, NULL),
+                         PP_OK);
+        assert_true(ppi_now_ns() - begin_ns < 1000u * PPI_NS_PER_MS);
+        assert_int_equal(read.status, PP_ECANCELED);
+        pair_close(&pair);
+    }
 }
 
 static void row_64_a_pooled_read_is_no_longer_than_its_buffer(void **state)
@@ -359,6 +386,7 @@ int corner_rows(void)
         TEST(row_47_in_skip_mode_a_failure_makes_a_packet),
         TEST(row_54_canceling_the_last_loses_none_that_comes_after),
         TEST(row_55_a_write_under_way_ends_with_its_stream),
+        TEST(row_59_a_shutdown_hears_of_the_last_end_at_once),
         TEST(row_64_a_pooled_read_is_no_longer_than_its_buffer),
     };
 
