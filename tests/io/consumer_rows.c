@@ -79,10 +79,12 @@ static void row_14_a_single_consumer_waits_as_long_as_it_was_told(void **state)
 
     (void)state;
     single_pair_open(&pair);
-    uint64_t begin_ns = ppi_now_ns();
-    assert_int_equal(pp_port_get(pair.port, &packet, 100), 0);
-    uint64_t took_ms = (ppi_now_ns() - begin_ns) / PPI_NS_PER_MS;
-    assert_in_range(took_ms, 90, 400);
+    for (int i = 0; i < 2; i++) { /* the second time there is nothing to begin with */
+        uint64_t begin_ns = ppi_now_ns();
+        assert_int_equal(pp_port_get(pair.port, &packet, 100), 0);
+        uint64_t took_ms = (ppi_now_ns() - begin_ns) / PPI_NS_PER_MS;
+        assert_in_range(took_ms, 90, 400);
+    }
     pair_close(&pair);
 }
 

@@ -230,10 +230,10 @@ static void row_30_packets_that_come_together_are_handled_together(void **state)
 
 /* --- operations ------------------------------------------------------------------------------ */
 
-/* More than one batch of requests to the system takes. */
-static void row_43_a_hundred_and_fifty_reads_that_begin_at_once_end(void **state)
+/* More than the system is asked for in one batch, or in two. */
+static void row_43_three_hundred_reads_that_begin_at_once_end(void **state)
 {
-    enum { STREAMS = 150 };
+    enum { STREAMS = 300 };
     static struct streams streams[STREAMS];
     static pp_op reads[STREAMS];
     static char bytes[STREAMS];
@@ -304,6 +304,30 @@ static void row_54_canceling_the_last_loses_none_that_comes_after(void **state)
         assert_ptr_equal(next_packet(pair.port).op, &reads[i]);
     }
     pair_close(&pair);
+}
+
+static void row_55_the_peer_sees_a_close_though_nobody_takes(void **state)
+{
+    pp_port_config config = defaults;
+    struct streams streams;
+    pp_op pooled = PP_OP_INIT;
+    pp_packet packet;
+    pp_port *port;
+    char byte;
+
+    (void)state;
+    config.flags = PP_PORT_SINGLE_CONSUMER;
+    streams_open(&streams);
+    assert_int_equal(pp_port_open(&port, &config), PP_OK);
+    assert_int_equal(pp_port_attach(port, streams.server, 1), PP_OK);
+    assert_int_equal(pp_read_pooled(streams.server, &pooled, 0), PP_PENDING);
+    assert_int_equal(pp_port_get(port, &packet, 0), 0);
+    pp_close(streams.server);
+    streams.server = NULL;
+    assert_false(read_all(streams.client, &byte, 1));
+    assert_int_equal(next_packet(port).status, PP_ECANCELED);
+    streams_close(&streams);
+    port_end(port);
 }
 
 static void row_55_a_write_under_way_ends_with_its_stream(void **state)
@@ -382,9 +406,10 @@ int corner_rows(void)
         TEST(row_14_a_worker_without_a_slot_waits_as_long_as_it_was_told),
         TEST(row_19_packets_that_always_wait_hide_no_others),
         TEST(row_30_packets_that_come_together_are_handled_together),
-        TEST(row_43_a_hundred_and_fifty_reads_that_begin_at_once_end),
+        TEST(row_43_three_hundred_reads_that_begin_at_once_end),
         TEST(row_47_in_skip_mode_a_failure_makes_a_packet),
         TEST(row_54_canceling_the_last_loses_none_that_comes_after),
+        TEST(row_55_the_peer_sees_a_close_though_nobody_takes),
         TEST(row_55_a_write_under_way_ends_with_its_stream),
         TEST(row_59_a_shutdown_hears_of_the_last_end_at_once),
         TEST(row_64_a_pooled_read_is_no_longer_than_its_buffer),
