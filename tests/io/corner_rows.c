@@ -230,38 +230,48 @@ static void row_30_packets_that_come_together_are_handled_together(void **state)
 
 /* --- operations ------------------------------------------------------------------------------ */
 
-/* More than the system is asked for in one batch, or in two. */
+enum { MANY = 300 }; /* more than the system is asked for in one batch, or in two */
+
+/* One byte of each stream; one that was asked for before must not take it. */
+static void read_each(pp_port *port, struct streams *streams, pp_op *reads, char *bytes)
+{
+    bool ended[MANY] = { false };
+    pp_packet packet;
+
+    for (int i = 0; i < MANY; i++)
+        assert_int_equal(pp_read(streams[i].server, &reads[i], &bytes[i], 1), PP_PENDING);
+    assert_int_equal(pp_port_get(port, &packet, 0), 0);
+    for (int i = 0; i < MANY; i++)
+        write_all(streams[i].client, "x", 1);
+    for (int i = 0; i < MANY; i++) {
+        packet = next_packet(port);
+        assert_ptr_equal(packet.op, &reads[packet.key]);
+        assert_int_equal(packet.status, PP_OK);
+        assert_int_equal(bytes[packet.key], 'x');
+        assert_false(ended[packet.key]);
+        ended[packet.key] = true;
+    }
+}
+
 static void row_43_three_hundred_reads_that_begin_at_once_end(void **state)
 {
-    enum { STREAMS = 300 };
-    static struct streams streams[STREAMS];
-    static pp_op reads[STREAMS];
-    static char bytes[STREAMS];
-    bool ended[STREAMS] = { false };
+    static struct streams streams[MANY];
+    static pp_op reads[MANY];
+    static char bytes[2][MANY];
     pp_port_config config = defaults;
-    pp_packet packet;
     pp_port *port;
 
     (void)state;
     ppi_raise_handle_limit();
     config.flags = PP_PORT_SINGLE_CONSUMER;
     assert_int_equal(pp_port_open(&port, &config), PP_OK);
-    for (int i = 0; i < STREAMS; i++) {
+    for (int i = 0; i < MANY; i++) {
         streams_open(&streams[i]);
         assert_int_equal(pp_port_attach(port, streams[i].server, (uintptr_t)i), PP_OK);
-        assert_int_equal(pp_read(streams[i].server, &reads[i], &bytes[i], 1), PP_PENDING);
     }
-    assert_int_equal(pp_port_get(port, &packet, 0), 0);
-    for (int i = 0; i < STREAMS; i++)
-        write_all(streams[i].client, "x", 1);
-    for (int i = 0; i < STREAMS; i++) {
-        packet = next_packet(port);
-        assert_ptr_equal(packet.op, &reads[packet.key]);
-        assert_int_equal(packet.status, PP_OK);
-        assert_false(ended[packet.key]);
-        ended[packet.key] = true;
-    }
-    for (int i = 0; i < STREAMS; i++)
+    for (int round = 0; round < 2; round++)
+        read_each(port, streams, reads, bytes[round]);
+    for (int i = 0; i < MANY; i++)
         streams_close(&streams[i]);
     port_end(port);
 }
@@ -316,6 +326,7 @@ static void row_55_the_peer_sees_a_close_though_nobody_takes(void **state)
     char byte;
 
     (void)state;
+    only_on_linux("on Windows the wait for data ends first, in a worker");
     config.flags = PP_PORT_SINGLE_CONSUMER;
     streams_open(&streams);
     assert_int_equal(pp_port_open(&port, &config), PP_OK);
