@@ -12,13 +12,13 @@
 #include "control_watch.h"
 #include "io/timer.h"
 #include "log.h"
+#include "pack.h"
 #include "reply.h"
 #include "report.h"
 #include "router.h"
 #include "subs.h"
 #include "ticker.h"
 #include "told.h"
-#include "wire/envelope.h"
 
 enum { PROTOCOL_VERSION = 1, CONTROL_BYTES_MAX = 64 * 1024 };
 
@@ -43,10 +43,8 @@ static void pack_limits(msgpack_packer *packer, const struct settings *settings)
     };
 
     msgpack_pack_map(packer, PPI_COUNT(limits));
-    for (size_t i = 0; i < PPI_COUNT(limits); i++) {
-        ppi_pack_text(packer, limits[i].name);
-        msgpack_pack_uint64(packer, limits[i].value);
-    }
+    for (size_t i = 0; i < PPI_COUNT(limits); i++)
+        pack_number(packer, limits[i].name, limits[i].value);
 }
 
 static void answer_hello(const struct request_in *in)
@@ -58,12 +56,9 @@ static void answer_hello(const struct request_in *in)
     snprintf(broker, sizeof broker, "%016" PRIx64, in->worker->broker->id);
     reply_begin(&reply, in->frame->id);
     msgpack_pack_map(packer, 6);
-    ppi_pack_text(packer, "v");
-    msgpack_pack_int(packer, PROTOCOL_VERSION);
-    ppi_pack_text(packer, "id");
-    msgpack_pack_uint64(packer, in->peer->id);
-    ppi_pack_text(packer, "broker");
-    ppi_pack_text(packer, broker);
+    pack_number(packer, "v", PROTOCOL_VERSION);
+    pack_number(packer, "id", in->peer->id);
+    pack_text(packer, "broker", broker);
     ppi_pack_text(packer, "you");
     report_who(packer, in->peer);
     ppi_pack_text(packer, "limits");
@@ -137,12 +132,9 @@ static void answer_receipt(const struct request_in *in, const struct receipt *re
         return;
     reply_begin(&reply, in->frame->id);
     msgpack_pack_map(&reply.packer, 3);
-    ppi_pack_text(&reply.packer, "m");
-    msgpack_pack_uint32(&reply.packer, receipt->matched);
-    ppi_pack_text(&reply.packer, "q");
-    msgpack_pack_uint32(&reply.packer, receipt->queued);
-    ppi_pack_text(&reply.packer, "d");
-    msgpack_pack_uint32(&reply.packer, receipt->refused);
+    pack_number(&reply.packer, "m", receipt->matched);
+    pack_number(&reply.packer, "q", receipt->queued);
+    pack_number(&reply.packer, "d", receipt->refused);
     reply_end(in->worker, in->peer, &reply);
 }
 

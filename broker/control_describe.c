@@ -2,8 +2,8 @@
 
 #include <string.h>
 
+#include "pack.h"
 #include "reply.h"
-#include "wire/envelope.h"
 #include "wire/subject.h"
 
 /* Which services are asked for, and how much they are. */
@@ -54,19 +54,14 @@ static void pack(void *context, struct choice *choice, const struct sub *sub)
 
     (void)choice;
     msgpack_pack_map(packer, 6);
-    ppi_pack_text(packer, "pattern");
-    ppi_pack_text(packer, sub->pattern);
-    ppi_pack_text(packer, "client");
-    msgpack_pack_uint64(packer, sub->peer->id);
-    ppi_pack_text(packer, "name");
-    ppi_pack_text(packer, sub->peer->name);
-    ppi_pack_text(packer, "exclusive");
-    sub->exclusive ? msgpack_pack_true(packer) : msgpack_pack_false(packer);
-    ppi_pack_text(packer, "max_inflight");
-    msgpack_pack_uint32(packer, sub->max_inflight);
+    pack_text(packer, "pattern", sub->pattern);
+    pack_number(packer, "client", sub->peer->id);
+    pack_text(packer, "name", sub->peer->name);
+    pack_truth(packer, "exclusive", sub->exclusive);
+    pack_number(packer, "max_inflight", sub->max_inflight);
     ppi_pack_text(packer, "doc");
     if (sub->doc_size > 0)
-        ppi_buf_append(&reply->buf, sub->doc, sub->doc_size); /* as the server wrote it */
+        reply_append(reply, sub->doc, sub->doc_size); /* as the server wrote it */
     else
         msgpack_pack_nil(packer);
 }

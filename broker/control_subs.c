@@ -8,9 +8,9 @@
 #include "control_watch.h"
 #include "doc.h"
 #include "log.h"
+#include "pack.h"
 #include "reply.h"
 #include "subs.h"
-#include "wire/envelope.h"
 #include "wire/subject.h"
 
 static const char only_rich[] = "option 'meta' is for the rich form: say form \"rich\"";
@@ -204,10 +204,8 @@ static void answer_unsub(const struct request_in *in, uint64_t delivered)
         return;
     reply_begin(&reply, in->frame->id);
     msgpack_pack_map(&reply.packer, 2);
-    ppi_pack_text(&reply.packer, "delivered");
-    msgpack_pack_uint64(&reply.packer, delivered);
-    ppi_pack_text(&reply.packer, "discarded"); /* what is queued goes out before this answer does */
-    msgpack_pack_uint64(&reply.packer, 0);
+    pack_number(&reply.packer, "delivered", delivered);
+    pack_number(&reply.packer, "discarded", 0); /* what is queued goes out before this answer */
     reply_end(in->worker, in->peer, &reply);
 }
 

@@ -1,10 +1,10 @@
 #include "control_sys.h"
 
+#include "pack.h"
 #include "reply.h"
 #include "report.h"
 #include "settings.h"
 #include "stop.h"
-#include "wire/envelope.h"
 #include "wire/subject.h"
 
 enum { SUBJECTS_MAX = 1000 }; /* in a report, unless it is asked for others */
@@ -101,8 +101,7 @@ enum ppi_verdict control_sys_subjects(const struct request_in *in)
 
 static void pack_setting(void *packer, const char *name, uint64_t value)
 {
-    ppi_pack_text(packer, name);
-    msgpack_pack_uint64(packer, value);
+    pack_number(packer, name, value);
 }
 
 enum ppi_verdict control_sys_settings(const struct request_in *in)

@@ -8,9 +8,9 @@
 #include "events.h"
 #include "kick.h"
 #include "log.h"
+#include "pack.h"
 #include "reply.h"
 #include "tap.h"
-#include "wire/envelope.h"
 #include "wire/subject.h"
 
 enum { REPORT_BYTES_MAX = 1024 * 1024 }; /* of events in one answer, or what frame_max allows */
@@ -56,8 +56,8 @@ enum ppi_verdict control_sys_events(const struct request_in *in)
     if (bytes_max > REPORT_BYTES_MAX)
         bytes_max = REPORT_BYTES_MAX;
     reply_begin(&reply, in->frame->id);
-    events_report(&reply.packer, &reply.buf, broker, known[0].number,
-                  known[1].given ? known[1].number : EVENTS_KEPT, bytes_max);
+    events_report(&reply, broker, known[0].number, known[1].given ? known[1].number : EVENTS_KEPT,
+                  bytes_max);
     reply_end(in->worker, in->peer, &reply);
     return PPI_NEXT;
 }
@@ -80,8 +80,7 @@ enum ppi_verdict control_sys_tap(const struct request_in *in)
     snprintf(subject, sizeof subject, "$sys.tap.%" PRIu64, id);
     reply_begin(&reply, in->frame->id);
     msgpack_pack_map(&reply.packer, 2);
-    ppi_pack_text(&reply.packer, "subject");
-    ppi_pack_text(&reply.packer, subject);
+    pack_text(&reply.packer, "subject", subject);
     ppi_pack_text(&reply.packer, "filter");
     tap_filter_pack(&reply.packer, &filter);
     reply_end(in->worker, in->peer, &reply);

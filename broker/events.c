@@ -3,12 +3,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <msgpack.h>
-
 #include "broker.h"
 #include "monitor.h"
+#include "pack.h"
+#include "reply.h"
+#include "room.h"
 #include "subs.h"
-#include "wire/envelope.h"
 
 enum {
     EVENTS_AT_ONCE = 64, /* in one packet: even the longest are half of MONITOR_QUEUE_BYTES */
@@ -39,84 +39,45 @@ struct events {
 
 /* --- an event, packed ------------------------------------------------------------------------ */
 
-/* What the packer writes to. */
-struct room {
-    uint8_t *at, *end;
-    bool full;
-};
-
-static int put(void *context, const char *data, size_t size)
-{
-    struct room *room = context;
-
-    room->full = room->full || size > (size_t)(room->end - room->at);
-    if (room->full)
-        return -1;
-    memcpy(room->at, data, size);
-    room->at += size;
-    return 0;
-}
-
-static void pack_number(msgpack_packer *packer, const char *name, uint64_t number)
-{
-    ppi_pack_text(packer, name);
-    msgpack_pack_uint64(packer, number);
-}
-
-/* NULL, and "", are nil. */
-static void pack_words(msgpack_packer *packer, const char *name, const char *text)
-{
-    size_t length = text != NULL ? strlen(text) : 0;
-
-    ppi_pack_text(packer, name);
-    if (length == 0)
-        msgpack_pack_nil(packer);
-    else
-        msgpack_pack_str_with_body(packer, text, length);
-}
-
 static void pack_peer(msgpack_packer *packer, const struct event *event)
 {
     const struct peer *peer = event->peer;
-    uint64_t pid = peer != NULL ? peer->who.pid : event->pid;
 
-    ppi_pack_text(packer, "client");
-    peer != NULL ? msgpack_pack_uint64(packer, peer->id) : msgpack_pack_nil(packer);
-    pack_words(packer, "name", peer != NULL ? peer->name : NULL);
-    ppi_pack_text(packer, "pid");
-    pid != 0 ? msgpack_pack_uint64(packer, pid) : msgpack_pack_nil(packer);
-    pack_words(packer, "user", peer != NULL && peer->known ? peer->user->account : NULL);
+    pack_number_or_nil(packer, "client", peer != NULL ? peer->id : 0);
+    pack_text_or_nil(packer, "name", peer != NULL ? peer->name : NULL);
+    pack_number_or_nil(packer, "pid", peer != NULL ? peer->who.pid : event->pid);
+    pack_text_or_nil(packer, "user", peer != NULL && peer->known ? peer->user->account : NULL);
 }
 
 /* Its size; 0: it is too long. */
 static size_t pack(uint8_t out[EVENT_BYTES_MAX], struct kept *kept, const struct event *event)
 {
-    struct room room = { out, out + EVENT_BYTES_MAX, false };
+    struct room room;
     msgpack_packer packer;
     size_t kind_length = strlen(event->kind);
     unsigned more = 0;
 
     while (more < EVENT_MORE_MAX && event->more[more].name != NULL)
         more++;
-    msgpack_packer_init(&packer, &room, put);
+    room_open(&room, &packer, out, EVENT_BYTES_MAX);
     msgpack_pack_str(&packer, sizeof subjects - 1 + kind_length);
     msgpack_pack_str_body(&packer, subjects, sizeof subjects - 1);
     msgpack_pack_str_body(&packer, event->kind, kind_length);
     msgpack_pack_array(&packer, 1);
-    kept->map = (uint16_t)(room.at - out);
+    kept->map = (uint16_t)room_used(&room);
     msgpack_pack_map(&packer, EVENT_FIELDS + more);
     pack_number(&packer, "n", kept->n);
     pack_number(&packer, "ts", ppi_wall_ms());
-    pack_words(&packer, "event", event->kind);
+    pack_text(&packer, "event", event->kind);
     pack_peer(&packer, event);
-    pack_words(&packer, "why", event->why);
-    pack_words(&packer, "text", event->text);
+    pack_text_or_nil(&packer, "why", event->why);
+    pack_text_or_nil(&packer, "text", event->text);
     for (unsigned i = 0; i < more; i++)
         if (event->more[i].text != NULL)
-            pack_words(&packer, event->more[i].name, event->more[i].text);
+            pack_text_or_nil(&packer, event->more[i].name, event->more[i].text);
         else
             pack_number(&packer, event->more[i].name, event->more[i].number);
-    return room.full ? 0 : (size_t)(room.at - out);
+    return room.full ? 0 : room_used(&room);
 }
 
 /* --- keeping it ------------------------------------------------------------------------------ */
@@ -173,8 +134,8 @@ void events_tell_cut(struct peer *peer, const char *why, const char *text)
 
 /* --- telling it ------------------------------------------------------------------------------ */
 
-/* The next one, copied, with kept->data at out. false: there is none. *gone: so many are not kept
- * any more. */
+/* The next one, copied, with kept->data at out. false: there is none. *gone: so many before it are
+ * not kept, any more or for want of memory. */
 static bool take_next(struct events *events, struct kept *kept, uint8_t out[EVENT_BYTES_MAX],
                       uint64_t *gone)
 {
@@ -248,12 +209,15 @@ static void on_new(pp_op *op)
     struct worker *worker = worker_self(broker);
     uint8_t memory[EVENT_BYTES_MAX];
     struct kept event;
+    bool found = true;
     uint64_t gone;
 
     worker_enter(worker);
-    for (int i = 0; i < EVENTS_AT_ONCE && take_next(events, &event, memory, &gone); i++) {
+    for (int i = 0; i < EVENTS_AT_ONCE && found; i++) {
+        found = take_next(events, &event, memory, &gone);
         worker->counts.missed += gone * atomic_load(&events->sub_count);
-        deliver_to_all(worker, &event);
+        if (found)
+            deliver_to_all(worker, &event);
     }
     worker_send(worker);
     subs_end_over(worker);
@@ -309,10 +273,11 @@ static uint32_t choose(const struct events *events, uint64_t from, uint64_t max,
     return count;
 }
 
-void events_report(msgpack_packer *packer, struct ppi_buf *buf, struct broker *broker,
-                   uint64_t since, uint64_t max, size_t bytes_max)
+void events_report(struct reply *reply, struct broker *broker, uint64_t since, uint64_t max,
+                   size_t bytes_max)
 {
     struct events *events = broker->events;
+    msgpack_packer *packer = &reply->packer;
     uint64_t until;
 
     ppi_mutex_lock(&events->lock);
@@ -329,7 +294,7 @@ void events_report(msgpack_packer *packer, struct ppi_buf *buf, struct broker *b
         const struct kept *kept = &events->ring[from % EVENTS_KEPT];
 
         if (kept->data != NULL)
-            ppi_buf_append(buf, kept->data + kept->map, (size_t)(kept->size - kept->map));
+            reply_append(reply, kept->data + kept->map, (size_t)(kept->size - kept->map));
     }
     ppi_mutex_unlock(&events->lock);
 }

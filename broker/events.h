@@ -6,7 +6,6 @@
 #ifndef EVENTS_H
 #define EVENTS_H
 
-#include "base/buf.h"
 #include "worker.h"
 
 enum {
@@ -45,11 +44,11 @@ void events_leave(struct sub *sub);
 /* Can the pattern match an event's subject? */
 bool events_match(const char *pattern, size_t length);
 
-struct msgpack_packer; /* msgpack-c's */
+struct reply; /* reply.h */
 
 /* Packs {first, next, events}: at most max events with a number of at least since, as far as they
  * fit into bytes_max; next is what to ask for then. */
-void events_report(struct msgpack_packer *packer, struct ppi_buf *buf, struct broker *broker,
-                   uint64_t since, uint64_t max, size_t bytes_max);
+void events_report(struct reply *reply, struct broker *broker, uint64_t since, uint64_t max,
+                   size_t bytes_max);
 
 #endif

@@ -21,6 +21,11 @@ void hold_end(struct peer *peer)
     peer->held_since_ns = 0;
 }
 
+bool hold_is_slow(const struct peer *peer, uint64_t queued_bytes)
+{
+    return queued_bytes > peer->broker->limits.queue_high || !ppi_list_empty(&peer->link.waiters);
+}
+
 uint64_t hold_ns(const struct peer *peer, uint64_t now_ns)
 {
     return peer->held_ns + (peer->held_since_ns != 0 ? now_ns - peer->held_since_ns : 0);

@@ -18,8 +18,8 @@ struct log {
 void log_event(const struct log *log, enum log_level level, const char *event, const char *fields,
                ...) PPI_PRINTF(4, 5);
 
-/* text in quotes, with everything that could break a line escaped, cut at a sensible length.
- * Into out, which is returned. */
+/* text in quotes, with everything escaped that could break a line or is no UTF-8, cut at a sensible
+ * length, between characters. Into out, which is returned. */
 enum { LOG_QUOTED_MAX = 320 };
 const char *log_quote(char out[LOG_QUOTED_MAX], const char *text, size_t length);
 

@@ -17,12 +17,16 @@ void reply_frame(struct worker *worker, struct peer *peer, const void *head, siz
 void reply_error(struct worker *worker, struct peer *peer, uint32_t id, const char *format, ...)
     PPI_PRINTF(4, 5);
 
-/* [1, id, nil, what a packer wrote]. Between the two calls the result is packed. */
+/* [1, id, nil, what a packer wrote], or if there is no memory for that E_LIMIT. Between the first
+ * call and the last the result is packed, or MessagePack appended. */
 struct reply {
     struct ppi_buf buf;
     msgpack_packer packer;
+    uint32_t id;
+    bool failed; /* something is missing: there was no memory */
 };
 void reply_begin(struct reply *reply, uint32_t id);
+void reply_append(struct reply *reply, const void *data, size_t size);
 void reply_end(struct worker *worker, struct peer *peer, struct reply *reply);
 
 /* [2, "$note", [name, text, {}]], to who said $hello; counted for everybody. */

@@ -5,10 +5,11 @@
 #include <stdlib.h>
 
 #include "broker.h"
+#include "holds.h"
 #include "io/sys.h"
 #include "io/timer.h"
+#include "pack.h"
 #include "panpipe_version.h"
-#include "report_pack.h"
 #include "traffic.h"
 
 /* The group it runs in first. */
@@ -29,16 +30,14 @@ void report_who(msgpack_packer *packer, const struct peer *peer)
 
     msgpack_pack_map(packer, 4u + gids + session + integrity);
     pack_number(packer, "pid", who->pid);
-    pack_words(packer, "exe", peer->exe);
-    if ((who->flags & PP_PEER_SID) != 0) {
-        pack_words(packer, "sid", who->sid);
-    } else if ((who->flags & PP_PEER_UID) != 0) {
+    pack_text_or_nil(packer, "exe", peer->exe);
+    if ((who->flags & PP_PEER_SID) != 0)
+        pack_text(packer, "sid", who->sid);
+    else if ((who->flags & PP_PEER_UID) != 0)
         pack_number(packer, "uid", who->uid);
-    } else {
-        pack_words(packer, "uid", NULL);
-    }
-    pack_words(packer, "user",
-               peer->user != NULL && peer->user->account[0] != '\0' ? peer->user->account : NULL);
+    else
+        pack_nil(packer, "uid");
+    pack_text_or_nil(packer, "user", peer->user != NULL ? peer->user->account : NULL);
     if (gids)
         pack_gids(packer, who);
     if (session)
@@ -107,9 +106,9 @@ static void add_peer(struct sums *sums, struct peer *peer)
         sums->queued_max_bytes = queued_bytes;
     ppi_mutex_lock(&link->lock); /* the end of a link is outside of all views */
     sums->lost += peer->lost;
+    sums->slow += hold_is_slow(peer, queued_bytes);
     ppi_mutex_unlock(&link->lock);
     sums->calls_open += peer->calls.count;
-    sums->slow += queued_bytes > peer->broker->limits.queue_high;
     sums->held += peer->held_since_ns != 0;
 }
 
@@ -164,20 +163,17 @@ static void pack_broker(msgpack_packer *packer, const struct broker *broker,
     char id[24];
 
     snprintf(id, sizeof id, "%016" PRIx64, broker->id);
-    pack_words(packer, "broker", id);
-    pack_words(packer, "name", broker->settings.name);
-    pack_words(packer, "scope", broker->settings.system ? "system" : "user");
-    pack_words(packer, "path", usage->path);
-    pack_words(packer, "version", PANPIPE_VERSION);
+    pack_text(packer, "broker", id);
+    pack_text(packer, "name", broker->settings.name);
+    pack_text(packer, "scope", broker->settings.system ? "system" : "user");
+    pack_text(packer, "path", usage->path);
+    pack_text(packer, "version", PANPIPE_VERSION);
     pack_number(packer, "pid", ppi_process_id());
     pack_number(packer, "uptime_ms", uptime_ms);
     pack_number(packer, "cpu_ns", usage->cpu_ns);
     pack_number(packer, "memory_bytes", usage->memory_bytes);
     pack_number(packer, "handles", usage->handles);
-    if (usage->handles_max != 0)
-        pack_number(packer, "handles_max", usage->handles_max);
-    else
-        pack_words(packer, "handles_max", NULL);
+    pack_number_or_nil(packer, "handles_max", usage->handles_max);
     pack_number(packer, "workers", usage->port.concurrency);
     pack_number(packer, "clients_max", broker->settings.connections);
 }

@@ -2,8 +2,8 @@
  * as they are until the view is left, and are packed from where they are. */
 #include "holds.h"
 #include "io/timer.h"
+#include "pack.h"
 #include "report.h"
-#include "report_pack.h"
 
 #include <stdlib.h>
 
@@ -24,7 +24,7 @@ static const char *state_of(const struct peer *peer, const struct row *row)
 {
     if (peer->link.state != PPI_LINK_OPEN || peer->closes_ns != 0)
         return "leaving";
-    if (row->queued_bytes > peer->broker->limits.queue_high)
+    if (hold_is_slow(peer, row->queued_bytes))
         return "slow";
     return row->held ? "blocked" : "ok";
 }
@@ -94,7 +94,7 @@ static void pack(msgpack_packer *packer, const struct row *row, uint64_t now_ns)
 
     msgpack_pack_map(packer, FIELDS);
     pack_number(packer, "id", peer->id);
-    pack_words(packer, "name", peer->name);
+    pack_text(packer, "name", peer->name);
     ppi_pack_text(packer, "who");
     report_who(packer, peer);
     pack_truth(packer, "hello", peer->hello);
@@ -109,13 +109,13 @@ static void pack(msgpack_packer *packer, const struct row *row, uint64_t now_ns)
     if (row->oldest_ns != 0)
         pack_number(packer, "oldest_ms", (now_ns - row->oldest_ns) / PPI_NS_PER_MS);
     else
-        pack_words(packer, "oldest_ms", NULL);
+        pack_nil(packer, "oldest_ms");
     pack_number(packer, "lost", row->lost);
     pack_number(packer, "calls_open", row->calls_open);
     pack_number(packer, "serving", row->serving);
-    pack_words(packer, "state", row->state);
+    pack_text(packer, "state", row->state);
     pack_number(packer, "held_ms", row->held_ns / PPI_NS_PER_MS);
-    pack_client(packer, "held_by", row->held_by);
+    pack_number_or_nil(packer, "held_by", row->held_by);
     pack_number(packer, "holds", row->holds);
     pack_number(packer, "holding", row->holding);
 }

@@ -1,7 +1,7 @@
 /* report_subjects.c: a line for each subject. Worker by worker what it counts is copied, while it
  * alone stands still; then it is added up. */
+#include "pack.h"
 #include "report.h"
-#include "report_pack.h"
 #include "subjects.h"
 #include "traffic.h"
 
@@ -121,7 +121,7 @@ static void pack_sources(msgpack_packer *packer, const struct broker *broker,
 
         msgpack_pack_map(packer, 3);
         pack_number(packer, "client", source->client);
-        pack_words(packer, "name", peer != NULL ? peer->name : NULL);
+        pack_text_or_nil(packer, "name", peer != NULL ? peer->name : NULL);
         pack_number(packer, "messages", source->messages);
     }
     pack_number(packer, "from_others", record->others);
@@ -149,9 +149,9 @@ static void pack_receiver(msgpack_packer *packer, struct sub *sub)
 
     msgpack_pack_map(packer, 5);
     pack_number(packer, "client", sub->peer->id);
-    pack_words(packer, "name", sub->peer->name);
-    pack_words(packer, "kind", sub->serve ? "serve" : "sub");
-    pack_words(packer, "group", sub->group);
+    pack_text(packer, "name", sub->peer->name);
+    pack_text(packer, "kind", sub->serve ? "serve" : "sub");
+    pack_text_or_nil(packer, "group", sub->group);
     pack_number(packer, "lost", lost);
 }
 
@@ -173,9 +173,7 @@ static void pack(msgpack_packer *packer, const struct broker *broker, struct tra
 {
     traffic_rank(record);
     msgpack_pack_map(packer, 11);
-    ppi_pack_text(packer, "subject");
-    msgpack_pack_str(packer, record->length);
-    msgpack_pack_str_body(packer, record->subject, record->length);
+    pack_subject(packer, record->subject, record->length);
     pack_sums(packer, &record->sums);
     pack_sources(packer, broker, record);
     pack_receivers(packer, broker, record);

@@ -1,6 +1,6 @@
 /* report_subs.c: a line for each subscription and service; as report_clients.c. */
+#include "pack.h"
 #include "report.h"
-#include "report_pack.h"
 #include "subs.h"
 
 #include <stdlib.h>
@@ -42,13 +42,13 @@ static void pack(msgpack_packer *packer, const struct row *row)
 
     msgpack_pack_map(packer, 15);
     pack_number(packer, "client", sub->peer->id);
-    pack_words(packer, "name", sub->peer->name);
+    pack_text(packer, "name", sub->peer->name);
     pack_number(packer, "sid", sub->sid);
-    pack_words(packer, "pattern", sub->pattern);
-    pack_words(packer, "kind", sub->serve ? "serve" : "sub");
-    pack_words(packer, "form", sub->form == FORM_RICH ? "rich" : "plain");
-    pack_words(packer, "group", sub->group);
-    pack_words(packer, "policy", policy_of(sub));
+    pack_text(packer, "pattern", sub->pattern);
+    pack_text(packer, "kind", sub->serve ? "serve" : "sub");
+    pack_text(packer, "form", sub->form == FORM_RICH ? "rich" : "plain");
+    pack_text_or_nil(packer, "group", sub->group);
+    pack_text(packer, "policy", policy_of(sub));
     pack_truth(packer, "meta", sub->meta);
     pack_number(packer, "accepted", row->accepted);
     pack_number(packer, "delivered", row->delivered);

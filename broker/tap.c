@@ -24,11 +24,6 @@ struct staged {
     uint32_t size; /* of what follows */
 };
 
-static struct tap *tap_at(struct ppi_list *at)
-{
-    return PP_CONTAINER(at, struct tap, in_set);
-}
-
 /* --- staging, and sending what is staged ------------------------------------------------------ */
 
 /* With the tap's lock. false: no memory. */

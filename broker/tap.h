@@ -27,6 +27,11 @@ struct tap {
     uint64_t shown;      /* the number of the last record that was sent */
 };
 
+static inline struct tap *tap_at(struct ppi_list *in_set)
+{
+    return PP_CONTAINER(in_set, struct tap, in_set);
+}
+
 struct tap_set {
     struct broker *broker;
     struct ppi_list taps; /* write; of struct tap, by in_set */

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "wire/envelope.h"
+#include "pack.h"
 
 static const char *const kinds[] = { [TAP_ANY] = NULL,
                                      [TAP_PUB] = "pub",
@@ -116,54 +116,41 @@ bool tap_filter_read(const struct request_in *in, struct tap_filter *filter)
 
 /* --- as it was understood -------------------------------------------------------------------- */
 
-static void pack_number(msgpack_packer *packer, const char *name, uint64_t number)
-{
-    ppi_pack_text(packer, name);
-    msgpack_pack_uint64(packer, number);
-}
-
 static void pack_who(msgpack_packer *packer, const char *name, const struct tap_who *who)
 {
     char process[24];
 
     if (who->by == WHO_ANYBODY)
         return;
-    ppi_pack_text(packer, name);
     if (who->by == WHO_CLIENT) {
-        msgpack_pack_uint64(packer, who->number);
+        pack_number(packer, name, who->number);
         return;
     }
     snprintf(process, sizeof process, "pid:%llu", (unsigned long long)who->number);
-    ppi_pack_text(packer, who->by == WHO_NAME ? who->name : process);
+    pack_text(packer, name, who->by == WHO_NAME ? who->name : process);
 }
 
 void tap_filter_pack(msgpack_packer *packer, const struct tap_filter *filter)
 {
     bool subject = filter->subject_length > 0, from = filter->from.by != WHO_ANYBODY,
          to = filter->to.by != WHO_ANYBODY, kind = filter->kind != TAP_ANY,
-         size_min = filter->size_min > 0,
-         size_max = filter->size_max<UINT64_MAX, max = filter->max> 0;
+         size_min = filter->size_min != 0, size_max = filter->size_max != UINT64_MAX,
+         max = filter->max != 0;
 
     msgpack_pack_map(packer,
                      1u + subject + from + to + kind + size_min + size_max + filter->dropped + max);
-    if (subject) {
-        ppi_pack_text(packer, "subject");
-        msgpack_pack_str_with_body(packer, filter->subject, filter->subject_length);
-    }
+    if (subject)
+        pack_subject(packer, filter->subject, filter->subject_length);
     pack_who(packer, "from", &filter->from);
     pack_who(packer, "to", &filter->to);
-    if (kind) {
-        ppi_pack_text(packer, "kind");
-        ppi_pack_text(packer, tap_kind_name(filter->kind));
-    }
+    if (kind)
+        pack_text(packer, "kind", tap_kind_name(filter->kind));
     if (size_min)
         pack_number(packer, "size_min", filter->size_min);
     if (size_max)
         pack_number(packer, "size_max", filter->size_max);
-    if (filter->dropped) {
-        ppi_pack_text(packer, "dropped");
-        msgpack_pack_true(packer);
-    }
+    if (filter->dropped)
+        pack_truth(packer, "dropped", true);
     pack_number(packer, "cut", filter->cut);
     if (max)
         pack_number(packer, "max", filter->max);

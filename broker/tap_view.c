@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "wire/envelope.h"
+#include "pack.h"
 
 enum {
     RECEIVERS_SHOWN = 4,
@@ -62,18 +62,6 @@ bool tap_view_passes(const struct tap_view *view, const struct tap_filter *filte
     return filter->to.by == WHO_ANYBODY || each_receiver(view, is_meant, &to);
 }
 
-static void pack_number(msgpack_packer *packer, const char *name, uint64_t number)
-{
-    ppi_pack_text(packer, name);
-    msgpack_pack_uint64(packer, number);
-}
-
-static void pack_words(msgpack_packer *packer, const char *name, const char *text, size_t length)
-{
-    ppi_pack_text(packer, name);
-    msgpack_pack_str_with_body(packer, text, length);
-}
-
 struct receivers {
     const struct peer *peers[RECEIVERS_SHOWN];
     unsigned count;
@@ -103,22 +91,19 @@ static void pack_receivers(msgpack_packer *packer, const struct tap_view *view)
 
 static void pack_from(msgpack_packer *packer, const struct peer *from)
 {
-    const char *name = from != NULL ? from->name : "panpiped";
-
     pack_number(packer, "from", from != NULL ? from->id : 0);
-    pack_words(packer, "name", name, strlen(name));
+    pack_text(packer, "name", from != NULL ? from->name : "panpiped");
     pack_number(packer, "pid", from != NULL ? from->who.pid : ppi_process_id());
 }
 
 void tap_view_pack(msgpack_packer *packer, const struct tap_view *view, uint32_t cut,
                    const uint8_t *body, size_t size)
 {
-    const char *kind = tap_kind_name(view->kind);
     size_t shown = size < cut ? size : cut;
 
     pack_number(packer, "ts", view->ts);
-    pack_words(packer, "kind", kind, strlen(kind));
-    pack_words(packer, "subject", view->subject, view->subject_length);
+    pack_text(packer, "kind", tap_kind_name(view->kind));
+    pack_subject(packer, view->subject, view->subject_length);
     pack_from(packer, view->from);
     pack_number(packer, "size_bytes", size);
     pack_number(packer, "to", view->receipt.queued);
@@ -126,8 +111,9 @@ void tap_view_pack(msgpack_packer *packer, const struct tap_view *view, uint32_t
     pack_receivers(packer, view);
     ppi_pack_text(packer, "body");
     msgpack_pack_bin_with_body(packer, body, shown);
-    ppi_pack_text(packer, "whole");
-    shown == size ? msgpack_pack_true(packer) : msgpack_pack_false(packer);
-    ppi_pack_text(packer, "time_us");
-    view->routed_ns != 0 ? msgpack_pack_uint64(packer, view->time_us) : msgpack_pack_nil(packer);
+    pack_truth(packer, "whole", shown == size);
+    if (view->routed_ns != 0)
+        pack_number(packer, "time_us", view->time_us);
+    else
+        pack_nil(packer, "time_us");
 }

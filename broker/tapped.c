@@ -14,11 +14,6 @@ struct tap_note {
     char subject[];
 };
 
-static struct tap *tap_at(struct ppi_list *at)
-{
-    return PP_CONTAINER(at, struct tap, in_set);
-}
-
 /* What is about the broker itself no tap shows. */
 static bool is_shown(const struct tap_view *view)
 {
@@ -159,6 +154,12 @@ void tap_call(struct worker *worker, struct call *call, const struct request *re
     memcpy(call->note->subject, subject.text, subject.text_length);
 }
 
+/* Can it be the subject of a record? What is called may be any bytes, unless it is looked up. */
+static bool is_text(const char *subject, size_t length)
+{
+    return length <= PPI_SUBJECT_MAX && ppi_utf8(subject, length);
+}
+
 void tap_refused(struct worker *worker, const struct request *request, const char *error)
 {
     struct tap_view view = { .kind = TAP_ERROR,
@@ -168,6 +169,8 @@ void tap_refused(struct worker *worker, const struct request *request, const cha
                              .receipt.queued = 1,
                              .may_send = true };
 
+    if (!is_text(request->subject, request->subject_length))
+        return;
     show_request(worker, request->caller, NULL, request);
     show_error(worker, &view, error);
 }
@@ -193,11 +196,21 @@ void tap_answer(struct worker *worker, const struct call *call, const struct ppi
         show(worker, &view, error, frame->params - frame->rest);
 }
 
+/* A call that has waited for a server in vain; a moved one was shown when it went to its first. */
+static void show_unserved(struct worker *worker, const struct call *call)
+{
+    const struct request request = { .rest = call->wait->rest, .rest_size = call->wait->rest_size };
+
+    if (!call->wait->moved)
+        show_request(worker, call->caller, NULL, &request);
+}
+
 void tap_ended(struct worker *worker, const struct call *call, const char *error)
 {
     struct tap_view view = { .kind = TAP_ERROR, .to = call->caller, .receipt.queued = 1 };
 
     if (call->wait != NULL && call->wait->subs == 0) {
+        show_unserved(worker, call);
         view.subject = wait_subject(call->wait);
         view.subject_length = call->wait->subject_length;
     } else if (call->note != NULL) {

@@ -4,25 +4,22 @@
 #include "json.h"
 #include "session.h"
 
-int ask(const struct cli *cli, const char *method, const struct bytes *params,
-        void (*print)(const struct cli *cli, const json_t *answer))
+json_t *ask_with(const char *operand)
 {
-    static struct session session;
-    int code = session_open(&session, cli);
+    json_t *params = json_must(json_array());
 
-    if (code == GO_ON) {
-        int status = session_call(&session, method, params != NULL ? params->data : "\x90",
-                                  params != NULL ? params->size : 1, 0, 0);
+    if (operand != NULL)
+        json_array_append_new(params, json_must(json_string_nocheck(operand)));
+    return params;
+}
 
-        code = status == PP_OK ? EXIT_DONE : session_fail(&session, status);
-    }
-    if (code == EXIT_DONE && print != NULL) {
-        json_t *answer = json_from_value(session.answer.data, session.answer.size);
+int ask_packed(struct session *session, const char *method, const struct bytes *params,
+               json_t **answer)
+{
+    int status = session_call(session, method, params->data, params->size, 0, 0);
 
-        print(cli, answer);
-        json_decref(answer);
-    }
-    return session_close(&session, code);
+    *answer = status == PP_OK ? json_from_value(session->answer.data, session->answer.size) : NULL;
+    return status;
 }
 
 int ask_quietly(struct session *session, const char *method, json_t *params, json_t **answer)
@@ -33,9 +30,8 @@ int ask_quietly(struct session *session, const char *method, json_t *params, jso
         params = json_must(json_array());
     json_to_value(params, &packed);
     json_decref(params);
-    int status = session_call(session, method, packed.data, packed.size, 0, 0);
+    int status = ask_packed(session, method, &packed, answer);
     bytes_free(&packed);
-    *answer = status == PP_OK ? json_from_value(session->answer.data, session->answer.size) : NULL;
     return status;
 }
 
@@ -47,4 +43,24 @@ json_t *ask_here(struct session *session, const char *method, json_t *params, in
     if (status != PP_OK)
         *code = session_fail(session, status);
     return answer;
+}
+
+int ask(const struct cli *cli, const char *method, json_t *params,
+        void (*print)(const struct cli *cli, const json_t *answer))
+{
+    static struct session session;
+    int code = session_open(&session, cli);
+
+    if (code == GO_ON) {
+        json_t *answer = ask_here(&session, method, params, &code);
+
+        if (answer != NULL) {
+            print(cli, answer);
+            code = EXIT_DONE;
+        }
+        json_decref(answer);
+    } else {
+        json_decref(params);
+    }
+    return session_close(&session, code);
 }

@@ -36,21 +36,18 @@ static void on_message(void *context, const pp_message *message)
 int bench_watch(struct session *session, const struct bench_plan *plan, struct bench_result *result)
 {
     pp_sub_config config = PP_SUB_CONFIG_INIT;
-    pp_sub *sub;
 
     watch.session = session;
     watch.wanted = plan->count;
     session_task(&watch.over);
     config.on_message = on_message;
     int code = bench_begin(session, result);
+    if (code == GO_ON)
+        code = session_subscribe(session, plan->subject, &config);
     if (code != GO_ON)
         return code;
-    int status = session_await(
-        session, pp_subscribe(session->client, session_op(session), plan->subject, &config, &sub),
-        session_patience(session->cli));
-    if (status == PP_OK)
-        status =
-            wait_for_end(session, plan->count > 0 ? UINT64_MAX : session_deadline_ns(plan->for_ms));
+    int status =
+        wait_for_end(session, plan->count > 0 ? UINT64_MAX : session_deadline_ns(plan->for_ms));
     if (status != PP_OK && status != PP_ETIMEDOUT)
         return session_fail(session, status);
     result->received = watch.received;

@@ -9,26 +9,33 @@
 #include "error.h"
 #include "json.h"
 #include "macros.h"
+#include "text.h"
 #include "units.h"
 
 enum { NUMBER_MAX = 64, NAME_MAX_BYTES = 64 };
 
 /* --- numbers --------------------------------------------------------------------------------- */
 
+/* A message may bring any number. */
 static void print_number(char text[NUMBER_MAX], double number, const char *unit)
 {
-    int decimals = number >= 100 || number == (double)(int64_t)number ? 0 : number >= 10 ? 1 : 2;
+    const char *between = unit[0] != '\0' ? " " : "";
+    bool small = number > -100 && number < 100;
+    int decimals = !small || number == (double)(int)number ? 0 : number >= 10 ? 1 : 2;
 
-    snprintf(text, NUMBER_MAX, "%.*f%s%s", decimals, number, unit[0] != '\0' ? " " : "", unit);
+    if (number > -1e21 && number < 1e21)
+        snprintf(text, NUMBER_MAX, "%.*f%s%s", decimals, number, between, unit);
+    else
+        snprintf(text, NUMBER_MAX, "%.3g%s%s", number, between, unit);
 }
 
 static void print_duration(char text[NUMBER_MAX], double ns)
 {
-    const double second = 1e9;
-    uint64_t seconds = (uint64_t)(ns / second);
+    const double second = 1e9, ages = 1e21;
+    uint64_t seconds = ns > 0 && ns < ages ? (uint64_t)(ns / second) : 0;
 
-    if (ns <= 0)
-        print_number(text, 0, "s");
+    if (ns <= 0 || ns >= ages)
+        print_number(text, ns / second, "s");
     else if (ns < 1e3)
         print_number(text, ns, "ns");
     else if (ns < 1e6)
@@ -51,6 +58,17 @@ static void print_bytes(char text[NUMBER_MAX], double bytes)
     print_number(text, bytes, units[i]);
 }
 
+/* What is no time of these 10,000 years is a number. */
+static void print_time(char text[NUMBER_MAX], double ms)
+{
+    const double year_10000 = 253402300800e3;
+
+    if (ms >= 0 && ms < year_10000)
+        pp_time_text((uint64_t)ms, text);
+    else
+        print_number(text, ms, "");
+}
+
 static void cell_number(struct bytes *cell, double number, enum unit unit)
 {
     char text[NUMBER_MAX];
@@ -61,18 +79,25 @@ static void cell_number(struct bytes *cell, double number, enum unit unit)
     case UNIT_US: print_duration(text, number * 1e3); break;
     case UNIT_MS: print_duration(text, number * 1e6); break;
     case UNIT_BYTES: print_bytes(text, number); break;
-    case UNIT_TIME: pp_time_text((uint64_t)number, text); break;
+    case UNIT_TIME: print_time(text, number); break;
     }
     cell_text(cell, text);
 }
 
 /* --- values ---------------------------------------------------------------------------------- */
 
-void cell_text(struct bytes *cell, const char *text)
+static void set_text(struct bytes *cell, const char *text, size_t size)
 {
     cell->size = 0;
-    bytes_add(cell, text, strlen(text) + 1);
+    bytes_add(cell, text, size);
+    bytes_add(cell, "", 1);
+    text_clean(cell->data, size); /* a zero in it, too */
     error_clean(cell->data);
+}
+
+void cell_text(struct bytes *cell, const char *text)
+{
+    set_text(cell, text, strlen(text));
 }
 
 void cell_json(struct bytes *cell, const json_t *value)
@@ -89,7 +114,7 @@ void cell_json(struct bytes *cell, const json_t *value)
 void cell_raw(struct bytes *cell, const json_t *value)
 {
     if (json_is_string(value))
-        cell_text(cell, json_string_value(value));
+        set_text(cell, json_string_value(value), json_string_length(value));
     else if (json_is_boolean(value))
         cell_text(cell, json_is_true(value) ? "yes" : "no");
     else if (value == NULL || json_is_null(value))

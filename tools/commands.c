@@ -335,8 +335,8 @@ const struct command commands[] = {
       .examples = "panpipe check\n"
                   "panpipe check memory --warn 64M --crit 128M --json\n",
       .exits = "0  all is well\n"
-               "1  something is above --warn\n"
-               "2  something is above --crit, or alive: no broker answers; or wrong use\n"
+               "1  something is at --warn, or above\n"
+               "2  something is at --crit, or above; or alive: no broker answers; or wrong use\n"
                "3  something cannot be found out: no broker, or not permitted\n"
                "   Of several the worst: 2, then 1, then 3.\n",
       .run = check },

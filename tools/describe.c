@@ -9,7 +9,6 @@
 #include "out.h"
 #include "print.h"
 #include "text.h"
-#include "value.h"
 
 static size_t found;
 
@@ -141,17 +140,9 @@ static void print_services(const struct cli *cli, const json_t *services)
 int describe(const struct cli *cli)
 {
     const char *pattern = cli_operand(cli, 0);
-    uint8_t head[VALUE_HEAD_MAX];
-    struct bytes params = { 0 };
     char why[300];
+    int code = ask(cli, "$describe", ask_with(pattern), print_services);
 
-    bytes_add(&params, pattern != NULL ? "\x91" : "\x90", 1);
-    if (pattern != NULL) {
-        bytes_add(&params, head, value_head(head, strlen(pattern), true));
-        bytes_add(&params, pattern, strlen(pattern));
-    }
-    int code = ask(cli, "$describe", &params, print_services);
-    bytes_free(&params);
     if (code != EXIT_DONE || found > 0 || pattern == NULL)
         return code;
     snprintf(why, sizeof why, "nobody serves %.255s", pattern);

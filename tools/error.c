@@ -87,11 +87,14 @@ void error_before(void (*ready)(void))
 
 void error_clean(char *text)
 {
-    text_clean(text, strlen(text));
-    if (!text_is_utf8(text, strlen(text)))
-        for (char *at = text; *at != '\0'; at++)
-            if ((unsigned char)*at >= 0x80)
-                *at = '?';
+    size_t left = strlen(text), length;
+
+    text_clean(text, left);
+    for (; left > 0; text += length, left -= length) {
+        text_letter(text, left, &length);
+        if (length == 1 && (unsigned char)*text >= 0x80)
+            *text = '?';
+    }
 }
 
 int error_say(int code, const char *name, const char *why, const char *hint)

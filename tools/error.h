@@ -55,7 +55,8 @@ struct error_kind {
 };
 const struct error_kind *error_kind_at(size_t i);
 
-/* What another program, or a broker, wrote: safe to show on one line of a terminal. */
+/* What another program, or a broker, wrote: safe to show on one line of a terminal. Bytes of no
+ * letter, or of one that was cut, become "?". */
 void error_clean(char *text);
 
 #endif

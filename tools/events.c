@@ -12,6 +12,7 @@
 
 #include <panpipe/sys.h>
 
+#include "ask.h"
 #include "commands.h"
 #include "error.h"
 #include "glimpse.h"
@@ -227,33 +228,18 @@ static void take(json_t *event)
 
 /* --- what is kept ---------------------------------------------------------------------------- */
 
-/* Asks for the events from the next one on: as many as fit into an answer. GO_ON, or the exit
- * code. */
-static int ask_next(json_t **answer)
-{
-    struct bytes params = { 0 };
-    json_t *question = json_must(json_pack("[{s:I}]", "since", (json_int_t)next));
-
-    json_to_value(question, &params);
-    json_decref(question);
-    int status = session_call(&session, "$sys.events", params.data, params.size, 0, 0);
-    bytes_free(&params);
-    if (status != PP_OK)
-        return session_fail(&session, status);
-    *answer = json_from_value(session.answer.data, session.answer.size);
-    return GO_ON;
-}
-
-/* Everything there is from the next one on. */
+/* Everything there is from the next one on; an answer has as many as fit into it. */
 static int catch_up(void)
 {
     size_t count = 1;
-    json_t *answer = NULL;
 
     while (count > 0 && !enough()) {
-        int code = ask_next(&answer);
+        int code = GO_ON;
+        json_t *answer =
+            ask_here(&session, "$sys.events",
+                     json_must(json_pack("[{s:I}]", "since", (json_int_t)next)), &code);
 
-        if (code != GO_ON)
+        if (answer == NULL)
             return code;
         const json_t *events = json_object_get(answer, "events");
         count = json_array_size(events);
@@ -280,14 +266,9 @@ static void on_message(void *context, const pp_message *message)
 static int subscribe(void)
 {
     pp_sub_config config = PP_SUB_CONFIG_INIT;
-    pp_sub *sub;
 
     config.on_message = on_message;
-    int status = session_await(
-        &session,
-        pp_subscribe(session.client, session_op(&session), "$sys.events.>", &config, &sub),
-        session_patience(session.cli));
-    return status == PP_OK ? GO_ON : session_fail(&session, status);
+    return session_subscribe(&session, "$sys.events.>", &config);
 }
 
 /* Before one that comes too early lies what was missed: that is kept, most likely. */

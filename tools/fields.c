@@ -300,6 +300,16 @@ enum unit fields_unit(const char *path)
     return unit;
 }
 
+const char *fields_unit_name(const char *path)
+{
+    static const char *const names[] = {
+        [UNIT_NONE] = "", [UNIT_NS] = "ns",       [UNIT_US] = "us",
+        [UNIT_MS] = "ms", [UNIT_BYTES] = "bytes", [UNIT_TIME] = "ms"
+    };
+
+    return names[fields_unit(path)];
+}
+
 int fields_label(const char *path)
 {
     enum unit unit;
@@ -311,7 +321,6 @@ int fields_label(const char *path)
 
 void fields_help(unsigned of)
 {
-    static const char *const units[] = { "", "ns", "us", "ms", "bytes", "ms" };
     int width = 0;
 
     for (const struct field *at = fields; at->path != NULL; at++)
@@ -319,6 +328,5 @@ void fields_help(unsigned of)
             width = (int)strlen(at->path);
     for (const struct field *at = fields; at->path != NULL; at++)
         if ((at->of & of) != 0)
-            out_format("  %-*s  %-5s  %s\n", width, at->path, units[fields_unit(at->path)],
-                       at->help);
+            out_format("  %-*s  %-5s  %s\n", width, at->path, fields_unit_name(at->path), at->help);
 }

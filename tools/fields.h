@@ -53,6 +53,9 @@ const char *fields_meant(unsigned of, const char *path);
 enum unit { UNIT_NONE, UNIT_NS, UNIT_US, UNIT_MS, UNIT_BYTES, UNIT_TIME };
 enum unit fields_unit(const char *path);
 
+/* Its name: "bytes"; "": none. */
+const char *fields_unit_name(const char *path);
+
 /* How much of the name is left without its unit: 6 of "uptime_ms". */
 int fields_label(const char *path);
 

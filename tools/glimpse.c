@@ -218,19 +218,19 @@ void glimpse(const void *value, size_t size, bool params, struct bytes *out)
         add_value(&rest, 0, out);
 }
 
-void glimpse_cut(struct bytes *text, size_t limit)
+void glimpse_cut(struct bytes *text, int limit)
 {
-    size_t columns = 0, last = 0;
+    size_t room = 0, length; /* where the ellipsis would stand */
+    int columns = 0;
 
-    for (size_t at = 0; at < text->size; at++) {
-        if (((uint8_t)text->data[at] & 0xC0) == 0x80)
-            continue;
-        if (columns + 1 == limit)
-            last = at; /* where the ellipsis would stand */
-        if (columns++ == limit) {
-            text->size = last;
+    for (size_t at = 0; at < text->size; at += length) {
+        columns += text_letter(text->data + at, text->size - at, &length);
+        if (columns > limit) {
+            text->size = room;
             add(text, ELLIPSIS);
             return;
         }
+        if (columns < limit)
+            room = at + length;
     }
 }

@@ -17,6 +17,6 @@ void glimpse(const void *value, size_t size, bool params, struct bytes *out);
 void glimpse_text(const char *text, size_t size, struct bytes *out);
 
 /* Cuts text at limit columns, the last of which is an ellipsis then. */
-void glimpse_cut(struct bytes *text, size_t limit);
+void glimpse_cut(struct bytes *text, int limit);
 
 #endif

@@ -36,7 +36,7 @@ static json_t *base64(const char *data, size_t size)
     return json;
 }
 
-static json_t *from_text(const char *text, size_t size)
+json_t *json_from_text(const char *text, size_t size)
 {
     if (size == 0) /* then text may be NULL */
         return json_must(json_string(""));
@@ -146,7 +146,7 @@ json_t *json_from_object(const msgpack_object *object)
     case MSGPACK_OBJECT_NEGATIVE_INTEGER: return json_must(json_integer(object->via.i64));
     case MSGPACK_OBJECT_FLOAT32:
     case MSGPACK_OBJECT_FLOAT64: return from_float(object->via.f64);
-    case MSGPACK_OBJECT_STR: return from_text(object->via.str.ptr, object->via.str.size);
+    case MSGPACK_OBJECT_STR: return json_from_text(object->via.str.ptr, object->via.str.size);
     case MSGPACK_OBJECT_BIN: return form("$bin", base64(object->via.bin.ptr, object->via.bin.size));
     case MSGPACK_OBJECT_EXT: return from_ext(&object->via.ext);
     case MSGPACK_OBJECT_ARRAY: return from_array(&object->via.array);

@@ -23,6 +23,9 @@ json_t *json_from_object(const msgpack_object *object);
 /* From bytes that are one value; JSON null if they are not. */
 json_t *json_from_value(const void *data, size_t size);
 
+/* From a text; what is no UTF-8 becomes binary. */
+json_t *json_from_text(const char *text, size_t size);
+
 /* Adds a value to out. false: one of the forms above is not as it must be. */
 bool json_to_value(const json_t *json, struct bytes *out);
 

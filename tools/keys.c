@@ -44,10 +44,10 @@ void keys_next(void)
 
 void keys_close(void)
 {
-    if (reader.thread == NULL)
+    if (reader.free == NULL)
         return;
     pp_port_shutdown(reader.free, PP_SHUT_FAST, -1, NULL, NULL);
     pp_thread_join(reader.thread);
     pp_port_close(reader.free);
-    reader.thread = NULL;
+    reader.free = NULL;
 }

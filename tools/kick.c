@@ -49,7 +49,7 @@ static int kick_one(const json_t *client, size_t *kicked)
     json_t *options = json_must(json_object()), *answer;
 
     if (given.text != NULL)
-        json_object_set_new(options, "text", json_must(json_string(given.text)));
+        json_object_set_new(options, "text", json_must(json_string_nocheck(given.text)));
     if (given.for_ms > 0)
         json_object_set_new(options, "for_ms", json_must(json_integer(given.for_ms)));
     int status = ask_quietly(&session, "$sys.kick",

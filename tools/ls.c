@@ -260,9 +260,7 @@ static bool mentions_rate(const struct cli *cli)
 /* A new array of rows; NULL: *code. *others is what the broker tells beside. */
 static json_t *get(const struct list *list, json_t **others, int *code)
 {
-    const char *pattern = cli_operand(session.cli, 1);
-    json_t *answer =
-        ask_here(&session, list->method, pattern != NULL ? json_pack("[s]", pattern) : NULL, code);
+    json_t *answer = ask_here(&session, list->method, ask_with(cli_operand(session.cli, 1)), code);
 
     if (json_is_object(answer)) {
         json_t *rows = json_incref(json_object_get(answer, "subjects"));

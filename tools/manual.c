@@ -196,10 +196,8 @@ static void print_words(const struct command *command)
 
 static void print_fields(unsigned of)
 {
-    static const char *const units[] = { "", "ns", "us", "ms", "bytes", "ms" };
-
     for (const struct field *at = fields; at->path != NULL; at++) {
-        const char *unit = units[fields_unit(at->path)];
+        const char *unit = fields_unit_name(at->path);
 
         if ((at->of & of) == 0)
             continue;

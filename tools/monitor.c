@@ -1,14 +1,14 @@
 /* monitor.c: every message as it is routed, as far as a filter lets it pass, which the broker
  * evaluates.
  *
- * Nobody waits for a monitor: while this one waits in a write to a slow reader, the broker misses
- * out what has no room, and the next record tells how much that was. As in sub.c, what a batch of
- * records prints is written by a packet behind the batch. */
+ * Nobody waits for a monitor: while this one waits in a write to a slow reader (stream.h), the
+ * broker misses out what has no room, and the next record tells how much that was. */
 #include <stdio.h>
 #include <string.h>
 
 #include <panpipe/sys.h>
 
+#include "ask.h"
 #include "commands.h"
 #include "error.h"
 #include "filter.h"
@@ -18,8 +18,9 @@
 #include "print.h"
 #include "record.h"
 #include "session.h"
+#include "stream.h"
 
-enum { BLOCK_BYTES = 64 * 1024, BODY_MOST = 65536 };
+enum { BODY_MOST = 65536 };
 
 static struct {
     uint64_t count, body;
@@ -38,18 +39,8 @@ const struct option monitor_options[] = {
 };
 
 static struct session session;
-static struct task written; /* its packet comes behind the batch */
-static bool posted, over;
-static uint64_t shown;
-static int output_code = GO_ON;
+static struct stream messages;
 static int width; /* of the terminal; 0: there is none */
-
-static void flush(void)
-{
-    if (output_code == GO_ON)
-        output_code = out_flush();
-    over = over || output_code != GO_ON;
-}
 
 /* --- records --------------------------------------------------------------------------------- */
 
@@ -96,7 +87,7 @@ static void print_as_text(const struct record *record)
     line.size = 0;
     record_show(record, &line);
     if (width > 0)
-        glimpse_cut(&line, (size_t)width);
+        glimpse_cut(&line, width);
     bytes_add(&line, "\n", 1);
     out_bytes(line.data, line.size);
 }
@@ -106,19 +97,17 @@ static void on_message(void *context, const pp_message *message)
     struct record record;
 
     (void)context;
-    if (over)
+    if (messages.over)
         return;
+    if (out_size() == 0)
+        width = out_width(); /* it may have been resized since the last batch */
     if (record_read(&record, message->params, message->params_size)) {
         if (record.missed > 0)
             print_gap(record.missed);
         print_is_text() ? print_as_text(&record) : print_as_object(&record);
-        over = ++shown == given.count;
+        stream_printed(&messages);
     }
     record_free(&record);
-    if (out_size() >= BLOCK_BYTES)
-        flush();
-    if (!posted)
-        posted = pp_port_post(session.port, 0, 0, session_task(&written)) == PP_OK;
 }
 
 /* --- the tap --------------------------------------------------------------------------------- */
@@ -153,33 +142,23 @@ static void echo(const json_t *filter)
     bytes_free(&words);
 }
 
-static int subscribe(const char *subject)
-{
-    pp_sub_config config = PP_SUB_CONFIG_INIT;
-    pp_sub *sub;
-
-    config.on_message = on_message;
-    int status = session_await(
-        &session, pp_subscribe(session.client, session_op(&session), subject, &config, &sub),
-        session_patience(session.cli));
-    return status == PP_OK ? GO_ON : session_fail(&session, status);
-}
-
 static int tap(const struct filter *filter)
 {
+    pp_sub_config config = PP_SUB_CONFIG_INIT;
     struct bytes params = { 0 };
+    json_t *answer;
 
     filter_pack(filter, given.body, given.count, &params);
-    int status = session_call(&session, "$sys.tap", params.data, params.size, 0, 0);
+    int status = ask_packed(&session, "$sys.tap", &params, &answer);
     bytes_free(&params);
     if (status != PP_OK)
         return session_fail(&session, status);
-    json_t *answer = json_from_value(session.answer.data, session.answer.size);
     const json_t *subject = json_object_get(answer, "subject");
     int code = GO_ON;
     if (json_is_string(subject)) {
         echo(json_object_get(answer, "filter"));
-        code = subscribe(json_string_value(subject));
+        config.on_message = on_message;
+        code = session_subscribe(&session, json_string_value(subject), &config);
     } else {
         code = error_status(PP_EPROTO, "E_PROTO the broker made no tap that can be read");
     }
@@ -188,28 +167,6 @@ static int tap(const struct filter *filter)
 }
 
 /* --- the command ----------------------------------------------------------------------------- */
-
-static int watch(void)
-{
-    uint64_t deadline_ns = session_deadline_ns(given.for_ms > 0 ? given.for_ms : -1);
-    int status = PP_OK;
-
-    width = out_width();
-    flush(); /* the echo */
-    while (!over && status == PP_OK) {
-        status = session_wait(&session, &written, deadline_ns);
-        if (written.ended)
-            posted = written.ended = false;
-        flush();
-        if (width > 0)
-            width = out_width(); /* it may have been resized */
-    }
-    if (output_code != GO_ON)
-        return output_code;
-    if (status == PP_ETIMEDOUT)
-        return session_late(shown, given.count, "messages");
-    return status == PP_OK ? EXIT_DONE : session_fail(&session, status);
-}
 
 int monitor(const struct cli *cli)
 {
@@ -221,12 +178,13 @@ int monitor(const struct cli *cli)
             return error_use("%s", problem);
     if (given.body > BODY_MOST)
         return error_use("--body is at most %d", BODY_MOST);
+    stream_begin(&messages, &session, given.count);
     int code = session_open(&session, cli);
     if (code == GO_ON)
         code = tap(&filter);
     if (code == GO_ON)
         code = session_ready(&session, given.ready);
     if (code == GO_ON)
-        code = watch();
+        code = stream_run(&messages, given.for_ms, "messages");
     return session_close(&session, code);
 }

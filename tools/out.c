@@ -34,13 +34,20 @@ void out_text(const char *text)
 
 void out_format(const char *format, ...)
 {
-    char text[512];
-    va_list arguments;
+    enum { OFTEN_ENOUGH = 256 };
+    va_list arguments, again;
 
+    if (out.quiet)
+        return;
     va_start(arguments, format);
-    int length = vsnprintf(text, sizeof text, format, arguments);
+    va_copy(again, arguments);
+    size_t length =
+        (size_t)vsnprintf(bytes_room(&out.bytes, OFTEN_ENOUGH), OFTEN_ENOUGH, format, arguments);
+    if (length >= OFTEN_ENOUGH)
+        vsnprintf(bytes_room(&out.bytes, length + 1), length + 1, format, again);
+    out.bytes.size += length;
+    va_end(again);
     va_end(arguments);
-    out_bytes(text, length < (int)sizeof text ? (size_t)length : sizeof text - 1);
 }
 
 int out_width(void)

@@ -90,12 +90,14 @@ static void add(struct bytes *line, const char *text)
     bytes_add(line, text, strlen(text));
 }
 
-/* Spaces up to a column that begins width bytes behind from; at least one. */
-static void pad(struct bytes *line, size_t from, size_t width)
+/* Spaces up to width columns behind from; at least one. */
+static void pad(struct bytes *line, size_t from, int width)
 {
+    int missing = width - text_columns(line->data + from, line->size - from);
+
     do
         add(line, " ");
-    while (line->size < from + width);
+    while (--missing > 0);
 }
 
 static void add_text(struct bytes *line, const msgpack_object *value)

@@ -1,6 +1,7 @@
 #include "select.h"
 
 #include <ctype.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -58,7 +59,7 @@ bool select_number(const char *text, enum unit unit, double *number)
     char *end;
 
     *number = strtod(text, &end);
-    if (end == text)
+    if (end == text || !isfinite(*number))
         return false;
     for (size_t i = 0; i < COUNT_OF(suffixes); i++) {
         bool time = unit == UNIT_NS || unit == UNIT_US || unit == UNIT_MS;
@@ -101,10 +102,9 @@ static bool take_test(struct test *test, const char *text)
 /* The next key of --sort; false: there is none. */
 static bool next_key(const char **sort, char key[PATH_MAX_BYTES], bool *down)
 {
-    size_t length = *sort != NULL ? strcspn(*sort, ",") : 0;
-
-    if (length == 0)
+    if (*sort == NULL || **sort == '\0')
         return false;
+    size_t length = strcspn(*sort, ",");
     *down = **sort == '-';
     snprintf(key, PATH_MAX_BYTES, "%.*s", (int)(length - *down), *sort + *down);
     *sort += length + ((*sort)[length] == ',');

@@ -171,6 +171,16 @@ int session_call(struct session *session, const char *subject, const void *param
                          control ? session_patience(session->cli) : -1);
 }
 
+int session_subscribe(struct session *session, const char *pattern, const pp_sub_config *config)
+{
+    pp_sub *sub;
+    int status = session_await(
+        session, pp_subscribe(session->client, session_op(session), pattern, config, &sub),
+        session_patience(session->cli));
+
+    return status == PP_OK ? GO_ON : session_fail(session, status);
+}
+
 /* --- failing --------------------------------------------------------------------------------- */
 
 int session_fail(struct session *session, int status)

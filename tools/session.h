@@ -95,6 +95,9 @@ int session_publish(struct session *session, const char *subject, const void *pa
 int session_call(struct session *session, const char *subject, const void *params, size_t size,
                  int deadline_ms, int wait_ms);
 
+/* Subscribes until the session is closed. GO_ON, or the exit code. */
+int session_subscribe(struct session *session, const char *pattern, const pp_sub_config *config);
+
 /* Says what failed, with session->words; the exit code. _here: with pp_detail. */
 int session_fail(struct session *session, int status);
 int session_fail_here(struct session *session, int status);

@@ -108,7 +108,7 @@ int show_subject(struct session *session, const char *subject)
 
     if (is_pattern(subject))
         return error_use("%.255s is a pattern; see panpipe ls subjects '%.255s'", subject, subject);
-    json_t *answer = ask_here(session, "$sys.subjects", json_pack("[s]", subject), &code);
+    json_t *answer = ask_here(session, "$sys.subjects", ask_with(subject), &code);
     if (answer == NULL)
         return code;
     json_t *record = json_incref(json_array_get(json_object_get(answer, "subjects"), 0));

@@ -1,11 +1,5 @@
-/* sub.c: prints what is published.
- *
- * The port has one worker, this thread: while it waits in a write to a slow reader it takes
- * nothing from the broker, which in turn holds the publishers up. What a batch of messages prints
- * is gathered and written by a packet that the first of them posts behind the batch: in blocks
- * when they come fast, at once when they do not. */
-#include <stdio.h>
-
+/* sub.c: prints what is published. While it waits in a write to a slow reader (stream.h), the
+ * broker holds the publishers up. */
 #include <panpipe/sys.h>
 
 #include "body.h"
@@ -15,9 +9,10 @@
 #include "out.h"
 #include "print.h"
 #include "session.h"
+#include "stream.h"
 #include "value.h"
 
-enum { BLOCK_BYTES = 64 * 1024, POLICY_CUT = 1 };
+enum { POLICY_CUT = 1 };
 
 static struct {
     uint64_t count;
@@ -48,17 +43,7 @@ const struct option sub_options[] = {
 };
 
 static struct session session;
-static struct task written; /* its packet comes behind the batch */
-static bool posted, over;
-static uint64_t received;
-static int output_code = GO_ON;
-
-static void flush(void)
-{
-    if (output_code == GO_ON)
-        output_code = out_flush();
-    over = over || output_code != GO_ON;
-}
+static struct stream messages;
 
 static json_t *sender_as_json(const pp_sender *sender)
 {
@@ -126,58 +111,32 @@ static void print_as_text(const pp_message *message)
 static void on_message(void *context, const pp_message *message)
 {
     (void)context;
-    if (over)
+    if (messages.over)
         return;
     print_is_text() ? print_as_text(message) : print_as_object(message);
-    over = ++received == given.count;
-    if (out_size() >= BLOCK_BYTES)
-        flush();
-    if (!posted)
-        posted = pp_port_post(session.port, 0, 0, session_task(&written)) == PP_OK;
+    stream_printed(&messages);
 }
 
 static int subscribe(const char *pattern)
 {
     pp_sub_config config = PP_SUB_CONFIG_INIT;
-    pp_sub *sub;
 
     config.group = given.group;
     config.flags = (given.echo ? PP_SUB_ECHO : 0) | (given.policy == POLICY_CUT ? PP_SUB_CUT : 0) |
                    (given.meta || print_uses("meta") ? PP_SUB_META : 0);
     config.on_message = on_message;
-    int status = session_await(
-        &session, pp_subscribe(session.client, session_op(&session), pattern, &config, &sub),
-        session_patience(session.cli));
-    return status == PP_OK ? GO_ON : session_fail(&session, status);
-}
-
-static int receive(void)
-{
-    uint64_t deadline_ns = session_deadline_ns(given.for_ms > 0 ? given.for_ms : -1);
-    int status = PP_OK;
-
-    while (!over && status == PP_OK) {
-        status = session_wait(&session, &written, deadline_ns);
-        if (written.ended)
-            posted = written.ended = false;
-        flush();
-    }
-    if (output_code != GO_ON)
-        return output_code;
-    if (status == PP_ETIMEDOUT)
-        return session_late(received, given.count, "messages");
-    return status == PP_OK ? EXIT_DONE : session_fail(&session, status);
+    return session_subscribe(&session, pattern, &config);
 }
 
 int sub(const struct cli *cli)
 {
+    stream_begin(&messages, &session, given.count);
     int code = session_open(&session, cli);
-
     for (int i = 0; i < cli->operand_count && code == GO_ON; i++)
         code = subscribe(cli->operands[i]);
     if (code == GO_ON)
         code = session_ready(&session, given.ready);
     if (code == GO_ON)
-        code = receive();
+        code = stream_run(&messages, given.for_ms, "messages");
     return session_close(&session, code);
 }

@@ -66,14 +66,12 @@ static const struct {
     { 0x20000, 0x3FFFD, 2 }, { 0xE0100, 0xE01EF, 0 },
 };
 
-/* How many columns the letter at text takes, and how many bytes. A text ends with a zero, which is
- * no part of any letter. */
-static int letter_width(const char *text, size_t *length)
+int text_letter(const char *text, size_t left, size_t *length)
 {
     const unsigned char *bytes = (const unsigned char *)text;
     uint32_t code = bytes[0];
 
-    *length = letter(bytes, 4);
+    *length = letter(bytes, left);
     if (*length <= 1) {
         *length = 1;
         return 1;
@@ -87,23 +85,29 @@ static int letter_width(const char *text, size_t *length)
     return 1;
 }
 
-int text_width(const char *text)
+int text_columns(const char *text, size_t size)
 {
     int width = 0;
 
-    for (size_t length; *text != '\0'; text += length)
-        width += letter_width(text, &length);
+    for (size_t at = 0, length; at < size; at += length)
+        width += text_letter(text + at, size - at, &length);
     return width;
+}
+
+int text_width(const char *text)
+{
+    return text_columns(text, strlen(text));
 }
 
 int text_cut(char *text, int columns)
 {
     int width = text_width(text), kept = 0;
-    size_t length;
+    size_t left = strlen(text), length;
 
     if (width <= columns || columns < 1)
         return width;
-    for (int one; (one = letter_width(text, &length)) + kept < columns; text += length)
+    for (int one; (one = text_letter(text, left, &length)) + kept < columns;
+         text += length, left -= length)
         kept += one;
     memcpy(text, "~", 2);
     return kept + 1;

@@ -11,6 +11,11 @@ bool text_is_utf8(const char *text, size_t size);
 
 /* How many columns a terminal shows it in. */
 int text_width(const char *text);
+int text_columns(const char *text, size_t size);
+
+/* The same of the first letter of what is left of a text, and how many bytes it has: 1 of what is
+ * no UTF-8. */
+int text_letter(const char *text, size_t left, size_t *length);
 
 /* Cuts it to at most so many columns, with a ~ at the end. How many it has now. */
 int text_cut(char *text, int columns);

@@ -372,9 +372,11 @@ static int show_screen(void)
     canvas.utf8 = shown.utf8 = ppi_console_is_utf8();
     interrupt_last(ppi_console_restore);
     keys = keys_open(&session);
-    int code = keys != NULL ? loop() : EXIT_FAILED;
+    int code = keys != NULL ? loop() : GO_ON;
     ppi_console_leave();
     interrupt_last(NULL);
+    if (keys == NULL)
+        code = session_fail_here(&session, PP_EIO);
     keys_close();
     return code == GO_ON ? session_fail(&session, PP_OK) : code;
 }

@@ -1,4 +1,6 @@
 /* where.c: where the broker listens, for a client in another language, which connects there. */
+#include <string.h>
+
 #include <panpipe/pipe.h>
 
 #include "commands.h"
@@ -20,7 +22,7 @@ int where(const struct cli *cli)
         out_format("%s\n", path);
         return EXIT_DONE;
     }
-    json_t *event = json_must(json_pack("{s:s}", "path", path));
+    json_t *event = json_must(json_pack("{s:o}", "path", json_from_text(path, strlen(path))));
     print_event(event);
     json_decref(event);
     return EXIT_DONE;

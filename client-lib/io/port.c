@@ -330,6 +330,18 @@ static pp_handle *next_handle(pp_port *port)
     return found;
 }
 
+/* A packet that nobody took, with its buffer if nobody is told of it. */
+static void drop(pp_packet *packet, void (*discard)(void *context, const pp_packet *packet),
+                 void *context)
+{
+    if (discard != NULL) {
+        discard(context, packet);
+    } else if (packet->op != NULL && packet->op->priv_.kind == PPI_READ_POOLED) {
+        pp_buffer_release(packet->op->buffer);
+        packet->op->buffer = NULL;
+    }
+}
+
 /* Waits until *counter is 0. false: deadline_ns came first. Once it was, it is not looked at again:
  * starts that are refused still count themselves in, and out. */
 static bool wait_for_zero(pp_port *port, atomic_uint_fast64_t *counter, uint64_t deadline_ns)
@@ -370,8 +382,8 @@ int pp_port_shutdown(pp_port *port, int how, int timeout_ms,
 
     pp_packet packet;
     while (ppi_queue_drop(port, &packet, deadline_ns))
-        if (deliver(port, &packet) && discard != NULL)
-            discard(context, &packet);
+        if (deliver(port, &packet))
+            drop(&packet, discard, context);
     return wait_for_zero(port, &port->outstanding, deadline_ns)
                ? PP_OK
                : ppi_fail(PP_ETIMEDOUT, "operations are still in flight");

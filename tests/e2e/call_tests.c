@@ -3,6 +3,7 @@
 #include "e2e/wire.h"
 #include "support/support.h"
 #include "wire/scan.h"
+#include "wire/subject.h"
 
 static struct bus bus;
 static struct raw caller, server;
@@ -119,6 +120,29 @@ static void nobody_there_is_answered_at_once(void **state)
     hear(&server, "[1, 3, null, '?']");
     say(&caller, "[0, 2, 'svc.a', []]");
     hear(&caller, "[1, 2, 'E_NORESP *', null]");
+    close_service();
+}
+
+/* What was called is quoted as text whatever it is, and cut between two characters. */
+static void an_error_is_text_whatever_was_called(void **state)
+{
+    enum { LONG = 200 };
+    char name[2 * LONG + 1] = "";
+    struct ppi_slice parts[4];
+
+    (void)state;
+    open_service(NULL, "{}");
+    SAY_BYTES(&caller, "\x94\x00\x01\xA2\xC3(\x90");
+    hear(&caller, "[1, 1, 'E_ARG a subject is UTF-8 without spaces and control bytes:"
+                  " \\u0022\\u005CxC3(\\u0022', null]");
+    for (int i = 0; i < LONG; i++)
+        memcpy(name + 2 * i, "\xC3\xA9", 2);
+    say(&caller, "[0, 2, '%s', []]", name);
+    while (raw_frame_size(&caller) == 0)
+        assert_true(raw_receive(&caller));
+    assert_int_equal(ppi_slices(ppi_buf_data(&caller.in), ppi_buf_size(&caller.in), parts, 4), 4);
+    struct ppi_value error = ppi_value_at(parts[2].data, parts[2].size);
+    assert_true(error.text_length > LONG && ppi_utf8(error.text, error.text_length));
     close_service();
 }
 
@@ -443,6 +467,7 @@ int call_tests(void)
         BUS_TEST(the_call_method_is_a_call_with_options),
         BUS_TEST(answers_may_come_in_any_order_and_from_many),
         BUS_TEST(nobody_there_is_answered_at_once),
+        BUS_TEST(an_error_is_text_whatever_was_called),
         BUS_TEST(a_server_that_goes_is_named_to_its_callers),
         BUS_TEST(what_a_server_was_not_sent_goes_to_another),
         BUS_TEST(a_deadline_ends_a_call_and_the_late_answer_is_ignored),

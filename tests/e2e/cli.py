@@ -553,6 +553,15 @@ d.longer  by other (client """
         service.kill()
 
 
+@test("describe shows a doc of one long line, whole")
+def _():
+    doc = "long " * 200 + "end"
+    service = broker.ready("serve", "d.long", "--echo", "--doc", doc)
+    lines = expect(run("describe", "d.long"), 0).out.decode().splitlines()
+    assert lines[1:] == ["  " + doc], lines
+    service.kill()
+
+
 @test("describe of what nobody serves ends with exit code 5, of a bad pattern with 2")
 def _():
     expect_error(5, "E_NORESP", "describe", "d.nobody")

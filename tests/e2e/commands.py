@@ -3,6 +3,7 @@
 and each of its words ("ls clients"); what there is comes from the program itself, so a new command
 without a row fails. See support.py for the programs."""
 
+import functools
 import json
 import os
 import re
@@ -38,8 +39,10 @@ from support import (
     PATIENCE_S,
     Broker,
     Stranger,
+    at_once,
     end_of,
     eventually,
+    finish,
     folder,
     native,
     path,
@@ -239,8 +242,9 @@ def _(text):
 
 
 def taken(more):
-    first = world.broker.ready("serve", "v.mine", "x", "--exclusive")
-    done = world.run("serve", "v.mine", "y", *more)
+    pattern = unique("v")  # the broker need not know at once that the first is dead
+    first = world.broker.ready("serve", pattern, "x", "--exclusive")
+    done = world.run("serve", pattern, "y", *more)
     first.kill()
     return done
 
@@ -489,12 +493,14 @@ def _(text):
 # --- running them ---------------------------------------------------------------------------------
 
 
+@functools.cache
 def help_of(name=None):
     done = end_of(start(PANPIPE + ([name] if name else []) + ["--help"]))
     assert done.code == 0 and not done.err, done
     return done.out.decode().replace("\r", "")
 
 
+@functools.cache
 def commands():
     """What the program says it has: {command: [its words]}."""
     text = help_of().split("\nOptions of every command")[0]
@@ -661,11 +667,24 @@ class Impostor:
         self.listener.bind(self.path)
         self.listener.listen()
         self.connections = []
-        threading.Thread(target=self.answer, daemon=True).start()
+        self.thread = threading.Thread(target=self.answer, daemon=True)
+        self.thread.start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.listener.shutdown(socket.SHUT_RDWR)  # ends the accept
+        self.thread.join()
+        for end in (self.listener, *self.connections):
+            end.close()
 
     def answer(self):
         while True:
-            connection, _ = self.listener.accept()
+            try:
+                connection, _ = self.listener.accept()
+            except OSError:
+                return
             self.connections.append(connection)
             if self.says:
                 connection.sendall(self.says)
@@ -730,14 +749,14 @@ def _():
 
 @test("exit code 6: each gives a broker up that does not answer", linux_only=SOCKETS)
 def _():
-    deaf = Impostor()
-    each(lambda row: two_ways(lambda more: deaf.run(*row.words, *more), 6), speaking)
+    with Impostor() as deaf:
+        each(lambda row: two_ways(lambda more: deaf.run(*row.words, *more), 6), speaking)
 
 
 @test("exit code 9: each says that it is no broker that listens", linux_only=SOCKETS)
 def _():
-    web = Impostor(b"HTTP/1.1 400 Bad Request\r\n\r\n")
-    each(lambda row: two_ways(lambda more: web.run(*row.words, *more), 9), speaking)
+    with Impostor(b"HTTP/1.1 400 Bad Request\r\n\r\n") as web:
+        each(lambda row: two_ways(lambda more: web.run(*row.words, *more), 9), speaking)
 
 
 @test("exit code 1: a full disk is an error of whoever prints", linux_only="/dev/full")
@@ -780,12 +799,12 @@ def interrupt(process):
 @test("exit code 130: Ctrl-C ends each that waits for a broker's answer", linux_only=SOCKETS)
 def _():
     def check(row):
-        deaf = Impostor()
-        process = start(PANPIPE + ["-b", deaf.path, "--timeout", "60s", *row.words])
-        eventually(lambda: deaf.connections, "it is connected")
-        process.send_signal(signal.SIGINT)
-        process.wait(PATIENCE_S)
-        assert process.returncode == 130 and not process.stderr.read(), process.args
+        with Impostor() as deaf:
+            process = start(PANPIPE + ["-b", deaf.path, "--timeout", "60s", *row.words])
+            eventually(lambda: deaf.connections, "it is connected")
+            process.send_signal(signal.SIGINT)
+            process.wait(PATIENCE_S)
+            assert process.returncode == 130 and not process.stderr.read(), process.args
 
     each(check, speaking)
 
@@ -854,12 +873,7 @@ def _():
 
 @test("doctor: the exit code of what is wrong, and what to do", linux_only=SOCKETS)
 def _():
-    for code, where in (
-        (0, world.broker.name),
-        (3, "e2e-nobody"),
-        (6, Impostor().path),
-        (9, Impostor(b"HTTP/1.1 400 Bad Request\r\n\r\n").path),
-    ):
+    def check(code, where):
         words = PANPIPE + ["-b", where, "--timeout", "300ms", "doctor"]
         done = end_of(start(words + ["--json"]))
         told = json.loads(done.out)
@@ -868,6 +882,12 @@ def _():
         assert code == 0 or (told["state"], bool(told["do"])) == ("FAIL", True), told
         done = end_of(start(words))
         assert done.code == code and (code == 0) == (b"What is wrong" not in done.out), done
+
+    check(0, world.broker.name)
+    check(3, "e2e-nobody")
+    with Impostor() as deaf, Impostor(b"HTTP/1.1 400 Bad Request\r\n\r\n") as web:
+        check(6, deaf.path)
+        check(9, web.path)
 
 
 # --- what else goes wrong -------------------------------------------------------------------------
@@ -918,14 +938,14 @@ def ask_hello():
 def _():
     global HELLO
     HELLO = ask_hello()
-    dying = Impostor(hello=answer_hello_then(b""))
 
     def check(row):
         for more in ([], ["--json"]):
             done = dying.run(*row.words, *more)
             assert done.code == 3 and "broker" in done.err, done
 
-    each(check, speaking)
+    with Impostor(hello=answer_hello_then(b"")) as dying:
+        each(check, speaking)
 
 
 @test("a broker that is killed while they wait: exit code 3, and a word")
@@ -964,20 +984,25 @@ def mistyped(word):
 
 @test("a mistyped command, word or option: each is told what was meant")
 def _():
-    wrong = []
-
-    def suggests(meant, *words):
-        done = end_of(start(PANPIPE + ["-b", world.broker.name, *words]))
-        if done.code != 2 or f"did you mean {meant}?" not in done.err:
-            wrong.append((words, done.err))
-
+    mistakes = []  # the words, and what is meant by the last
     for command, words in commands().items():
-        suggests(command, mistyped(command))
-        for word in words:
-            suggests(word, command, mistyped(word))
-        for option in set(re.findall(r"^ +(?:-\w, )?(--[a-z-]+)", help_of(command), flags=re.M)):
-            suggests(option, command, "--" + mistyped(option[2:]))
-    assert not wrong, wrong
+        mistakes.append(([mistyped(command)], command))
+        mistakes += [([command, mistyped(word)], word) for word in words]
+        options = re.findall(r"^ +(?:-\w, )?(--[a-z-]+)", help_of(command), flags=re.M)
+        mistakes += [([command, "--" + mistyped(name[2:])], name) for name in sorted(set(options))]
+    assert len(mistakes) > 80, mistakes
+
+    def problem(mistake):
+        words, meant = mistake
+        try:
+            done = end_of(start(PANPIPE + ["-b", world.broker.name, *words]))
+        except subprocess.TimeoutExpired as late:  # so that one does not hide the others
+            return f"{words}: {late}"
+        good = done.code == 2 and f"did you mean {meant}?" in done.err
+        return None if good else f"{words}: {done}"
+
+    wrong = [what for what in at_once(problem, mistakes) if what]
+    assert not wrong, "\n".join(wrong)
 
 
 def examples():
@@ -994,14 +1019,18 @@ def _():
     tools = path("bin")
     os.mkdir(tools)
     os.symlink(os.path.abspath(PANPIPE[0]), os.path.join(tools, "panpipe"))
-    wrong = []
-    for command, lines in examples().items():
-        assert lines, command
-        for line in lines:
-            try:
-                run_example(line, tools)
-            except Exception as error:  # so that one bad row does not hide the others
-                wrong.append(f"{line}: {error}")
+    lines = []
+    for command, those in examples().items():
+        assert those, command
+        lines += those
+
+    def problem(line):
+        try:
+            run_example(line, tools)
+        except Exception as error:  # so that one bad row does not hide the others
+            return f"{line}: {error}"
+
+    wrong = [what for what in at_once(problem, lines) if what]
     assert not wrong, "\n".join(wrong)
 
 
@@ -1043,9 +1072,8 @@ def run_example(line, tools):
     said = process.stderr.read().decode()
     assert process.returncode in (0, 130, -2, -9) and "panpipe:" not in said, (
         process.returncode, said)
-    for one in people + [broker.process] + [other.process for other in others]:
-        one.kill()
-        one.wait()
+    for one in people + [process, broker.process] + [other.process for other in others]:
+        finish(one)
 
 
 @test("the broker is well after all this, and ends well")

@@ -1,6 +1,7 @@
 /* figures_tests.c: what the broker counts, beside what has happened: broker/SYS.md. */
 #include "e2e/watched.h"
 #include "e2e/wire.h"
+#include "support/count_allocations.h"
 #include "support/support.h"
 #include "unit/samples.h"
 
@@ -293,6 +294,90 @@ static void a_report_that_no_frame_takes_is_refused(void **state)
     watched_close();
 }
 
+/* --- no memory ------------------------------------------------------------------------------- */
+
+/* Of the broker's allocations for carol's request the one behind n others fails; false: there were
+ * not so many. What comes is a whole answer, or an error, or the end of the connection. */
+static bool asks_without_memory(const char *method, unsigned n)
+{
+    enum { ERROR_AT = 3, NIL_BYTE = 0xC0 }; /* in [1, 7, null, ... */
+
+    ask(method, "[]"); /* from now on the simulator has the room for the answer */
+    say(&carol, "[0, 7, '%s', []]", method);
+    allocations_fail_after(n);
+    bus_pass_ms(&watched, 0);
+    bool failed = allocations_failed();
+
+    while (raw_frame_size(&carol) == 0 && raw_receive(&carol))
+        ;
+    if (carol.ended) {
+        assert_int_equal(ppi_buf_size(&carol.in), 0);
+        raw_close(&carol);
+        raw_open(&carol, &watched);
+        return failed;
+    }
+    hear(&carol, ppi_buf_data(&carol.in)[ERROR_AT] == NIL_BYTE
+                     ? "[1, 7, null, '?']"
+                     : "[1, 7, 'E_LIMIT the broker is out of memory', null]");
+    hear_nothing(&carol);
+    return failed;
+}
+
+/* An answer that lacks what there was no memory for would swallow the next ones. */
+static void without_memory_no_answer_is_half_a_one(void **state)
+{
+    static const char *const methods[] = { "$sys.stats",  "$sys.clients",  "$sys.subs",
+                                           "$sys.events", "$sys.subjects", "$sys.settings",
+                                           "$describe" };
+
+    (void)state;
+    if (!bus_is_simulated())
+        skip(); /* the broker's allocations fail, and no others */
+    watched_open(NULL);
+    say(&bob, "[0, 2, '$sub', ['a']]");
+    hear(&bob, "[1, 2, null, 1]");
+    for (int i = 0; i < 12; i++) {
+        say(&bob, "[0, 3, '$serve', ['a.service.with.a.name.%d']]", i);
+        hear(&bob, "[1, 3, null, '?']");
+        say(&alice, "[2, 'a.subject.with.a.name.%d', []]", i);
+    }
+    for (size_t i = 0; i < sizeof methods / sizeof *methods; i++)
+        for (unsigned n = 0; asks_without_memory(methods[i], n); n++)
+            ;
+    watched_close();
+}
+
+/* Each allocation for bob's $hello fails in turn: that of the event among them, which is then the
+ * last one that there is to tell. */
+static void an_event_for_which_there_is_no_memory_is_missed(void **state)
+{
+    bool failed = true;
+
+    (void)state;
+    if (!bus_is_simulated())
+        skip(); /* the broker's allocations fail, and no others */
+    watched_open(NULL);
+    say(&alice, "[0, 2, '$sub', ['$sys.events.>']]");
+    hear(&alice, "[1, 2, null, 1]");
+    for (unsigned n = 0; failed; n++) {
+        raw_close(&bob);
+        raw_open(&bob, &watched);
+        say(&bob, "[0, 1, '$sys.settings', []]"); /* the simulator has the room that it needs */
+        hear(&bob, "[1, 1, null, '?']");
+        raw_receive(&alice);
+        ppi_buf_clear(&alice.in);
+        say(&bob, "[0, 2, '$hello', [{'v': 1, 'name': 'bob'}]]");
+        allocations_fail_after(n);
+        bus_pass_ms(&watched, 0);
+        failed = allocations_failed();
+    }
+    ask("$sys.events", "[]");
+    double gone = number("next") - number("first") - (double)count("events");
+    assert_true(gone > 0);
+    assert_true(stat_of("missed") == gone);
+    watched_close();
+}
+
 int figures_tests(void)
 {
     const struct CMUnitTest tests[] = {
@@ -305,6 +390,8 @@ int figures_tests(void)
         BUS_TEST(of_many_who_send_the_busiest_are_named),
         BUS_TEST(of_too_many_subjects_the_busy_ones_are_remembered),
         BUS_TEST(a_report_that_no_frame_takes_is_refused),
+        BUS_TEST(without_memory_no_answer_is_half_a_one),
+        BUS_TEST(an_event_for_which_there_is_no_memory_is_missed),
     };
     int failures = 0;
 

@@ -251,6 +251,25 @@ static void open_held_up(struct ppi_buf *all)
     }
 }
 
+/* What a reader does not take, and what is held for it, is copied: the buffers are all back. */
+static void who_is_held_up_keeps_none_of_the_ports_buffers(void **state)
+{
+    pp_port_stats stats = { .size = sizeof stats };
+    struct ppi_buf all = { 0 };
+
+    (void)state;
+    if (!bus_is_simulated())
+        skip(); /* the port is the broker's own */
+    open_held_up(&all);
+    assert_int_equal(pp_port_info(bus.port, &stats), PP_OK);
+    assert_in_range(stats.pool_count, 1, UINT32_MAX);
+    assert_int_equal(stats.pool_free, stats.pool_count);
+    for (int i = 0; i < HELD_COUNT; i++)
+        assert_int_equal(next_number(&reader), i);
+    ppi_buf_deinit(&all);
+    close_three();
+}
+
 /* A call that was held with them was open when $bye was said, and ends as such calls do. */
 static void a_held_up_call_ends_with_bye(void **state)
 {
@@ -448,6 +467,7 @@ int flow_tests(void)
         BUS_TEST(a_reader_that_has_stopped_is_cut_after_a_while),
         BUS_TEST(a_slow_reader_that_breaks_the_protocol_holds_nobody_up),
         BUS_TEST(who_does_not_read_its_last_words_is_closed_all_the_same),
+        BUS_TEST(who_is_held_up_keeps_none_of_the_ports_buffers),
         BUS_TEST(a_held_up_call_ends_with_bye),
         BUS_TEST(a_held_up_call_can_be_canceled),
         BUS_TEST(an_answer_does_not_wait_for_the_publish_before_it),

@@ -77,6 +77,24 @@ static void who_is_slow_and_whom_that_slows_is_named(void **state)
     watched_close();
 }
 
+static void who_makes_others_wait_is_slow_until_they_go_on(void **state)
+{
+    (void)state;
+    watched_open("queue_low = 8192;\nqueue_high = 262144;\nread_ahead = 4194304;\n");
+    say(&bob, "[0, 2, '$sub', ['data']]");
+    hear(&bob, "[1, 2, null, 1]");
+    hold_alice_up();
+    do {
+        assert_true(raw_receive(&bob));
+        ask("$sys.clients", "[]");
+    } while (number("1/queued_bytes") > 262144);
+    answered("[1, 7, null, [{'state': 'blocked'}, {'state': 'slow', 'holding': 1}, '?']]");
+    assert_int_equal(stat_of("slow"), 1);
+    let_bob_read(ENOUGH);
+    assert_int_equal(stat_of("slow"), 0);
+    watched_close();
+}
+
 static void who_calls_a_server_without_room_is_held_by_it(void **state)
 {
     (void)state;
@@ -211,6 +229,7 @@ int holds_tests(void)
 {
     const struct CMUnitTest tests[] = {
         BUS_TEST(who_is_slow_and_whom_that_slows_is_named),
+        BUS_TEST(who_makes_others_wait_is_slow_until_they_go_on),
         BUS_TEST(who_calls_a_server_without_room_is_held_by_it),
         BUS_TEST(the_age_of_what_waits_grows_and_ends),
         BUS_TEST(messages_are_timed_some_of_them),

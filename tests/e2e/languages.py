@@ -324,7 +324,7 @@ def _():
     attach = f"import pynvim; pynvim.attach('socket', path='{broker.socket()}')"
     done = end_of(start([sys.executable, "-c", attach]))
     assert done.code != 0 and "EOF" in done.err, done
-    eventually(lambda: b" malformed " in contents(broker.log.name), "the log says why")
+    eventually(lambda: b" malformed " in contents(broker.log), "the log says why")
     broker.stop()
 
 

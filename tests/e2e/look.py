@@ -111,6 +111,15 @@ def _():
     assert subject["subject"] == "ui.tick" and subject["receivers"] == 1, subject
 
 
+@test("an operand that is no UTF-8 is refused, and not taken for none", linux_only="any bytes")
+def _():
+    for words in (["ls", "subjects"], ["show", "subject"], ["describe"]):
+        expect_error(2, "E_ARG", *words, b"ui.\xff", words="is UTF-8")
+    expect_error(2, "E_ARG", "kick", "ui", "--text", b"\xff", words="'text'")
+    done = broker.run("where", "-b", b"/tmp/\xff", "--json")
+    assert json.loads(done.out) == {"path": {"$bin": "L3RtcC//"}}, done
+
+
 @test("--where keeps those for which all tests hold")
 def _():
     for tests, names in (
@@ -140,7 +149,8 @@ def _():
     assert objects("ls", "clients", "--sort", "-published", "-n1")[0]["name"] == "ui"
     absent = [row["oldest_ms"] for row in objects("ls", "clients", "--sort", "oldest_ms")]
     assert absent == sorted(absent, key=lambda ms: (ms is None, ms)), "nothing comes last"
-    expect_error(2, "E_USAGE", "ls", "clients", "--sort", "id,nosuch")
+    for wrong in ("id,nosuch", ",id", "id,,name", "-"):
+        expect_error(2, "E_USAGE", "ls", "clients", "--sort", wrong, words="there is no field")
 
 
 @test("--rate looks twice; a rate that is named asks for it")
@@ -207,6 +217,24 @@ def _():
     assert end_of(sub).out.decode() == "f.x sender: [true]\n"
     assert printed("req", "svc.sum", "--format", "<{result}>") == "<3>\n"
     assert printed("pub", "f.y", "x", "--confirm", "--format", "{matched}") == "0\n"
+
+
+@test("--format shows whatever number or text a message brings, and no wrong one")
+def _():
+    text = "{params.0:text} {params.0:bytes} {params.0:ms} {params.0:time}"
+    wanted = {
+        "0": "0 0 B 0 s 1970-01-01T00:00:00.000Z",
+        "-5000": "-5000 -5000 B -5 s -5000",
+        "1e19": "10000000000000000000 9094947 TiB 10000000000000000 s 10000000000000000000",
+        "-1e300": "-1e+300 -1e+300 B -1e+297 s -1e+300",
+        "253402300799999": "253402300799999 230 TiB 2932896d23h 9999-12-31T23:59:59.999Z",
+        "253402300800000": "253402300800000 230 TiB 2932897d00h 253402300800000",
+        r'"a\u0000b"': "a b a b a b a b",
+    }
+    sub = broker.ready("sub", "f.any", "-n", str(len(wanted)), "--format", text)
+    for value in wanted:
+        assert run("pub", "f.any", "--in", "json", stdin=value.encode()).code == 0
+    assert end_of(sub).out.decode().splitlines() == list(wanted.values())
 
 
 @test("--format: what is wrong is said before anything is done")
@@ -453,6 +481,7 @@ def _():
     text = run("check", "memory", "--warn", "1k").out.decode()
     assert "warn from 1 KiB on" in text, text
     for wrong in (["--warn", "1k"], ["memory", "--warn", "2s"], ["alive", "--crit", "5M"],
+                  ["memory", "--crit", "inf"], ["memory", "--warn", "nan"],
                   ["slow", "--warn", "x"], ["everything"]):
         done = run("check", *wrong)
         assert done.code == 2 and done.err and not done.out, done

@@ -330,7 +330,7 @@ def _():
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64)),
     )
     broker = client_of(name, process)
-    broker.log = log
+    broker.log = log.name
     ready = broker.ready("sub", "early", "-n", "1")  # who is connected stays served
     many = [connect(broker) for _ in range(100)]
     eventually(lambda: "os_error=24" in said(broker), "it is logged")

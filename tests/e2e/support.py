@@ -8,6 +8,8 @@ show are skipped then, and paths are given as Wine wants them.
 """
 
 import atexit
+import contextlib
+import itertools
 import os
 import shlex
 import shutil
@@ -19,6 +21,7 @@ import sys
 import tempfile
 import time
 import traceback
+from concurrent.futures import ThreadPoolExecutor
 
 PANPIPED = shlex.split(os.environ.get("PANPIPED", "build/bin/panpiped"))
 PANPIPE = shlex.split(os.environ.get("PANPIPE", "build/bin/panpipe"))
@@ -32,7 +35,7 @@ os.environ.pop("PANPIPED", None)  # to them it is one program, to start on deman
 os.environ["PANPIPE_NO_START"] = "1"  # a test says which broker it means; see start.py
 tests = []
 processes = []
-made = 0
+made = itertools.count(1)
 
 
 class Skip(Exception):
@@ -64,6 +67,7 @@ def run_tests():
             why = str(skip)
         except Exception:  # the next test may still have something to say
             problem = traceback.format_exc()
+        forget_ended()
         if problem is None:
             print(f"ok {number} - {sentence}" + (f" # SKIP {why}" if why else ""), flush=True)
         else:
@@ -77,12 +81,28 @@ def run_tests():
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # too late: ended, but tidily, as below
 
 
+def finish(process):
+    """Ends a program, and closes the pipes to it."""
+    if process.poll() is None:
+        process.kill()
+    process.wait()
+    for pipe in (process.stdin, process.stdout, process.stderr):
+        with contextlib.suppress(OSError):  # what was not yet written to it
+            if pipe is not None:
+                pipe.close()
+
+
+def forget_ended():
+    """A file of tests starts hundreds of programs: of one that has ended no pipe stays open."""
+    for process in [one for one in processes if one.poll() is not None]:
+        finish(process)
+        processes.remove(process)
+
+
 @atexit.register
 def clean_up():
     for process in processes:
-        if process.poll() is None:
-            process.kill()
-        process.wait()
+        finish(process)
     shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -99,9 +119,7 @@ def eventually(condition, what):
 
 def unique(word):
     """A name that nothing else has."""
-    global made
-    made += 1
-    return f"e2e-{os.getpid()}-{made}-{word}"
+    return f"e2e-{os.getpid()}-{next(made)}-{word}"
 
 
 def path(word="file"):
@@ -168,6 +186,12 @@ def end_of(process, stdin=None):
     return Ended(process, stdin)
 
 
+def at_once(function, items):
+    """Calls it with each of them, several at a time; what it gave, in their order."""
+    with ThreadPoolExecutor(4) as pool:
+        return list(pool.map(function, items))
+
+
 class Broker:
     """A broker with a name of its own. options are panpiped's, settings its file's lines; words
     start it, if it is not this user who should."""
@@ -176,10 +200,11 @@ class Broker:
         self.name = name or unique("broker")
         if settings is not None:
             options += ("--config", native(file_with(settings.encode())))
-        self.log = open(path("log"), "w+b")
-        self.process = start(
-            (words or PANPIPED) + ["-b", self.name, *options], stdout=self.log, stderr=self.log
-        )
+        self.log = path("log")
+        with open(self.log, "wb") as log:
+            self.process = start(
+                (words or PANPIPED) + ["-b", self.name, *options], stdout=log, stderr=log
+            )
         if words is None:
             done = self.run("ping", "-n", "1", "--quiet", "--timeout", "30s")
             assert done.code == 0, done
@@ -213,8 +238,7 @@ class Broker:
         """Ends it in good order."""
         assert self.run("stop").code == 0
         code = self.process.wait(timeout=PATIENCE_S)
-        self.log.seek(0)
-        assert code == 0, self.log.read().decode()[-4000:]
+        assert code == 0, said(self)[-4000:]
 
 
 # --- looking at a broker from outside; Linux -------------------------------------------------
@@ -240,7 +264,7 @@ def hear_all(end):
 
 def said(broker):
     """The broker's log so far."""
-    return contents(broker.log.name).decode()
+    return contents(broker.log).decode()
 
 
 def handles(broker):

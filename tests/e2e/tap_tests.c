@@ -102,6 +102,42 @@ static void a_call_to_nobody_is_shown_too(void **state)
     tappers_close();
 }
 
+/* The same of one that waits for somebody, at its end. */
+static void a_call_that_waits_in_vain_is_shown_too(void **state)
+{
+    (void)state;
+    tappers_open(NULL);
+    tap(1, "{}");
+    say(&a, "[0, 3, '$call', ['none', [7], {'wait': 100}]]");
+    bus_pass_ms(&tapped, 300);
+    hear(&a, "[1, 3, 'E_NORESP *', null]");
+    hear_record("'n': 1, 'kind': 'call', 'subject': 'none', 'name': 'a', 'to': 0", "[7]");
+    hear_record("'n': 2, 'kind': 'error', 'subject': 'none', 'from': 0, 'receivers': [['?', 'a']]",
+                "'E_NORESP nobody serves \\u0022none\\u0022'");
+    hear_nothing(&tapper);
+    tappers_close();
+}
+
+/* A call may name anything, which is an error, but no text of a record. */
+static void a_call_whose_name_is_no_text_is_not_shown(void **state)
+{
+    (void)state;
+    tappers_open(NULL);
+    tap(1, "{}");
+    SAY_BYTES(&a, "\x94\x00\x03\xA1\xFF\x90"); /* not UTF-8 */
+    hear(&a, "[1, 3, '?', null]");
+    say(&a, "[0, 4, '%0300d', []]", 0); /* longer than any subject */
+    hear(&a, "[1, 4, 'E_ARG *', null]");
+    say(&a, "[0, 5, 'a..b', []]");
+    hear(&a, "[1, 5, 'E_ARG *', null]");
+    hear_record("'n': 1, 'kind': 'call', 'subject': 'a..b', 'to': 0", "[]");
+    struct record record = next_record();
+    assert_int_equal(record_figure(&record, "n"), 2);
+    record_done(&record);
+    hear_nothing(&tapper);
+    tappers_close();
+}
+
 /* --- forms ----------------------------------------------------------------------------------- */
 
 static void a_record_comes_in_the_form_that_was_asked_for(void **state)
@@ -334,6 +370,8 @@ int tap_tests(void)
         BUS_TEST(a_tap_shows_calls_and_how_they_end),
         BUS_TEST(a_tap_shows_the_errors_that_the_broker_makes_of_calls),
         BUS_TEST(a_call_to_nobody_is_shown_too),
+        BUS_TEST(a_call_that_waits_in_vain_is_shown_too),
+        BUS_TEST(a_call_whose_name_is_no_text_is_not_shown),
         BUS_TEST(a_record_comes_in_the_form_that_was_asked_for),
         BUS_TEST(of_a_large_message_only_the_beginning_is_shown),
         BUS_TEST(a_burst_is_shown_in_order_and_whole),

@@ -183,7 +183,8 @@ class Scene:
     """A broker with clients that have names; some need not be well."""
 
     def __init__(self, word="scene"):
-        self.broker = Broker(name=unique(word)[-6:].replace("-", "_"))
+        patient = "stall_ms = 600000;\n"
+        self.broker = Broker(settings=patient, name=unique(word)[-6:].replace("-", "_"))
         self.logger = self.broker.ready("--as", "logger", "sub", "ui.>", "-q")
         self.worker = self.broker.ready("--as", "worker-1", "serve", "svc.sum", "3")
         self.ui = self.publish("ui", "ui.tick", "42", 100)

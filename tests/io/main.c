@@ -26,8 +26,8 @@ int main(int argc, char **argv)
         cmocka_set_test_filter(argv[pattern]);
     cmocka_set_message_output(CM_OUTPUT_TAP);
     int failures = port_rows() + worker_rows() + pool_rows() + op_rows() + end_rows() +
-                   stream_rows() + name_rows() + access_rows() + consumer_rows() + file_rows() +
-                   file_end_rows() + file_fork_rows() + foreign_loop_rows() + thread_rows() +
-                   corner_rows() + absent_rows() + system_rows();
+                   buffer_rows() + stream_rows() + name_rows() + access_rows() + consumer_rows() +
+                   file_rows() + file_end_rows() + file_fork_rows() + foreign_loop_rows() +
+                   thread_rows() + corner_rows() + absent_rows() + system_rows();
     return failures == 0 ? 0 : 1;
 }

@@ -11,6 +11,7 @@ int pool_rows(void);   /* 28 to 31: handlers that block, threads that leave */
 int op_rows(void);     /* 38 to 51: operations and their packets */
 int end_rows(void);    /* 53 to 60: cancel, close, shutdown */
 int stream_rows(void); /* 63 to 78: the message pump and streams */
+int buffer_rows(void); /* 64, 65: the pool of buffers, and when it is exhausted */
 int name_rows(void);   /* 79 to 88: names, connecting, leaving */
 int file_rows(void);   /* 89 to 91: files, and what they share with pipes */
 int file_end_rows(void);

@@ -116,9 +116,9 @@ int main(int argc, char **argv)
     cmocka_set_message_output(CM_OUTPUT_TAP);
     warm_up();
     test_groups_visit(run_in_worlds);
-    int failures = port_rows() + worker_rows() + op_rows() + end_rows() + stream_rows() +
-                   name_rows() + access_rows() + consumer_rows() + thread_rows() + pool_rows() +
-                   corner_rows() + absent_rows();
+    int failures = port_rows() + worker_rows() + op_rows() + end_rows() + buffer_rows() +
+                   stream_rows() + name_rows() + access_rows() + consumer_rows() + thread_rows() +
+                   pool_rows() + corner_rows() + absent_rows();
     if (wanted[0] == '\0' || strstr("storm", wanted) != NULL)
         failures += storm_tests();
     if (failures > 0)

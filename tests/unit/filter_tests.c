@@ -185,6 +185,17 @@ static void a_name_does_nothing_to_the_terminal(void **state)
     assert_string_equal(name, "a [2J  z\xC3\xA9");
 }
 
+/* An error has room for 511 bytes: the last letter may have been cut. */
+static void what_is_no_letter_leaves_the_others_as_they_are(void **state)
+{
+    char name[] = "gr\xC3\xB6\xC3\x9F\xFF"
+                  "er \xE6\x97";
+
+    (void)state;
+    error_clean(name);
+    assert_string_equal(name, "größ?er ??");
+}
+
 /* Whatever was cut where: it ends, and reads nothing behind it. */
 static void every_cut_of_a_body_can_be_shown(void **state)
 {
@@ -215,6 +226,25 @@ static void a_line_is_cut_at_letters(void **state)
     bytes_free(&line);
 }
 
+/* Else the line would take two of the terminal. */
+static void wide_letters_take_two_columns_of_a_line(void **state)
+{
+    struct bytes line = { 0 };
+
+    (void)state;
+    bytes_add(&line, "日本語", strlen("日本語"));
+    glimpse_cut(&line, 6);
+    assert_memory_equal(line.data, "日本語", line.size);
+    glimpse_cut(&line, 5);
+    assert_int_equal(line.size, strlen("日本…"));
+    assert_memory_equal(line.data, "日本…", line.size);
+    glimpse_cut(&line, 4);
+    assert_int_equal(line.size, strlen("日…"));
+    glimpse_cut(&line, 1);
+    assert_int_equal(line.size, strlen("…"));
+    bytes_free(&line);
+}
+
 int filter_tests(void)
 {
     const struct CMUnitTest tests[] = {
@@ -227,8 +257,10 @@ int filter_tests(void)
         TEST(a_cut_body_is_shown_as_far_as_it_goes),
         TEST(a_body_does_nothing_to_the_terminal),
         TEST(a_name_does_nothing_to_the_terminal),
+        TEST(what_is_no_letter_leaves_the_others_as_they_are),
         TEST(every_cut_of_a_body_can_be_shown),
         TEST(a_line_is_cut_at_letters),
+        TEST(wide_letters_take_two_columns_of_a_line),
     };
     int failures = 0;
 

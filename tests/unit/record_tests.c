@@ -67,6 +67,16 @@ static void a_message_is_a_line(void **state)
                                       "     3 B  -> 2 logger, overlay  hi");
 }
 
+static void columns_are_counted_as_the_terminal_shows_them(void **state)
+{
+    (void)state;
+    const char *line = line_of("[{'ts':1000,'kind':'pub','subject':'größe','name':'日本','pid':42,"
+                               "'size_bytes':3,'to':0,'refused':0,'whole':true,"
+                               "'body':{'$bin':'kaJoaQ=='}}]");
+    assert_string_equal(line, "00:00:01.000Z pub    日本[42]          größe               "
+                              "     3 B  -> nobody  hi");
+}
+
 static void an_answer_tells_its_time_and_its_result(void **state)
 {
     (void)state;
@@ -138,6 +148,7 @@ int record_tests(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_message_is_a_line),
+        TEST(columns_are_counted_as_the_terminal_shows_them),
         TEST(an_answer_tells_its_time_and_its_result),
         TEST(nobody_and_who_was_refused_are_told),
         TEST(names_do_nothing_to_the_terminal),

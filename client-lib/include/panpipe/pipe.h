@@ -144,7 +144,8 @@ int pp_read(pp_handle *stream, pp_op *op, void *buffer, size_t length);
 /* Reads into a buffer of the port's pool, taken when data is there, not before: an idle stream
  * holds none. At most length bytes, at most pool_bytes; 0: pool_bytes. With PP_OK op->buffer is
  * the buffer; give it back with pp_buffer_release. While every buffer is in use, reads wait for
- * one in the order in which their data came. */
+ * one in the order in which their data came, and none fails for it; who has no data does not stand
+ * in that line, and a stream's end needs no buffer. PP_ENOMEM: not even the first can be made. */
 int pp_read_pooled(pp_handle *stream, pp_op *op, size_t length);
 
 /* Writes all of it: PP_OK means length bytes were accepted by the system, not that they were

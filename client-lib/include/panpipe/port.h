@@ -164,7 +164,8 @@ typedef struct pp_port_config {
     uint32_t size;        /* sizeof(pp_port_config) */
     uint32_t concurrency; /* workers active at once; 0: processors this process may use */
     uint32_t pool_count;  /* buffers for pooled reads, at most 65,536; 0: 16 */
-    uint32_t pool_bytes;  /* size of each, at most 16 MiB; 0: 64 KiB. Made when first needed */
+    uint32_t pool_bytes;  /* size of each, at most 16 MiB; 0: 64 KiB. Made when first needed, and
+                             kept until the port goes */
     void *native;         /* Windows: your own completion port (HANDLE), adopted, not closed;
                              concurrency is then its own. NULL: make one. Elsewhere: NULL */
     uint32_t flags;       /* PP_PORT_... */
@@ -231,8 +232,9 @@ int pp_port_post(pp_port *port, uintptr_t key, uint64_t bytes, pp_op *op);
 /* Ends the port's work. New starts and posts are refused with PP_ECLOSED. The calling thread
  * stops being a worker of the port, if it was one.
  *   PP_SHUT_FAST:  every handle's operations are canceled; workers get PP_ECLOSED at their next
- *                  get; packets that nobody took go, in order, to discard (may be NULL) on the
- *                  calling thread: free what hangs on them there.
+ *                  get; packets that nobody took go, in order, to discard on the calling thread:
+ *                  free what hangs on them there. NULL: nothing does but buffers of pooled
+ *                  reads, and those are given back.
  *   PP_SHUT_DRAIN: first lets the queued writes end, and what is asked of files; workers go on
  *                  taking packets, until nothing is outstanding but reads, accepts and connects of
  *                  pipes; then as PP_SHUT_FAST.

@@ -80,19 +80,51 @@ static bool failed(pp_op *op, int number)
     return true;
 }
 
-static bool receive(pp_handle *handle, struct ppi_lane *lane, pp_op *op, void *buffer)
+static ssize_t receive_bytes(int fd, void *buffer, size_t length, int flags)
 {
     ssize_t n;
 
     do
-        n = recv(handle->os.fd, buffer, op->priv_.length, MSG_DONTWAIT);
+        n = recv(fd, buffer, length, MSG_DONTWAIT | flags);
     while (n < 0 && errno == EINTR);
+    return n;
+}
+
+/* A receive that brought no bytes. */
+static bool nothing_received(struct ppi_lane *lane, pp_op *op, ssize_t n, int number)
+{
     if (n < 0)
-        return errno == EAGAIN ? blocked(lane) : failed(op, errno);
+        return number == EAGAIN ? blocked(lane) : failed(op, number);
+    ppi_op_result(op, PP_EPEERCLOSED, 0, 0);
+    return true;
+}
+
+static bool receive(pp_handle *handle, struct ppi_lane *lane, pp_op *op, void *buffer)
+{
+    ssize_t n = receive_bytes(handle->os.fd, buffer, op->priv_.length, 0);
+
+    if (n <= 0)
+        return nothing_received(lane, op, n, errno);
     if ((size_t)n < op->priv_.length && !lane->hung_up)
         lane->ready = false;
-    ppi_op_result(op, n > 0 ? PP_OK : PP_EPEERCLOSED, 0, (uint64_t)n);
+    ppi_op_result(op, PP_OK, 0, (uint64_t)n);
     return true;
+}
+
+/* There is no buffer, and the handle stands in line for one. Only with data it stays there: who has
+ * nothing to read must not hold up those who have, and the end needs no buffer. */
+static bool await_buffer(pp_handle *handle, struct ppi_lane *lane, pp_op *op)
+{
+    char byte;
+    ssize_t n = receive_bytes(handle->os.fd, &byte, 1, MSG_PEEK);
+    int number = errno;
+
+    if (n > 0) {
+        lane->ready = true; /* it is not the socket that must be waited for: the pool will retry */
+        return false;
+    }
+    ppi_pool_forget(&handle->port->pool, handle);
+    return nothing_received(lane, op, n, number);
 }
 
 static bool receive_pooled(pp_handle *handle, struct ppi_lane *lane, pp_op *op)
@@ -105,10 +137,8 @@ static bool receive_pooled(pp_handle *handle, struct ppi_lane *lane, pp_op *op)
         ppi_op_result(op, PP_ENOMEM, 0, 0);
         return true;
     }
-    if (status != PP_OK) {
-        lane->ready = true; /* it is not the socket that must be waited for: the pool will retry */
-        return false;
-    }
+    if (status != PP_OK)
+        return await_buffer(handle, lane, op);
     bool over = receive(handle, lane, op, buffer);
     if (over && op->status == PP_OK)
         op->buffer = buffer;

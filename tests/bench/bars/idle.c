@@ -1,11 +1,12 @@
 /* idle.c: what an idle pipe costs of the library's memory. Two processes, one for each end:
  *
- *   bars_idle accept PATH COUNT  listens, says "ready", and accepts
- *   bars_idle dial PATH COUNT    connects
+ *   bars_idle accept PATH COUNT [pooled]  listens, says "ready", and accepts
+ *   bars_idle dial PATH COUNT [pooled]    connects
  *
- * Both have COUNT ends attached to one port, each with a read that waits, and print what the
- * process's own memory (RssAnon) grew by for each, in bytes. The operations are the program's, and
- * not in it. They leave when their standard input ends. */
+ * Both have COUNT ends attached to one port, each with a read that waits (pooled: for a buffer of
+ * the port's, too), and print what the process's own memory (RssAnon) grew by for each, in bytes.
+ * The operations are the program's, and not in it. They leave when their standard input ends. */
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -70,11 +71,12 @@ static pp_handle *accept_one(pp_handle *listener)
 
 int main(int argc, char **argv)
 {
-    int count = argc == 4 ? atoi(argv[3]) : 0;
+    int count = argc >= 4 ? atoi(argv[3]) : 0;
+    bool pooled = argc == 5 && strcmp(argv[4], "pooled") == 0;
     pp_handle *listener = NULL;
 
     if (count < 1) {
-        fprintf(stderr, "usage: bars_idle accept|dial PATH COUNT\n");
+        fprintf(stderr, "usage: bars_idle accept|dial PATH COUNT [pooled]\n");
         return 2;
     }
     pp_op *reads = malloc((size_t)count * sizeof *reads);
@@ -92,8 +94,13 @@ int main(int argc, char **argv)
     for (int i = 0; i < count; i++) {
         pp_handle *stream = listener != NULL ? accept_one(listener) : dial_one(argv[2]);
 
-        must(pp_read(stream, &reads[i], bytes, sizeof bytes), "read");
+        must(pooled ? pp_read_pooled(stream, &reads[i], 0)
+                    : pp_read(stream, &reads[i], bytes, sizeof bytes),
+             "read");
     }
+    pp_port_stats stats = { .size = sizeof stats };
+    must(pp_port_info(port, &stats), "info");
+    must(stats.pool_free == stats.pool_count ? PP_OK : PP_ELIMIT, "a buffer is in use");
     printf("%.0f\n", (double)(own_memory() - before) / count);
     fflush(stdout);
     while (getchar() != EOF)
