@@ -72,6 +72,22 @@ static void a_second_consumer_is_refused_until_the_first_leaves(void **state)
     pair_close(&pair);
 }
 
+static void row_14_a_single_consumer_waits_as_long_as_it_was_told(void **state)
+{
+    struct pair pair;
+    pp_packet packet;
+
+    (void)state;
+    single_pair_open(&pair);
+    for (int i = 0; i < 2; i++) { /* the second time there is nothing to begin with */
+        uint64_t begin_ns = ppi_now_ns();
+        assert_int_equal(pp_port_get(pair.port, &packet, 100), 0);
+        uint64_t took_ms = (ppi_now_ns() - begin_ns) / PPI_NS_PER_MS;
+        assert_in_range(took_ms, 90, 400);
+    }
+    pair_close(&pair);
+}
+
 static void a_port_of_a_single_consumer_is_not_lent(void **state)
 {
     struct pair pair;
@@ -184,6 +200,8 @@ static void a_consumer_may_close_everything_with_reads_under_way(void **state)
     char byte;
 
     (void)state;
+    single_pair_open(&pair); /* what this thread waits with stays */
+    pair_close(&pair);
     uint64_t before = ppi_process_handles();
     single_pair_open(&pair);
     assert_int_equal(pp_read(pair.server, &read, &byte, 1), PP_PENDING);
@@ -205,6 +223,7 @@ int consumer_rows(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_second_consumer_is_refused_until_the_first_leaves),
+        TEST(row_14_a_single_consumer_waits_as_long_as_it_was_told),
         TEST(a_port_of_a_single_consumer_is_not_lent),
         TEST(what_a_consumer_leaves_behind_goes_on_with_the_next),
         TEST(a_write_survives_every_change_of_consumer),

@@ -119,12 +119,14 @@ static void row_53_after_a_cancel_the_next_operation_is_its_own(void **state)
 {
     struct pair pair;
     pp_op op = PP_OP_INIT;
+    pp_packet packet;
     char byte;
 
     (void)state;
     pair_open(&pair, NULL);
     for (int i = 0; i < 2; i++) {
         assert_int_equal(pp_read(pair.server, &op, &byte, 1), PP_PENDING);
+        assert_int_equal(pp_port_get(pair.port, &packet, 20), 0); /* the system has it */
         assert_int_equal(pp_cancel(pair.server, &op), PP_OK);
         assert_int_equal(next_packet(pair.port).status, PP_ECANCELED);
         assert_int_equal(pp_read_pooled(pair.server, &op, 0), PP_PENDING);
@@ -185,6 +187,29 @@ static void row_55_close_ends_every_operation_and_the_peer_sees_it(void **state)
     close_with_operations();
     /* who gives a stream back to the system does so after its last packet */
     EVENTUALLY(ppi_process_handles() == before);
+}
+
+/* What the dial had, others may have by then. */
+static void row_83_closing_a_dial_that_failed_closes_nothing_else(void **state)
+{
+    pp_handle *client;
+    pp_op op = PP_OP_INIT;
+    struct streams others;
+    char byte = 0;
+
+    (void)state;
+    assert_int_equal(pp_dial(&client, test_path(), NULL), PP_OK);
+    assert_int_equal(pp_op_use_wait(&op), PP_OK);
+    assert_int_equal(pp_connect(client, &op), PP_PENDING);
+    assert_int_equal(wait_for(&op), PP_ENOSERVER);
+    streams_open(&others);
+    uint64_t before = ppi_process_handles();
+    pp_close(client);
+    assert_true(ppi_process_handles() == before || !ppi_on_linux()); /* there it had events */
+    write_all(others.client, "x", 1);
+    assert_true(read_all(others.server, &byte, 1));
+    assert_int_equal(byte, 'x');
+    streams_close(&others);
 }
 
 static void row_56_nothing_starts_on_a_closed_handle(void **state)
@@ -425,6 +450,7 @@ int end_rows(void)
         TEST(row_54_canceling_the_first_lets_the_next_begin),
         TEST(row_53_after_a_cancel_the_next_operation_is_its_own),
         TEST(row_55_close_ends_every_operation_and_the_peer_sees_it),
+        TEST(row_83_closing_a_dial_that_failed_closes_nothing_else),
         TEST(row_56_nothing_starts_on_a_closed_handle),
         TEST(row_57_operations_that_ended_before_the_close_keep_their_result),
         TEST(row_58_a_canceled_write_breaks_the_stream_for_writing),

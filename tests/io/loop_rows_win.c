@@ -109,11 +109,37 @@ static void a_loop_of_the_programs_own_hands_the_library_its_packets(void **stat
     guest_close(&guest);
 }
 
+/* An instance of a pipe of the program's own waits for a client, until it is canceled. */
+static void row_24_an_owners_packet_has_its_status(void **state)
+{
+    struct guest guest;
+    OVERLAPPED own = { 0 };
+
+    (void)state;
+    guest_open(&guest);
+    HANDLE pipe = CreateNamedPipeW(L"\\\\.\\pipe\\panpipe-of-an-owner",
+                                   PIPE_ACCESS_DUPLEX | FILE_FLAG_OVERLAPPED,
+                                   PIPE_TYPE_BYTE | PIPE_WAIT, 1, 4096, 4096, 0, NULL);
+    assert_ptr_not_equal(pipe, INVALID_HANDLE_VALUE);
+    assert_ptr_equal(CreateIoCompletionPort(pipe, guest.native, 77, 0), guest.native);
+    assert_false(ConnectNamedPipe(pipe, &own));
+    assert_int_equal(GetLastError(), ERROR_IO_PENDING);
+    assert_true(CancelIoEx(pipe, &own));
+    pp_packet packet = next_packet(guest.pair.port);
+    assert_int_equal(packet.flags, PP_PACKET_FOREIGN);
+    assert_ptr_equal(packet.foreign, &own);
+    assert_int_equal(packet.key, 77);
+    assert_int_equal(packet.status, PP_ECANCELED);
+    CloseHandle(pipe);
+    guest_close(&guest);
+}
+
 int foreign_loop_rows(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_port_lends_no_descriptor_on_windows),
         TEST(an_adopted_port_delivers_its_owners_packets_too),
+        TEST(row_24_an_owners_packet_has_its_status),
         TEST(a_loop_of_the_programs_own_hands_the_library_its_packets),
     };
 

@@ -219,12 +219,12 @@ static void take_one_and_leave(void *argument)
         return;
     leaver->has_one = true;
     while (!leaver->may_leave)
-        ppi_sleep_ms(1);
+        ppi_yield(); /* who sleeps does not count everywhere */
     if (!leaver->detaches)
         return;
     pp_thread_detach();
     while (!leaver->may_end)
-        ppi_sleep_ms(1);
+        ppi_yield();
 }
 
 /* The only slot is that of a thread that handles a packet, and leaves without coming back. */

@@ -333,31 +333,42 @@ static void row_70_queued_writes_neither_interleave_nor_overtake(void **state)
     free(got);
 }
 
-static void row_70_a_gathered_write_is_one_write(void **state)
+/* Writes three pieces, of which the second has size bytes. */
+static void gather(size_t size)
 {
-    enum { LARGE = 700 * 1024 };
     struct pair pair;
     pp_op write = PP_OP_INIT;
-    char *large = malloc(LARGE), *got = malloc(LARGE + 8);
+    char *middle = malloc(size), *got = malloc(size + 8);
 
-    (void)state;
-    memset(large, 'L', LARGE);
-    const pp_piece pieces[] = { { "head", 4 }, { large, LARGE }, { "tail", 4 } };
+    memset(middle, 'M', size);
+    const pp_piece pieces[] = { { "head", 4 }, { middle, size }, { "tail", 4 } };
     pair_open(&pair, NULL);
     assert_int_equal(pp_write_gather(pair.server, &write, pieces, 0), PP_EINVAL);
     assert_int_equal(pp_write_gather(pair.server, &write, NULL, 1), PP_EINVAL);
     assert_int_equal(pp_write_gather(pair.server, &write, pieces, 3), PP_PENDING);
     struct runner runner;
-    struct transfer transfer = { pair.client, got, LARGE + 8, 0, false };
+    struct transfer transfer = { pair.client, got, size + 8, 0, false };
     runner_start(&runner, read_transfer, &transfer);
-    assert_int_equal(next_packet(pair.port).bytes, LARGE + 8);
+    assert_int_equal(next_packet(pair.port).bytes, size + 8);
     runner_join(&runner);
     assert_memory_equal(got, "head", 4);
-    assert_memory_equal(got + 4, large, LARGE);
-    assert_memory_equal(got + 4 + LARGE, "tail", 4);
+    assert_memory_equal(got + 4, middle, size);
+    assert_memory_equal(got + 4 + size, "tail", 4);
     pair_close(&pair);
-    free(large);
+    free(middle);
     free(got);
+}
+
+static void row_70_a_gathered_write_is_one_write(void **state)
+{
+    (void)state;
+    gather(700 * 1024);
+}
+
+static void row_70_a_gathered_write_of_a_few_bytes_is_one_write(void **state)
+{
+    (void)state;
+    gather(3);
 }
 
 static void row_76_77_empty_transfers_are_refused(void **state)
@@ -398,6 +409,27 @@ static void row_78_the_end_comes_after_the_data_and_stays(void **state)
         assert_int_equal(next_packet(pair.port).status, PP_EPEERCLOSED);
         assert_int_equal(op.bytes, 0);
     }
+    pair_close(&pair);
+}
+
+/* Of both a port hears at once, and a second time of none. */
+static void row_78_the_end_may_come_with_the_last_bytes(void **state)
+{
+    struct pair pair;
+    pp_op op = PP_OP_INIT;
+    char text[16];
+
+    (void)state;
+    pair_open(&pair, NULL);
+    assert_int_equal(pp_read(pair.server, &op, text, sizeof text), PP_PENDING);
+    write_all(pair.client, "12345", 5);
+    pp_close(pair.client);
+    pair.client = NULL;
+    assert_int_equal(next_packet(pair.port).status, PP_OK);
+    assert_int_equal(op.bytes, 5);
+    assert_int_equal(pp_read(pair.server, &op, text, sizeof text), PP_PENDING);
+    assert_int_equal(next_packet(pair.port).status, PP_EPEERCLOSED);
+    assert_int_equal(op.bytes, 0);
     pair_close(&pair);
 }
 
@@ -452,9 +484,11 @@ int stream_rows(void)
         TEST(row_69_many_small_writes_queue_and_none_is_lost),
         TEST(row_70_queued_writes_neither_interleave_nor_overtake),
         TEST(row_70_a_gathered_write_is_one_write),
+        TEST(row_70_a_gathered_write_of_a_few_bytes_is_one_write),
         TEST(row_76_77_empty_transfers_are_refused),
         TEST(row_87_each_end_knows_who_is_at_the_other),
         TEST(row_78_the_end_comes_after_the_data_and_stays),
+        TEST(row_78_the_end_may_come_with_the_last_bytes),
         TEST(row_83_a_connected_stream_keeps_nothing_of_its_dial),
     };
     int failures = 0;

@@ -94,6 +94,10 @@ static void row_10_a_forked_child_cannot_use_the_port_and_does_it_no_harm(void *
     pp_packet packet = next_packet(pair.port);
     assert_ptr_equal(packet.op, &read);
     assert_int_equal(byte, 'p');
+    assert_int_equal(pp_read(pair.client, &read, &byte, 1), PP_PENDING);
+    write_all(pair.server, "q", 1);
+    assert_ptr_equal(next_packet(pair.port).op, &read);
+    assert_int_equal(byte, 'q');
     pair_close(&pair);
 }
 

@@ -21,7 +21,7 @@ int main(int argc, char **argv)
     int failures = port_rows() + worker_rows() + pool_rows() + op_rows() + end_rows() +
                    buffer_rows() + stream_rows() + name_rows() + access_rows() +
                    foreign_loop_rows() + fault_rows() + race_rows() + stranger_rows() +
-                   thread_rows() + absent_rows();
+                   thread_rows() + corner_rows() + absent_rows();
     if (failures != 0)
         printf("# failed with seed %llu\n", seed);
     return failures == 0 ? 0 : 1;

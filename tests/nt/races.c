@@ -13,7 +13,7 @@ static void row_timers_are_never_early(void **state)
     assert_int_equal(pp_port_open(&port, NULL), PP_OK);
     for (int i = 0; i < TIMERS; i++) {
         struct ppi_timer timer = { .op = PP_OP_INIT };
-        uint64_t deadline_ns = ppi_now_ns() + PPI_NS_PER_MS;
+        uint64_t deadline_ns = ppi_now_ns() + PPI_NS_PER_MS / (unsigned)(1 + i); /* in a tick */
 
         assert_int_equal(ppi_timer_start(&timer, port, deadline_ns), PP_OK);
         assert_ptr_equal(next_packet(port).op, &timer.op);

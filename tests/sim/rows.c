@@ -120,7 +120,7 @@ int main(int argc, char **argv)
     test_groups_visit(run_in_worlds);
     int failures = port_rows() + worker_rows() + op_rows() + end_rows() + buffer_rows() +
                    stream_rows() + name_rows() + access_rows() + consumer_rows() + thread_rows() +
-                   pool_rows() + absent_rows();
+                   pool_rows() + corner_rows() + absent_rows();
     if (wanted[0] == '\0' || strstr("storm", wanted) != NULL)
         failures += storm_tests();
     if (failures > 0)
