@@ -527,7 +527,7 @@ def each(check, wanted=lambda row: True):
 
 
 def checked(check, row):
-    """Under Wine 8 a program that is done sometimes dies of an assertion in Linux's loader: with 127,
+    """Under Wine 8 a program that is done sometimes dies of an assertion in its loader, with 127
     and the loader's words. Then the row has a second try."""
     try:
         check(row)
