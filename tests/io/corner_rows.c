@@ -418,12 +418,11 @@ static void row_85_a_client_that_reads_late_gets_all_and_holds_nobody_up(void **
     pair_open(&pair, NULL);
     assert_int_equal(pp_write(pair.server, &write, "late", 4), PP_PENDING);
     assert_int_equal(next_packet(pair.port).status, PP_OK);
-    uint64_t begin_ns = ppi_now_ns();
+    /* a close that waited for the client would wait for ever: this thread is the client, too */
     assert_int_equal(pp_close(pair.server), PP_OK);
     pair.server = NULL;
     assert_int_equal(pp_port_post(pair.port, 0, 0, &post), PP_OK);
     assert_ptr_equal(next_packet(pair.port).op, &post);
-    assert_true(ppi_now_ns() - begin_ns < 1000u * PPI_NS_PER_MS);
     assert_true(read_all(pair.client, text, sizeof text));
     assert_memory_equal(text, "late", sizeof text);
     assert_false(read_all(pair.client, text, 1));
