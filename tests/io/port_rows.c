@@ -309,6 +309,22 @@ static void row_23_get_many_takes_what_is_there(void **state)
     pp_port_close(port);
 }
 
+static void row_23_get_many_waits_for_the_first_only(void **state)
+{
+    pp_port *port = open_port();
+    struct runner runner;
+    pp_packet packets[2];
+
+    (void)state;
+    uint64_t begin_ns = ppi_now_ns();
+    runner_start(&runner, late_post, port);
+    assert_int_equal(pp_port_get_many(port, packets, 2, TEST_PATIENCE_MS), 1);
+    assert_true(ppi_now_ns() - begin_ns < TEST_PATIENCE_MS / 2u * (uint64_t)PPI_NS_PER_MS);
+    runner_join(&runner);
+    assert_int_equal(packets[0].key, 1);
+    pp_port_close(port);
+}
+
 /* Success, end of stream, canceled and posted, in one batch: each has its own status. */
 static void row_24_every_packet_of_a_batch_has_its_status(void **state)
 {
@@ -407,6 +423,7 @@ int port_rows(void)
         TEST(row_18_a_bad_call_is_not_a_packet),
         TEST(row_19_packets_leave_first_in_first_out),
         TEST(row_23_get_many_takes_what_is_there),
+        TEST(row_23_get_many_waits_for_the_first_only),
         TEST(row_24_every_packet_of_a_batch_has_its_status),
     };
     int failures = 0;

@@ -18,7 +18,7 @@ int file_end_rows(void);
 int file_fork_rows(void);
 int access_rows(void); /* 87, and io/SECURITY.md: who may connect */
 int thread_rows(void); /* 12 to 61: threads come, go, and hand over work */
-int corner_rows(void); /* 4 to 64: corners of rows that are shown elsewhere */
+int corner_rows(void); /* 4 to 85: corners of rows that are shown elsewhere */
 int absent_rows(void); /* 3 to 75: what the compiler shows, and what is not offered */
 int system_rows(
     void); /* what there is on one system only; Windows: its own calls, and their traps */
