@@ -5,6 +5,7 @@
 #include "broker.h"
 #include "calls.h"
 #include "events.h"
+#include "holds.h"
 #include "io/timer.h"
 #include "session.h"
 #include "stop.h"
@@ -89,17 +90,24 @@ static bool watch_silent(struct worker *worker, struct peer *peer, uint64_t now_
     return true;
 }
 
+static bool is_slow(struct peer *peer, size_t load)
+{
+    ppi_mutex_lock(&peer->link.lock);
+    bool slow = hold_is_slow(peer, load);
+    ppi_mutex_unlock(&peer->link.lock);
+    return slow;
+}
+
 static void tell_slow(struct peer *peer, size_t load, uint64_t now_ns)
 {
-    const struct ppi_link_limits *limits = &peer->broker->limits;
-    uint64_t since_ns = peer->slow_told_ns;
+    const uint64_t low = peer->broker->limits.queue_low, since_ns = peer->slow_told_ns;
 
-    if (since_ns == 0 && load > limits->queue_high) {
+    if (since_ns == 0 && load > low && is_slow(peer, load)) {
         peer->slow_told_ns = now_ns;
         events_tell(peer->broker,
                     &(const struct event){
                         .kind = "slow", .peer = peer, .more = { { "queued_bytes", load, NULL } } });
-    } else if (since_ns != 0 && load <= limits->queue_low) {
+    } else if (since_ns != 0 && load <= low) {
         const uint64_t slow_ms = (now_ns - since_ns) / PPI_NS_PER_MS;
 
         peer->slow_told_ns = 0;

@@ -2,6 +2,7 @@
 #include "e2e/operator.h"
 #include "e2e/wire.h"
 #include "support/support.h"
+#include "support/text.h"
 #include "unit/samples.h"
 
 #include "events.h"
@@ -65,6 +66,20 @@ static void several_plain_subscriptions_get_an_event_once(void **state)
     operator_close();
 }
 
+/* Its last event may be there before it has ended. */
+static bool nobody_subscribes(void)
+{
+    say(&hand, "[0, 4, '$sys.stats', []]");
+    while (raw_frame_size(&hand) == 0)
+        assert_true(raw_receive(&hand));
+    size_t size = raw_frame_size(&hand);
+    bool none =
+        text_matches("[1, 4, null, {'subs': 0, 'missed': 0}]", ppi_buf_data(&hand.in), size);
+
+    ppi_buf_consume(&hand.in, size);
+    return none;
+}
+
 static void a_subscription_of_events_may_have_an_end(void **state)
 {
     (void)state;
@@ -78,8 +93,7 @@ static void a_subscription_of_events_may_have_an_end(void **state)
         raw_close(&client);
     }
     hear_nothing(&ear);
-    say(&hand, "[0, 4, '$sys.stats', []]");
-    hear(&hand, "[1, 4, null, {'subs': 0, 'missed': 0}]");
+    EVENTUALLY(nobody_subscribes());
     operator_close();
 }
 
