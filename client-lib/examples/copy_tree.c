@@ -178,8 +178,6 @@ static int open_both(struct copy *copy)
         status = pp_port_attach(port, copy->source, 0);
     if (status == PP_OK)
         status = pp_port_attach(port, copy->target, 0);
-    if (status != PP_OK)
-        complain(copy->name, pp_strerror(status), pp_detail());
     free(source);
     free(target);
     return status;
@@ -194,7 +192,8 @@ static void close_both(struct copy *copy)
     free(copy);
 }
 
-/* Opens the next file that has a block to copy. */
+/* Opens the next file that has a block to copy. Without handles for it that is left to the chains
+ * that are busy, when they have closed theirs. */
 static void open_next(void)
 {
     current = NULL;
@@ -207,9 +206,15 @@ static void open_next(void)
         current = must_have(calloc(1, sizeof *current));
         current->name = entry->name;
         int status = open_both(current);
+        if (status == PP_ELIMIT && busy > 0)
+            walked = entry; /* later */
+        else if (status != PP_OK)
+            complain(entry->name, pp_strerror(status), pp_detail());
         copied += status == PP_OK && current->size == 0;
         if (status != PP_OK || current->size == 0)
             close_both(current);
+        if (walked == entry)
+            break;
     }
 }
 

@@ -15,8 +15,11 @@ static bool flags_fit(uint32_t flags)
 
 int pp_file_open(pp_handle **out, const char *path, uint32_t flags)
 {
-    if (out == NULL || path == NULL || path[0] == '\0' || !flags_fit(flags))
-        return ppi_fail(PP_EINVAL, "out, path or flags are wrong");
+    if (out == NULL || path == NULL || path[0] == '\0')
+        return ppi_fail(PP_EINVAL, "out and path must be set");
+    if (!flags_fit(flags))
+        return ppi_fail(PP_EINVAL, "flags need PP_FILE_READ or PP_FILE_WRITE; to make or empty a "
+                                   "file they need PP_FILE_WRITE");
 
     int status = ppi_file_make_handle(out, path, flags);
     if (status != PP_OK)

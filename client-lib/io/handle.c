@@ -240,7 +240,7 @@ static int refuse(const pp_handle *handle, const pp_op *op)
     bool connecting = op->priv_.kind == PPI_CONNECT;
 
     if (handle->state > PPI_OPEN)
-        return ppi_fail(PP_ECLOSED, "the handle is closed");
+        return ppi_fail(PP_ECLOSED, "the handle was closed or aborted, or its port shut down");
     if (handle->port == NULL && !ppi_op_waited(op))
         return ppi_fail(PP_ESTATE, "attach the handle to a port, or use pp_op_use_wait");
     if (!suits(handle->kind, op->priv_.kind))

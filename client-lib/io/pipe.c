@@ -60,7 +60,9 @@ int pp_read(pp_handle *stream, pp_op *op, void *buffer, size_t length)
 
 int pp_read_pooled(pp_handle *stream, pp_op *op, size_t length)
 {
-    if (stream == NULL || stream->port == NULL)
+    if (stream == NULL)
+        return ppi_fail_plain(PP_EINVAL);
+    if (stream->port == NULL)
         return ppi_fail(PP_ESTATE, "a pooled read needs a handle attached to a port");
 
     size_t max = stream->port->pool.buffer_bytes;
@@ -99,7 +101,7 @@ int pp_set_skip(pp_handle *handle)
     if (fresh)
         handle->skip = true;
     ppi_mutex_unlock(&handle->lock);
-    return fresh ? PP_OK : ppi_fail(PP_ESTATE, "before the first operation");
+    return fresh ? PP_OK : ppi_fail(PP_ESTATE, "call it before the first operation");
 }
 
 int pp_peer_get(pp_handle *stream, pp_peer *peer)

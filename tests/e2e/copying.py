@@ -87,6 +87,14 @@ def _():
     assert copy(empty, path("to")).startswith("0 files, 1 folders, 0 bytes")
 
 
+@test("with few handles fewer files are copied at a time", "the limit of handles is Linux's here")
+def _():
+    source, target = folder_with({str(i): noise.randbytes(i) for i in range(100)}), path("to")
+    words = example("copy_tree", "-k", "64", source, target)
+    done = end_of(start(["prlimit", "--nofile=24", *words]))
+    assert done.code == 0 and done.err == "" and tree(source) == tree(target), done
+
+
 @test("a folder may be copied into itself, and names may be of any language")
 def _():
     source = folder_with({"a": b"1", "b/c": b"2"})

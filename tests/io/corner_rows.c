@@ -429,6 +429,29 @@ static void row_85_a_client_that_reads_late_gets_all_and_holds_nobody_up(void **
     pair_close(&pair);
 }
 
+static void note_status(pp_op *op)
+{
+    *(int *)op->user = op->status;
+    op->user = NULL;
+}
+
+static void row_59_a_shutdown_calls_the_functions_of_operations(void **state)
+{
+    struct pair pair;
+    pp_op read = PP_OP_INIT;
+    int status = PP_OK;
+    char byte;
+
+    (void)state;
+    pair_open(&pair, NULL);
+    read.user = &status;
+    assert_int_equal(pp_op_use_call(&read, note_status), PP_OK);
+    assert_int_equal(pp_read(pair.server, &read, &byte, 1), PP_PENDING);
+    pair_close(&pair);
+    assert_int_equal(status, PP_ECANCELED);
+    assert_null(read.user); /* once */
+}
+
 int corner_rows(void)
 {
     const struct CMUnitTest tests[] = {
@@ -444,6 +467,7 @@ int corner_rows(void)
         TEST(row_55_the_peer_sees_a_close_though_nobody_takes),
         TEST(row_55_a_write_under_way_ends_with_its_stream),
         TEST(row_59_a_shutdown_hears_of_the_last_end_at_once),
+        TEST(row_59_a_shutdown_calls_the_functions_of_operations),
         TEST(row_64_a_pooled_read_is_no_longer_than_its_buffer),
         TEST(row_85_a_client_that_reads_late_gets_all_and_holds_nobody_up),
     };

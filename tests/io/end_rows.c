@@ -441,6 +441,29 @@ static void row_60_draining_shutdown_delivers_what_is_owed(void **state)
     free(bytes);
 }
 
+static void count_ended(void *context, const pp_packet *packet)
+{
+    *(int *)context += packet->status == PP_OK;
+}
+
+/* A packet is owed, too: where nobody takes it, the time is over, and it is discarded. */
+static void row_60_draining_shutdown_waits_for_packets_to_be_taken(void **state)
+{
+    struct pair pair;
+    pp_op write = PP_OP_INIT;
+    int discarded = 0;
+
+    (void)state;
+    pair_open(&pair, NULL);
+    assert_int_equal(pp_write(pair.server, &write, "x", 1), PP_PENDING);
+    uint64_t begin_ns = ppi_now_ns();
+    assert_int_equal(pp_port_shutdown(pair.port, PP_SHUT_DRAIN, 20, count_ended, &discarded),
+                     PP_OK);
+    assert_true(ppi_now_ns() - begin_ns >= 20 * PPI_NS_PER_MS);
+    assert_int_equal(discarded, 1);
+    pair_close(&pair);
+}
+
 int end_rows(void)
 {
     const struct CMUnitTest tests[] = {
@@ -456,6 +479,7 @@ int end_rows(void)
         TEST(row_58_a_canceled_write_breaks_the_stream_for_writing),
         TEST(row_59_fast_shutdown_discards_a_thousand_pending_reads),
         TEST(row_60_draining_shutdown_delivers_what_is_owed),
+        TEST(row_60_draining_shutdown_waits_for_packets_to_be_taken),
         TEST(row_62_operations_end_though_the_port_was_closed),
     };
     int failures = 0;

@@ -5,6 +5,7 @@
 #include "io/rows.h"
 #include "support/support.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
@@ -180,6 +181,40 @@ static void row_10_a_forked_child_leaves_its_parents_name_alone(void **state)
     pp_close(listener);
 }
 
+/* The child's exit code: was it told why there is no folder for its name? */
+static int listen_where_no_folder_can_be_made(void)
+{
+    pp_handle *listener;
+
+    if (setenv("XDG_RUNTIME_DIR", "/sys", 1) != 0 ||
+        pp_listen(&listener, "name", NULL) != PP_EACCESS)
+        return 1;
+    return strncmp(pp_detail(), "folder /sys/panpipe: ", 21) == 0 ? 0 : 2;
+}
+
+static void row_79_a_folder_that_cannot_be_made_is_told_with_the_reason(void **state)
+{
+    (void)state;
+    pid_t child = fork();
+    if (child == 0)
+        _exit(listen_where_no_folder_can_be_made());
+    assert_int_equal(exit_code_of(child), 0);
+}
+
+static void row_83_a_connect_tells_the_number_of_the_systems_error(void **state)
+{
+    pp_op op = PP_OP_INIT;
+    pp_handle *client;
+
+    (void)state;
+    assert_int_equal(pp_dial(&client, "/proc/no-such-folder/socket", NULL), PP_OK);
+    assert_int_equal(pp_op_use_wait(&op), PP_OK);
+    assert_int_equal(pp_connect(client, &op), PP_PENDING);
+    assert_int_equal(wait_for(&op), PP_ENOSERVER);
+    assert_int_equal(op.os_error, ENOENT);
+    pp_close(client);
+}
+
 /* Between the ones that wait for a helper and those that one has begun there is no gap. */
 static void row_54_what_is_asked_of_a_file_is_in_flight_until_its_packet_is_queued(void **state)
 {
@@ -286,6 +321,8 @@ int system_rows(void)
         TEST(row_10_a_forked_child_does_not_wait_for_what_its_parent_waits_for),
         TEST(row_10_a_forked_child_leaves_its_parents_name_alone),
         TEST(row_10_programs_that_are_started_inherit_nothing),
+        TEST(row_79_a_folder_that_cannot_be_made_is_told_with_the_reason),
+        TEST(row_83_a_connect_tells_the_number_of_the_systems_error),
         TEST(row_54_what_is_asked_of_a_file_is_in_flight_until_its_packet_is_queued),
         TEST(row_92_writing_to_a_closed_peer_raises_no_signal),
     };

@@ -7,16 +7,18 @@
  *   - reads of one stream are served in the order in which they were started, writes too;
  *   - what was written before pp_close stays readable by the other side; there is no half-close.
  *
- * Life of a handle: pp_listen or pp_dial makes it; pp_port_attach binds it to a port (or use
- * pp_op_use_wait for every operation); pp_close ends it. Its memory goes after the last packet of
- * its operations was taken.
+ * Life of a handle: pp_listen, pp_dial or pp_accept makes it; pp_port_attach binds it to a port (or
+ * use pp_op_use_wait for every operation); pp_close ends it. Its memory goes after the last packet
+ * of its operations was taken. So nobody may use a handle that another thread might close
+ * meanwhile: let one thread at a time have the connection, or count its users and let the last one
+ * close. pp_abort ends all of its operations without that danger.
  *
  * Start functions (pp_accept, pp_connect, pp_read, pp_read_pooled, pp_write, pp_write_gather)
  * return PP_PENDING, PP_DONE or, with nothing started:
- *   PP_EINVAL  an argument is wrong, a length is 0
+ *   PP_EINVAL  an argument is wrong, a length is 0 (of pp_read_pooled it may be)
  *   PP_ESTATE  op is in flight; handle not attached; wrong kind of handle; not connected;
  *              forked child
- *   PP_ECLOSED the handle was closed or its port shut down
+ *   PP_ECLOSED the handle was aborted, or closed and is still there, or its port was shut down
  * Everything else arrives in the packet: PP_ECANCELED, PP_EPEERCLOSED, PP_ENOMEM, PP_ELIMIT,
  * PP_EIO and what each function adds. One code path handles both. */
 #ifndef PANPIPE_PIPE_H
@@ -37,7 +39,8 @@ extern "C" {
  *   PP_SCOPE_USER   $XDG_RUNTIME_DIR/panpipe/NAME.sock, or      \\.\pipe\panpipe.SID.NAME
  *                   /tmp/panpipe-UID/NAME.sock
  *   PP_SCOPE_SYSTEM /run/panpipe/NAME.sock                      \\.\pipe\panpipe.NAME
- * The folder of a user's pipes must belong to the user and be closed to others. */
+ * The folder of a user's pipes must belong to the user and be closed to others; pp_listen makes it
+ * if need be, but not the folders above it. */
 enum { PP_SCOPE_USER = 0, PP_SCOPE_SYSTEM = 1 };
 enum { PP_PATH_MAX = 320 };
 
@@ -91,12 +94,14 @@ int pp_access_describe(const pp_listen_config *config, char *text, size_t size);
  * name is held by another user); PP_ENOTFOUND (no such folder); PP_ENOMEM; PP_ELIMIT; PP_EIO. */
 int pp_listen(pp_handle **out, const char *name, const pp_listen_config *config);
 
-/* Accepts one connection. *connection is set before the packet is queued, only if its status is
- * PP_OK; it is not attached yet and is yours to close. A client that came and left already is
- * accepted too: its data can be read, then PP_EPEERCLOSED. Keep several accepts pending: clients
- * that come all at once then never find nobody.
- * Packet: PP_ELIMIT: out of handles; accept again after a pause. PP_EACCESS, Linux: somebody came
- * who may not, and was sent away; op.bytes is the uid. Accept again at once. */
+/* Accepts one connection. connection must stay where it is until the packet, as op must;
+ * *connection is set before the packet is queued, only if its status is PP_OK; it is not attached
+ * yet and is yours to close. A client that came and left already is accepted too: its data can be
+ * read, then PP_EPEERCLOSED. Keep several accepts pending: clients that come all at once then never
+ * find nobody.
+ * Packet: PP_ELIMIT: out of handles; so are the next accepts, at once: accept again after a pause,
+ * or when you have closed some. PP_EACCESS, Linux: somebody came who may not, and was sent away;
+ * op.bytes is the uid. Accept again at once. */
 int pp_accept(pp_handle *listener, pp_op *op, pp_handle **connection);
 
 /* --- clients ----------------------------------------------------------------------------- */
@@ -145,7 +150,9 @@ int pp_read(pp_handle *stream, pp_op *op, void *buffer, size_t length);
  * holds none. At most length bytes, at most pool_bytes; 0: pool_bytes. With PP_OK op->buffer is
  * the buffer; give it back with pp_buffer_release. While every buffer is in use, reads wait for
  * one in the order in which their data came, and none fails for it; who has no data does not stand
- * in that line, and a stream's end needs no buffer. PP_ENOMEM: not even the first can be made. */
+ * in that line, and a stream's end needs no buffer. Who keeps buffers until another pooled read has
+ * ended may so wait for ever (pp_port_info: pool_free is 0). PP_ENOMEM: not even the first can be
+ * made. */
 int pp_read_pooled(pp_handle *stream, pp_op *op, size_t length);
 
 /* Writes all of it: PP_OK means length bytes were accepted by the system, not that they were
@@ -169,8 +176,8 @@ int pp_write_gather(pp_handle *stream, pp_op *op, const pp_piece *pieces, int co
 /* Asks one operation to end, or with NULL all of the handle's. Does not wait: each operation
  * still delivers its packet, with PP_ECANCELED, or with its result if that was faster.
  * Canceling a write that has begun breaks the stream for writing.
- * PP_OK; PP_ENOTFOUND: not in flight, which is harmless (op is only compared, never read);
- * PP_ESTATE: forked child. */
+ * PP_OK; PP_ENOTFOUND: not in flight, or ended with its packet still to be taken, which is harmless
+ * (op is only compared, never read); PP_EINVAL: handle; PP_ESTATE: forked child. */
 int pp_cancel(pp_handle *handle, pp_op *op);
 
 /* Breaks the connection at once: operations end with PP_ECANCELED, new ones are refused with
@@ -188,10 +195,11 @@ int pp_close(pp_handle *handle);
  * only while there are some, for it goes with the last. */
 uint32_t pp_handle_outstanding(const pp_handle *handle);
 
-/* From now on a start that can finish at once returns PP_DONE and delivers no packet; op's out
- * fields are valid. After 16 in a row one goes through the port all the same, so that a stream
- * that always has data cannot starve the others. Cannot be undone. Before the first operation.
- * PP_OK; PP_ESTATE. */
+/* From now on a start that finishes at once with PP_OK returns PP_DONE and delivers no packet; op's
+ * out fields are valid. Failures, the end of the stream too, come as packets. After 16 in a row one
+ * goes through the port all the same, so that a stream that always has data cannot starve the
+ * others. Cannot be undone. Before the first operation; after a dial that means that pp_connect may
+ * return PP_DONE, too. PP_OK; PP_EINVAL; PP_ESTATE: operations are outstanding, or it is closed. */
 int pp_set_skip(pp_handle *handle);
 
 /* Who is at the other end, as the operating system recorded it when the connection was made. A

@@ -7,8 +7,9 @@
  *
  * The rules everything rests on:
  *   1. A start function that returns PP_PENDING delivers exactly one packet, whatever happens.
- *      PP_DONE (only where pp_set_skip was called): finished, no packet. Negative: not started, no
- *      packet, the operation is idle and yours.
+ *      PP_DONE (only where pp_set_skip was called): finished with PP_OK, no packet; what failed
+ *      comes as a packet even there. Negative: not started, no packet, the operation is idle and
+ *      yours.
  *   2. From start to packet, the operation, its buffers and its vectors belong to the library:
  *      do not touch, move or free them. The packet may be handled by another worker before the
  *      start function has returned. In the packet's handler they are yours again.
@@ -76,7 +77,7 @@ enum pp_status {
 /* What start functions return beside negative statuses. */
 enum {
     PP_PENDING = 0, /* exactly one packet will be delivered */
-    PP_DONE = 1     /* only on handles with pp_set_skip: finished, no packet will come */
+    PP_DONE = 1     /* only on handles with pp_set_skip: finished well, no packet will come */
 };
 
 /* The name and a short text for a status, "PP_EINVAL: ...". Static, never NULL. */
@@ -141,20 +142,23 @@ enum {
 };
 
 /* To wait for one operation without a port (scripts, tools, tests): call pp_op_use_wait before
- * each start, then pp_op_wait. Such an operation delivers no packet; its handle need not be
- * attached. It must be waited for to its end.
+ * each start, then pp_op_wait. Such an operation delivers no packet, and its start never returns
+ * PP_DONE; its handle need not be attached, but for pp_read_pooled. It must be waited for to its
+ * end. If its start failed, pp_op_use_wait still holds for the next one.
  *
  * pp_op_use_wait: PP_OK; PP_ESTATE in flight; PP_ELIMIT: no handle left to wait with.
  * pp_op_wait: 1 ended, the out fields are valid, op is idle; 0 timeout_ms (negative: none) is
  *   over and op is still in flight: pp_cancel it and wait again, never leave it;
- *   PP_ESTATE: was not started with pp_op_use_wait; PP_EDEADLOCK: this thread is inside one of the
- *   client library's callbacks, where waiting could never end; PP_ELIMIT: as above, but only on a
- *   thread that never called pp_op_use_wait. */
+ *   PP_ESTATE: was not started with pp_op_use_wait; PP_EDEADLOCK: this thread is inside a function
+ *   of pp_op_use_call, or a callback of the client library, where waiting could never end;
+ *   PP_ELIMIT: as above, but only on a thread that never called pp_op_use_wait. */
 int pp_op_use_wait(pp_op *op);
 int pp_op_wait(pp_op *op, int timeout_ms);
 
-/* Lets fn be called with op when it has ended, instead of a packet: on the thread that takes the
- * port's packets, inside its pp_port_get. NULL: a packet again. fn may start op again, or free it.
+/* Lets fn be called with op when it has ended, instead of a packet, this time and from then on: on
+ * a thread that takes the port's packets, inside its pp_port_get; at the end inside
+ * pp_port_shutdown. NULL: a packet again. fn may start op again, or free it; it must not wait:
+ * pp_op_wait and pp_port_shutdown return PP_EDEADLOCK. After PP_DONE it is not called.
  * Before the start. PP_OK; PP_ESTATE: in flight. */
 int pp_op_use_call(pp_op *op, void (*fn)(pp_op *op));
 
@@ -234,16 +238,19 @@ int pp_port_post(pp_port *port, uintptr_t key, uint64_t bytes, pp_op *op);
  * stops being a worker of the port, if it was one.
  *   PP_SHUT_FAST:  every handle's operations are canceled; workers get PP_ECLOSED at their next
  *                  get; packets that nobody took go, in order, to discard on the calling thread:
- *                  free what hangs on them there. NULL: nothing does but buffers of pooled
- *                  reads, and those are given back.
+ *                  free what hangs on them there, close what was accepted (status PP_OK), give
+ *                  back the buffers of pooled reads. NULL: nothing hangs on them but such buffers,
+ *                  and those are given back.
  *   PP_SHUT_DRAIN: first lets the queued writes end, and what is asked of files; workers go on
  *                  taking packets, until nothing is outstanding but reads, accepts and connects of
- *                  pipes; then as PP_SHUT_FAST.
+ *                  pipes; then as PP_SHUT_FAST. The caller takes none meanwhile: where no other
+ *                  thread does, take those of your writes first, then PP_SHUT_FAST.
  * timeout_ms (negative: none) bounds the whole.
  * PP_OK: nothing is outstanding and every worker has left or will get PP_ECLOSED; all memory may
- * be freed once the worker threads are joined. PP_ETIMEDOUT: something is still in flight; its
- * memory must be leaked, not freed. PP_EINVAL. PP_EDEADLOCK: inside one of the client library's
- * callbacks. PP_ESTATE: forked child. */
+ * be freed once the worker threads are joined. The handles are still yours to close, before or
+ * after. PP_ETIMEDOUT: something is still in flight; its memory must be leaked, not freed.
+ * PP_EINVAL. PP_EDEADLOCK: inside a function of pp_op_use_call, or a callback of the client
+ * library. PP_ESTATE: forked child. */
 enum { PP_SHUT_FAST = 0, PP_SHUT_DRAIN = 1 };
 int pp_port_shutdown(pp_port *port, int how, int timeout_ms,
                      void (*discard)(void *context, const pp_packet *packet), void *context);

@@ -77,11 +77,11 @@ static void judge_folder(const char *name, uint32_t scope, struct ppi_place_repo
     struct ppi_dial dial = { .logical = strchr(name, '/') == NULL };
     char path[PP_PATH_MAX];
     const char *file;
-    int folder = -1;
+    int folder = -1, number;
 
     snprintf(dial.path, sizeof dial.path, "%s", place->path);
     ppi_fail_plain(PP_OK);
-    note_status(ppi_server_place(&dial, &folder), &place->client, place->client_words);
+    note_status(ppi_server_place(&dial, &folder, &number), &place->client, place->client_words);
     if (folder >= 0)
         close(folder);
     if (!dial.logical || scope != PP_SCOPE_USER || !place->folder_exists)

@@ -65,9 +65,10 @@ int ppi_socket_peer(pp_handle *handle, pp_peer *peer);
 int ppi_socket_exe(pp_handle *handle, char *path, size_t size);
 
 /* Before a connect: can only who is expected have put a socket there? *folder is where it lies, to
- * be closed, or -1. PP_OK; PP_EUNTRUSTED; PP_ENOSERVER ... */
+ * be closed, or -1; *os_error is set where the system refused. PP_OK; PP_EUNTRUSTED; PP_ENOSERVER
+ * ... */
 struct ppi_dial;
-int ppi_server_place(const struct ppi_dial *dial, int *folder);
+int ppi_server_place(const struct ppi_dial *dial, int *folder, int *os_error);
 
 /* After it, and before anything is sent: does the server run as a user who is expected? */
 int ppi_server_check(const struct ppi_dial *dial, int fd);

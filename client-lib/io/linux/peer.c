@@ -129,7 +129,7 @@ static int check_folder(const struct ppi_dial *dial, int folder, const char *fil
     return (open_to & 02) != 0 ? check_file(dial, folder, file) : PP_OK;
 }
 
-int ppi_server_place(const struct ppi_dial *dial, int *folder)
+int ppi_server_place(const struct ppi_dial *dial, int *folder, int *os_error)
 {
     char path[PP_PATH_MAX];
     const char *slash = strrchr(dial->path, '/');
@@ -148,8 +148,10 @@ int ppi_server_place(const struct ppi_dial *dial, int *folder)
                    O_PATH | O_DIRECTORY | O_CLOEXEC | (dial->logical ? O_NOFOLLOW : 0));
     if (*folder < 0 && (errno == ELOOP || errno == ENOTDIR) && dial->logical)
         return ppi_fail(PP_EUNTRUSTED, "the folder of %s is none", dial->path);
-    if (*folder < 0)
+    if (*folder < 0) {
+        *os_error = errno;
         return ppi_errno_status(errno);
+    }
     int status = check_folder(dial, *folder, slash != NULL ? slash + 1 : dial->path);
     if (status != PP_OK) {
         close(*folder);

@@ -102,11 +102,14 @@ static int locate(struct place *place, char *path, const char *name, uint32_t sc
 static int open_folder(const struct place *place, int *fd)
 {
     struct stat info;
+    int number = ENOENT; /* why there is none, if so */
 
-    if (place->private && !place->passed)
-        (void)!mkdir(place->folder, place->folder_mode);
+    if (place->private && !place->passed && mkdir(place->folder, place->folder_mode) != 0)
+        number = errno;
     *fd =
         open(place->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC | (place->private ? O_NOFOLLOW : 0));
+    if (*fd < 0 && errno == ENOENT)
+        errno = number;
     if (*fd < 0 && errno == ENOENT)
         return ppi_fail(PP_ENOTFOUND, "there is no folder %s: make it first", place->folder);
     if (*fd < 0)

@@ -290,7 +290,7 @@ static int open_socket(void)
 static int connect_to(const struct ppi_dial *dial, int fd, int *os_error)
 {
     struct sockaddr_un address;
-    int folder, status = ppi_server_place(dial, &folder);
+    int folder, status = ppi_server_place(dial, &folder, os_error);
 
     if (status != PP_OK)
         return status;
