@@ -34,6 +34,15 @@ static void must(int status, const char *what)
     exit(1);
 }
 
+/* How an operation ended; pp_detail is about the last call only. */
+static void must_end_well(const pp_op *op, const char *what)
+{
+    if (op->status >= 0)
+        return;
+    fprintf(stderr, "echo: %s: %s (%d)\n", what, pp_strerror(op->status), op->os_error);
+    exit(1);
+}
+
 static void read_then(struct end *end, void (*next)(struct end *end))
 {
     end->next = next;
@@ -69,7 +78,7 @@ static void on_request(struct end *end);
 
 static void on_sent_back(struct end *end)
 {
-    must(end->op.status, "writing");
+    must_end_well(&end->op, "writing");
     read_then(end, on_request);
 }
 
@@ -79,13 +88,13 @@ static void on_request(struct end *end)
         leave(end);
         return;
     }
-    must(end->op.status, "reading");
+    must_end_well(&end->op, "reading");
     write_then(end, (size_t)end->op.bytes, on_sent_back);
 }
 
 static void on_accepted(struct end *waiting)
 {
-    must(waiting->op.status, "accepting");
+    must_end_well(&waiting->op, "accepting");
     struct end *end = end_new(NULL);
     end->stream = waiting->stream;
     must(pp_port_attach(port, end->stream, 0), "attaching");
@@ -99,7 +108,7 @@ static void on_asked(struct end *end);
 
 static void on_echo(struct end *end)
 {
-    must(end->op.status, "reading");
+    must_end_well(&end->op, "reading");
     end->have += (size_t)end->op.bytes; /* a stream may bring it in pieces */
     if (end->have < SIZE)
         read_then(end, on_echo);
@@ -111,14 +120,14 @@ static void on_echo(struct end *end)
 
 static void on_asked(struct end *end)
 {
-    must(end->op.status, "writing");
+    must_end_well(&end->op, "writing");
     end->have = 0;
     read_then(end, on_echo);
 }
 
 static void on_connected(struct end *end)
 {
-    must(end->op.status, "connecting");
+    must_end_well(&end->op, "connecting");
     write_then(end, SIZE, on_asked);
 }
 

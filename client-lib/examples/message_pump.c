@@ -49,6 +49,15 @@ static void must(int status, const char *what)
     exit(1);
 }
 
+/* How an operation ended; pp_detail is about the last call only. */
+static void must_end_well(const pp_op *op, const char *what)
+{
+    if (op->status >= 0)
+        return;
+    fprintf(stderr, "message_pump: %s: %s (%d)\n", what, pp_strerror(op->status), op->os_error);
+    exit(1);
+}
+
 /* --- the buffer manager ------------------------------------------------------------------------
  */
 
@@ -146,7 +155,7 @@ static void on_sent(struct pipe *pipe)
     struct buffer *buffer = pipe->buffer;
     uint64_t bytes = pipe->write.bytes;
 
-    must(pipe->write.status, "writing");
+    must_end_well(&pipe->write, "writing");
     struct pipe *waiting = buffer_release(buffer);
     if (pipe->sent < messages)
         send_next(pipe); /* behind those that wait */
@@ -163,7 +172,7 @@ static void on_received(struct pipe *pipe)
     const unsigned char *bytes = pipe->read.buffer;
     uint64_t count = pipe->read.bytes;
 
-    must(pipe->read.status, "reading");
+    must_end_well(&pipe->read, "reading");
     for (uint64_t i = 0; i < count; i++)
         if (bytes[i] != content(pipe, pipe->received + i))
             atomic_fetch_add(&wrong, 1);
@@ -202,9 +211,9 @@ static void connect_pipe(pp_handle *listener, struct pipe *pipe)
     must(pp_op_use_wait(&pipe->write), "connecting");
     must(pp_connect(pipe->sender, &pipe->write), "connecting");
     must(pp_op_wait(&pipe->write, -1), "connecting");
-    must(pipe->write.status, "connecting");
+    must_end_well(&pipe->write, "connecting");
     must(pp_op_wait(&pipe->read, -1), "accepting");
-    must(pipe->read.status, "accepting");
+    must_end_well(&pipe->read, "accepting");
     must(pp_port_attach(port, pipe->receiver, READ), "attaching");
     must(pp_port_attach(port, pipe->sender, WRITE), "attaching");
     must(pp_read_pooled(pipe->receiver, &pipe->read, 0), "reading"); /* the seed */

@@ -91,7 +91,8 @@ int pp_access_describe(const pp_listen_config *config, char *text, size_t size);
  * server's never is. config may be NULL.
  * PP_OK; PP_EINVAL (name, path too long, no such user or group); PP_EINUSE (a living server has
  * it); PP_EACCESS; PP_EUNTRUSTED (the folder belongs to, or is open to, somebody else; Windows: the
- * name is held by another user); PP_ENOTFOUND (no such folder); PP_ENOMEM; PP_ELIMIT; PP_EIO. */
+ * name is held by another user); PP_ENOTFOUND (no such folder); PP_EFULL; PP_ENOMEM; PP_ELIMIT;
+ * PP_EIO. */
 int pp_listen(pp_handle **out, const char *name, const pp_listen_config *config);
 
 /* Accepts one connection. connection must stay where it is until the packet, as op must;

@@ -296,6 +296,8 @@ static int epoll_add(struct epoll_port *ep, pp_handle *handle)
         int number = errno;
 
         free_slot(ep, index);
+        if (number == ENOSPC)
+            return ppi_fail(PP_ELIMIT, "epoll_ctl: see fs.epoll.max_user_watches");
         return ppi_fail(ppi_errno_status(number), "epoll_ctl: %s", strerror(number));
     }
     handle->os.slot = index;

@@ -46,6 +46,8 @@ int ppi_errno_status(int number)
     case EMFILE:
     case ENFILE:
     case ENOBUFS: return PP_ELIMIT;
+    case ENOSPC:
+    case EDQUOT: return PP_EFULL;
     case ENAMETOOLONG: return PP_EINVAL;
     default: return PP_EIO;
     }
