@@ -173,9 +173,9 @@ int session_call(struct session *session, const char *subject, const void *param
 
 int session_subscribe(struct session *session, const char *pattern, const pp_sub_config *config)
 {
-    pp_sub *sub;
     int status = session_await(
-        session, pp_subscribe(session->client, session_op(session), pattern, config, &sub),
+        session,
+        pp_subscribe(session->client, session_op(session), pattern, config, &session->subscribed),
         session_patience(session->cli));
 
     return status == PP_OK ? GO_ON : session_fail(session, status);

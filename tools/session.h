@@ -26,10 +26,11 @@ enum { SESSION_WORDS_MAX = 320 };
 struct session {
     const struct cli *cli;
     pp_port *port;
-    pp_client *client; /* NULL: closed */
-    pp_sub *service;   /* NULL: none. It is given up before the goodbye */
-    pp_answer answer;  /* for calls */
-    bool interrupted;  /* somebody wants us to end */
+    pp_client *client;  /* NULL: closed */
+    pp_sub *service;    /* NULL: none. It is given up before the goodbye */
+    pp_sub *subscribed; /* by the last request; set when that ends, maybe after an interruption */
+    pp_answer answer;   /* for calls */
+    bool interrupted;   /* somebody wants us to end */
     bool connected;
     bool reconnects; /* set before session_open: the client waits for a broker that is gone */
     int why;         /* the connection has ended; PP_OK: it has not */

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 import os
+import re
 import shlex
 import shutil
 import signal
@@ -971,6 +972,56 @@ def _():
     kill_all(service)
     if not ON_WINE:  # there nobody can see when the program is ready for it
         interrupt(waits_for_broker())
+
+
+class LateAnswers:
+    """Stands between a program and the broker, and holds the broker's words back from the moment
+    the program has said a certain one."""
+
+    def __init__(self, until):
+        self.path, self.until = path("between.sock"), until
+        self.said, self.go_on = threading.Event(), threading.Event()
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(self.path)
+        self.listener.listen()
+        threading.Thread(target=self.between, daemon=True).start()
+
+    def between(self):
+        client, _ = self.listener.accept()
+        with client, socket.socket(socket.AF_UNIX) as server:
+            server.connect(run("where").out.decode().strip())
+            threading.Thread(target=self.back, args=(server, client), daemon=True).start()
+            while words := client.recv(65536):
+                if self.until in words:
+                    self.said.set()
+                server.sendall(words)
+
+    def back(self, server, client):
+        while words := server.recv(65536):
+            if self.said.is_set():
+                self.go_on.wait(PATIENCE_S)
+            client.sendall(words)
+
+
+@test("Ctrl-C before a subscription is confirmed: what comes after it does no harm",
+      linux_only="stands between two sockets")
+def _():
+    for words in (["sub", "i.x"], ["bench", "sub", "i.x"]):
+        late = LateAnswers(b"$sub")
+        process = start(PANPIPE + ["-b", late.path, *words])
+        assert late.said.wait(PATIENCE_S), words
+        process.send_signal(signal.SIGINT)
+        eventually(lambda: handled(process), "it has heard of it")
+        late.go_on.set()
+        done = end_of(process)
+        assert done.code == 130 and not done.err, done
+
+
+def handled(process):
+    """Is the signal not pending any more?"""
+    status = contents(f"/proc/{process.pid}/status").decode()
+    pending = re.findall(r"(?:Shd|Sig)Pnd:\s+(\w+)", status)
+    return not any(int(mask, 16) & 1 << (signal.SIGINT - 1) for mask in pending)
 
 
 def connected(name, process):

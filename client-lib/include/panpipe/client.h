@@ -301,8 +301,9 @@ enum {
     PP_SUB_META = 4u  /* its messages say who sent them: some 60 bytes more each */
 };
 
-/* Subscribes; active when it ends with PP_OK. *sub is set then, and lives until it is
- * unsubscribed, or the client closed. Pattern: the token "*" stands for any one, ">" at the end
+/* Subscribes; active when it ends with PP_OK. *sub is set then, so sub must stay where it is until
+ * op has ended, as op must; the subscription lives until it is unsubscribed, or the client closed.
+ * Pattern: the token "*" stands for any one, ">" at the end
  * for one or more. config NULL: all defaults. Messages may come before op has ended.
  * PP_EINVAL: the pattern, or the group, is none (1 to 64 bytes of UTF-8). Ends with PP_ELIMIT too:
  * more subscriptions than the broker allows. */
