@@ -541,7 +541,7 @@ def _():
     reports = [json.loads(line) for line in done.out.splitlines()]
     assert len(reports) == 2, reports
     for report in reports:
-        assert 250 < report["interval_ms"] < 60000, report
+        assert 200 < report["interval_ms"] < 60000, report
         assert {"reader", "panpipe-top"} <= {client["name"] for client in report["clients"]}
         for client in report["clients"]:
             assert client["in_per_s"] >= 0 and client["slow"] is False, client
