@@ -81,14 +81,16 @@ static void who_is_slow_and_whom_that_slows_is_named(void **state)
 static void who_makes_others_wait_is_slow_until_they_go_on(void **state)
 {
     (void)state;
-    watched_open("queue_low = 8192;\nqueue_high = 262144;\nread_ahead = 4194304;\n");
+    if (!bus_is_simulated())
+        skip(); /* how much the system takes at once is its own choice */
+    watched_open("queue_low = 1024;\nqueue_high = 262144;\nread_ahead = 4194304;\n");
     say(&bob, "[0, 2, '$sub', ['data']]");
     hear(&bob, "[1, 2, null, 1]");
     hold_alice_up();
-    do {
+    while (ppi_buf_size(&bob.in) < 192 * 1024) /* as much as a pipe holds, not as the queue does */
         assert_true(raw_receive(&bob));
-        ask("$sys.clients", "[]");
-    } while (number("1/queued_bytes") > 262144);
+    EVENTUALLY(stat_of("queued_max_bytes") <= 262144);
+    ask("$sys.clients", "[]");
     answered("[1, 7, null, [{'state': 'blocked'}, {'state': 'slow', 'holding': 1}, '?']]");
     assert_int_equal(stat_of("slow"), 1);
     let_bob_read(ENOUGH);
