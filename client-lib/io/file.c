@@ -2,7 +2,6 @@
 #include "io/file.h"
 
 #include "base/status.h"
-#include "io/port.h"
 
 enum { FLAGS = PP_FILE_READ | PP_FILE_WRITE | PP_FILE_CREATE | PP_FILE_NEW | PP_FILE_EMPTY };
 
@@ -55,9 +54,8 @@ static int start(pp_handle *file, pp_op *op, enum ppi_kind kind, const void *dat
         return ppi_fail(PP_EINVAL, "a buffer, a length, and an offset below 2^63 are needed");
     if (file->kind != PPI_FILE || (file->rights & (write ? PP_FILE_WRITE : PP_FILE_READ)) == 0)
         return ppi_fail(PP_ESTATE, "not a file that was opened for that");
-    if (file->port != NULL && atomic_load_explicit(&file->port->generation, memory_order_relaxed) !=
-                                  ppi_process_generation())
-        return ppi_fail(PP_ESTATE, "a port works in the process that opened it");
+    if (ppi_handle_check_process(file) != PP_OK)
+        return PP_ESTATE;
     if (ppi_op_start(op, kind) != PP_OK)
         return ppi_fail(PP_ESTATE, "the operation is in flight");
     op->priv_.data = data;

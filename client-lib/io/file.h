@@ -14,8 +14,7 @@
 #include "io/driver.h"
 #include "io/handle.h"
 
-/* --- helpers.c: threads that do what keeps its caller waiting ----------------------------------
- */
+/* --- helpers.c: threads that do what keeps its caller waiting -------------------------------- */
 
 /* A file was opened, or is gone. Without files there are no helpers. */
 void ppi_helpers_keep(void);
@@ -38,8 +37,7 @@ void ppi_helper_main(void *argument);
 /* By a helper, with the handle's lock: the operation that it has begun is over. */
 void ppi_helpers_done(const pp_op *op);
 
-/* --- the system's part -------------------------------------------------------------------------
- */
+/* --- the system's part ----------------------------------------------------------------------- */
 
 /* pp_file_open, with good flags. */
 int ppi_file_make_handle(pp_handle **out, const char *path, uint32_t flags);
