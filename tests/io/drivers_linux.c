@@ -3,6 +3,7 @@
  *
  * A process finds out about io_uring once, and a filter of system calls cannot be taken back; so
  * each refusal is tried in a child. */
+#include "support/forked_linux.h"
 #include "support/support.h"
 
 #include <errno.h>
@@ -12,7 +13,6 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/check.h"
@@ -88,16 +88,6 @@ static int port_has(const char *driver)
     bool well = port_works(port);
     pp_port_close(port);
     return well ? 0 : 4;
-}
-
-static int exit_code_of(pid_t child)
-{
-    int code;
-
-    assert_true(child > 0);
-    assert_int_equal(waitpid(child, &code, 0), child);
-    assert_true(WIFEXITED(code));
-    return WEXITSTATUS(code);
 }
 
 static int without(long call, int number)

@@ -3,13 +3,13 @@
  */
 #define _GNU_SOURCE
 #include "io/rows.h"
+#include "support/forked_linux.h"
 #include "support/support.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <panpipe/file.h>
@@ -17,16 +17,6 @@
 #include "io/handle.h"
 #include "io/port.h"
 #include "io/queue_user.h"
-
-static int exit_code_of(pid_t child)
-{
-    int code;
-
-    assert_true(child > 0);
-    assert_int_equal(waitpid(child, &code, 0), child);
-    assert_true(WIFEXITED(code));
-    return WEXITSTATUS(code);
-}
 
 /* The child's exit code: the concurrency value of a port that it opens, on one processor. */
 static int open_on_one_processor(void)
