@@ -88,6 +88,9 @@ void hear(struct raw *raw, const char *expected);
 void hear_bytes(struct raw *raw, const void *bytes, size_t size);
 #define HEAR_BYTES(raw, literal) hear_bytes(raw, literal, sizeof literal - 1)
 
+/* Takes the next message; is it this one? For what may be so a moment later. */
+bool hears(struct raw *raw, const char *expected);
+
 /* Nothing comes before the answer to a ping that is sent now. */
 void hear_nothing(struct raw *raw);
 

@@ -25,6 +25,7 @@ from support import (
     Skip,
     Stranger,
     connect,
+    descriptors,
     end_of,
     eventually,
     folder,
@@ -573,10 +574,8 @@ def _():
     broker = Broker()
     with connect(broker) as _end:
         serves(broker)
-        for number in os.listdir(f"/proc/{broker.process.pid}/fd"):
-            with open(f"/proc/{broker.process.pid}/fdinfo/{number}") as info:
-                flags = int(re.search(r"flags:\s+(\d+)", info.read()).group(1), 8)
-            assert int(number) <= 2 or flags & os.O_CLOEXEC, number
+        for number, (name, flags) in descriptors(broker.process.pid).items():
+            assert number <= 2 or flags & os.O_CLOEXEC, (number, name)
         serve = broker.ready("serve", "look", "--exec", "ls -l /proc/self/fd", "-n", "1")
         done = broker.run("req", "look", "x")
         assert done.code == 0, done

@@ -19,6 +19,7 @@ from support import (
     PANPIPED,
     PATIENCE_S,
     contents,
+    descriptors,
     end_of,
     eventually,
     file_with,
@@ -232,8 +233,7 @@ def _():
     with Place() as place:
         place.needs(pass_fds=(leak, high))
         place.started(1)
-        here = f"/proc/{place.pid()}/fd/"
-        open_there = {int(fd): os.readlink(here + fd) for fd in os.listdir(here)}
+        open_there = {fd: name for fd, (name, _) in descriptors(place.pid()).items()}
         assert open_there[0] == open_there[1] == "/dev/null" and open_there[2] == place.file("log")
         others = " ".join(name for fd, name in open_there.items() if fd > 2)
         assert "leak" not in others and ".start" not in others and "pipe:" not in others, others

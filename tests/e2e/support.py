@@ -117,6 +117,18 @@ def eventually(condition, what):
     raise AssertionError(f"never: {what}")
 
 
+def descriptors(pid):
+    """What a process has open: {number: (name, flags)}; without what it just closes."""
+    found = {}
+    for number in os.listdir(f"/proc/{pid}/fd"):
+        with contextlib.suppress(FileNotFoundError):
+            name = os.readlink(f"/proc/{pid}/fd/{number}")
+            with open(f"/proc/{pid}/fdinfo/{number}") as info:
+                fields = dict(line.split(":", 1) for line in info.read().splitlines())
+            found[int(number)] = (name, int(fields["flags"], 8))
+    return found
+
+
 def unique(word):
     """A name that nothing else has."""
     return f"e2e-{os.getpid()}-{next(made)}-{word}"

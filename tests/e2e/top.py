@@ -21,6 +21,7 @@ from support import (
     PATIENCE_S,
     Broker,
     Skip,
+    descriptors,
     end_of,
     eventually,
     folder,
@@ -440,7 +441,7 @@ def ends_well(how, code):
     terminal = known(Terminal().run(scene.broker))
     guardian = terminal.guardian()
     assert guardian and terminal.modes() != terminal.before
-    files = [os.readlink(f"/proc/{guardian}/fd/{fd}") for fd in os.listdir(f"/proc/{guardian}/fd")]
+    files = [name for name, _ in descriptors(guardian).values()]
     assert len(files) == 3 and files.count(terminal.tty) == 2, files
     os.kill(guardian, signal.SIGTERM)  # it does not care
     how(terminal)

@@ -21,7 +21,7 @@ struct host {
 void host_open(struct host *host, int threads);
 /* Shuts the port down, which ends what is left on it. */
 void host_close(struct host *host);
-/* Operations of the port's that are in flight. */
+/* Operations of the port's that are in flight, or whose callbacks have not returned. */
 uint64_t outstanding(const struct host *host);
 
 /* How a broker ended: config.context, config.on_stopped. */
