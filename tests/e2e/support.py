@@ -9,6 +9,7 @@ show are skipped then, and paths are given as Wine wants them.
 
 import atexit
 import contextlib
+import fcntl
 import itertools
 import os
 import shlex
@@ -307,6 +308,17 @@ def serves(broker):
     assert done.code == 0, done
     done = end_of(sub)
     assert done.code == 0 and done.out.decode() == mark + "\n", done
+
+
+@contextlib.contextmanager
+def system_alone():
+    """The system's own folder for brokers is there once: another lane's tests wait meanwhile."""
+    system = os.open("/run", os.O_RDONLY)
+    try:
+        fcntl.flock(system, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(system)
 
 
 class Stranger:
