@@ -157,7 +157,7 @@ class Example:
             self.process = start(self.words, stdout=out, stderr=err, env=self.environment)
 
     def has_ended(self):
-        """Of some thousand programs Wine 8 does not begin one, without a word: it is begun again."""
+        """One that Wine 8 did not begin, which it does not say, is begun again."""
         said = contents(self.out) + contents(self.err)
         if ON_WINE and self.words[0] == "wine" and self.process.poll() == 1 and not said:
             self.begin()
