@@ -33,7 +33,6 @@ from support import (
     path,
     run_tests,
     start,
-    system_alone,
     test,
     unique,
 )
@@ -466,11 +465,6 @@ def brokers_for_all(name):
     """A broker for all users."""
     if not ON_WINE and os.getuid() != 0:
         raise Skip("only root can make a broker for all users")
-    with system_alone():
-        yield from brokers_in_run(name)
-
-
-def brokers_in_run(name):
     there, words = os.path.exists("/run/panpipe"), PANPIPE + ["--system", "-b", name]
     process = start(PANPIPED + ["--system", "-b", name], stderr=subprocess.DEVNULL)
     try:

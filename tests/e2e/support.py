@@ -311,14 +311,14 @@ def serves(broker):
 
 
 @contextlib.contextmanager
-def system_alone():
-    """The system's own folder for brokers is there once: another lane's tests wait meanwhile."""
-    system = os.open("/run", os.O_RDONLY)
+def alone_in(folder):
+    """Other tests on this machine that want it, too, wait."""
+    handle = os.open(folder, os.O_RDONLY)
     try:
-        fcntl.flock(system, fcntl.LOCK_EX)
+        fcntl.flock(handle, fcntl.LOCK_EX)
         yield
     finally:
-        os.close(system)
+        os.close(handle)
 
 
 class Stranger:
