@@ -109,7 +109,7 @@ static void who_does_not_answer_is_given_up_in_time(void **state)
     assert_int_equal(pp_op_use_wait(&op), PP_OK);
     assert_int_equal(pp_accept(listener, &op, &pipe), PP_PENDING);
     config = config_watched(&bus, &watcher);
-    config.connect_ms = 200;
+    config.connect_ms = 1000;
     assert_int_equal(pp_client_open(&client, &config), PP_ETIMEDOUT);
     assert_non_null(strstr(pp_detail(), "does not answer"));
     assert_int_equal(wait_for(&op), PP_OK);
