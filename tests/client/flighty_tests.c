@@ -133,8 +133,8 @@ static void losing_the_broker_again_and_again_leaves_nothing_behind(void **state
     uint64_t handles = 0;
     unsigned published = 0;
     while (watcher.connected < TIMES) {
-        published += publish(client, "a", "[]") == PP_OK; /* then it leaves */
         unsigned before = watcher.connected;
+        published += publish(client, "a", "[]") == PP_OK; /* then it leaves */
         EVENTUALLY(watcher.connected > before || watcher.connected >= TIMES);
         if (watcher.connected >= WARM && handles == 0)
             handles = ppi_process_handles();
