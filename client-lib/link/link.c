@@ -30,7 +30,25 @@ static bool count_out(struct ppi_link *link)
     return last;
 }
 
-static void on_mark(void *context, void *tag, uint32_t count, bool lost, ppi_since since);
+/* Of sampled ones, which are few: apart, so that the others cost nothing more. */
+static PPI_NOINLINE void on_sample(struct ppi_link *link, void *tag, uint32_t count, bool lost,
+                                   ppi_since since)
+{
+    link->events->timed(link, count, ppi_since_ns(since));
+    link->events->sent(link, tag, count, lost);
+}
+
+static void on_mark(void *context, void *tag, uint32_t count, bool lost, ppi_since since)
+{
+    struct ppi_link *link = context;
+
+    if (tag == NULL)
+        return;
+    if (PPI_FIGURES && PPI_UNLIKELY(ppi_since_is_sampled(since)))
+        on_sample(link, tag, count, lost, since);
+    else
+        link->events->sent(link, tag, count, lost);
+}
 
 static void on_unsent(void *context, void *tag, const uint8_t *frame, size_t size)
 {
@@ -100,17 +118,12 @@ static void note(struct ppi_link *link)
         link->events->half(link);
 }
 
-static bool is_open(struct ppi_link *link)
+bool ppi_link_is_closing(struct ppi_link *link)
 {
     ppi_mutex_lock(&link->lock);
     bool open = link->state == PPI_LINK_OPEN;
     ppi_mutex_unlock(&link->lock);
-    return open;
-}
-
-bool ppi_link_is_closing(struct ppi_link *link)
-{
-    return !is_open(link);
+    return !open;
 }
 
 int ppi_link_who(struct ppi_link *link, pp_peer *peer, char *exe, size_t size)
@@ -137,7 +150,7 @@ static void end_batch(struct ppi_link *link, enum ppi_scan result)
     else if (link->events->batch != NULL)
         link->events->batch(link);
     link->events->end(link);
-    if (result == PPI_SCAN_FRAME && is_open(link))
+    if (result == PPI_SCAN_FRAME && !ppi_link_is_closing(link))
         ppi_link_close(link, PP_ENOMEM); /* the owner did not stop the reader: memory did */
     if (!bad)
         return;
@@ -157,7 +170,7 @@ static void read_on(struct ppi_link *link)
             return;
         room = link->limits->read_ahead - kept;
     }
-    if (!is_open(link) || !enter(link))
+    if (ppi_link_is_closing(link) || !enter(link))
         return;
     link->reading = true;
     int result = pp_read_pooled(link->pipe, &link->read_op, room);
@@ -189,7 +202,7 @@ static void on_read(pp_op *op)
     link->events->begin(link);
     if (op->status != PP_OK)
         ppi_link_close(link, op->status);
-    if (op->status == PP_OK && is_open(link))
+    if (op->status == PP_OK && !ppi_link_is_closing(link))
         handle_batch(link, op->buffer, (size_t)op->bytes);
     else
         link->events->end(link);
@@ -224,36 +237,14 @@ void ppi_link_resume(struct ppi_link *link)
 {
     ppi_mutex_lock(&link->lock);
     bool post = link->state == PPI_LINK_OPEN && !link->resuming;
-    if (post) {
-        link->resuming = true;
-        link->pending++;
-    }
+    link->resuming = link->resuming || post;
+    link->pending += post;
     ppi_mutex_unlock(&link->lock);
     if (post)
         ppi_port_post(link->port, &link->resume_op);
 }
 
 /* --- sending ---------------------------------------------------------------------------------- */
-
-/* Of sampled ones, which are few: apart, so that the others cost nothing more. */
-static PPI_NOINLINE void on_sample(struct ppi_link *link, void *tag, uint32_t count, bool lost,
-                                   ppi_since since)
-{
-    link->events->timed(link, count, ppi_since_ns(since));
-    link->events->sent(link, tag, count, lost);
-}
-
-static void on_mark(void *context, void *tag, uint32_t count, bool lost, ppi_since since)
-{
-    struct ppi_link *link = context;
-
-    if (tag == NULL)
-        return;
-    if (PPI_FIGURES && PPI_UNLIKELY(ppi_since_is_sampled(since)))
-        on_sample(link, tag, count, lost, since);
-    else
-        link->events->sent(link, tag, count, lost);
-}
 
 /* The system has taken bytes. With the lock; the caller unreserves them after it. */
 static void taken(struct ppi_link *link, size_t bytes, bool from_queue)
@@ -265,16 +256,28 @@ static void taken(struct ppi_link *link, size_t bytes, bool from_queue)
     ppi_outq_taken(&link->outq, bytes, from_queue, on_mark, link);
 }
 
+/* A write has failed. Who reads no more may have said something before it left: then the end is
+ * that of what is read, and until then everything is queued. true: so it is. */
+static bool outlives(struct ppi_link *link, int why)
+{
+    ppi_mutex_lock(&link->lock);
+    link->mute = why == PP_EPEERCLOSED && link->state == PPI_LINK_OPEN;
+    ppi_mutex_unlock(&link->lock);
+    if (!link->mute)
+        ppi_link_close(link, why);
+    return link->mute;
+}
+
 /* Writes what is queued, chunk by chunk; with the lock, which is released, by the one who writes.
- * true: nothing is left, and the caller, who writes no more, must leave. false: a write is in
- * flight, and its packet's handler is now the one who writes. */
+ * true: no more goes out for now, and the caller must leave. false: a write is in flight, and its
+ * packet's handler is now the one who writes. */
 static bool pump(struct ppi_link *link)
 {
     for (;;) {
         size_t size;
         const void *data = ppi_outq_front(&link->outq, &size);
 
-        if (size == 0 || link->state == PPI_LINK_CLOSING)
+        if (size == 0 || link->state == PPI_LINK_CLOSING || link->mute)
             break;
         link->attempt = size;
         ppi_mutex_unlock(&link->lock);
@@ -284,13 +287,13 @@ static bool pump(struct ppi_link *link)
         if (result == PP_DONE)
             ppi_link_unreserve(link, size);
         else
-            ppi_link_close(link, result);
+            outlives(link, result);
         ppi_mutex_lock(&link->lock);
         if (result == PP_DONE)
             taken(link, size, true);
     }
     bool finished = link->state == PPI_LINK_FINISHING;
-    link->writing = false;
+    link->writing = link->mute;
     ppi_mutex_unlock(&link->lock);
     if (finished)
         ppi_link_close(link, link->why);
@@ -306,7 +309,7 @@ static void on_write(pp_op *op)
 
     link->events->begin(link);
     if (op->status != PP_OK)
-        ppi_link_close(link, op->status);
+        outlives(link, op->status);
     ppi_mutex_lock(&link->lock);
     link->pending++; /* this handler: the next write may end before it does */
     size_t doubtful = op->status == PP_OK ? 0 : link->attempt - bytes;
@@ -331,8 +334,8 @@ static void write_now(struct ppi_link *link, const struct ppi_parcel *parcels, i
     ppi_mutex_unlock(&link->lock);
     int64_t bytes =
         ppi_handle_try_write(link->pipe, pieces, ppi_parcels_after(parcels, count, 0, pieces));
-    if (bytes < 0)
-        ppi_link_close(link, (int)bytes);
+    if (bytes < 0 && outlives(link, (int)bytes))
+        bytes = 0; /* of it nothing was taken */
     if (bytes > 0)
         ppi_link_unreserve(link, (size_t)bytes);
     ppi_mutex_lock(&link->lock);
@@ -453,7 +456,7 @@ void ppi_link_finish(struct ppi_link *link, int why)
     if (link->state == PPI_LINK_OPEN) {
         link->state = PPI_LINK_FINISHING;
         link->why = why;
-        idle = !link->writing;
+        idle = !link->writing || link->mute;
     }
     ppi_mutex_unlock(&link->lock);
     if (idle)

@@ -6,7 +6,8 @@
  * given back, so frames may be passed on from where they lie.
  *
  * Writing: ppi_link_send writes at once what the pipe takes and queues a copy of the rest; one
- * write is in flight at most, and what is queued meanwhile goes out with the next.
+ * write is in flight at most, and what is queued meanwhile goes out with the next. A write that
+ * finds nobody who reads is no end: what the other end said before it left is heard first.
  *
  * Flow control: `load` counts the bytes that were reserved for the link and are not yet with the
  * system. Who wants to send reserves first; while load is above queue_high that is refused, and
@@ -92,7 +93,8 @@ struct ppi_link {
 
     struct ppi_mutex lock;
     uint8_t state; /* enum ppi_link_state */
-    bool writing;  /* somebody writes: an operation, or a thread at once */
+    bool writing;  /* somebody writes: an operation, or a thread at once; also while mute */
+    bool mute;     /* a write has found nobody who reads: nothing goes out any more */
     bool resuming; /* resume_op is on its way */
     int why;
     unsigned pending; /* operations and writers that will come back */

@@ -224,6 +224,36 @@ static void stopping_tells_everybody_and_answers_calls(void **state)
     bus_await_end(&bus);
 }
 
+/* It reads no answers, so that the broker's writes fail while most of it is still to be read. */
+static void what_a_client_said_before_it_left_is_heard_to_the_end(void **state)
+{
+    enum { COUNT = 4000 };
+    struct ppi_buf all = { 0 };
+    struct raw brief, subscriber;
+    char text[100];
+
+    (void)state;
+    bus_open(&bus, NULL);
+    raw_open(&brief, &bus);
+    raw_open(&subscriber, &bus);
+    say(&subscriber, "[0, 1, '$sub', ['last']]");
+    hear(&subscriber, "[1, 1, null, 1]");
+    for (int i = 0; i < COUNT; i++) {
+        snprintf(text, sizeof text, "[0, %d, '$pub', ['last', ['%040d']]]", i, i);
+        text_pack(&all, text);
+    }
+    say_bytes(&brief, ppi_buf_data(&all), ppi_buf_size(&all));
+    raw_close(&brief);
+    for (int i = 0; i < COUNT; i++) {
+        snprintf(text, sizeof text, "[2, 'last', ['%040d']]", i);
+        hear(&subscriber, text);
+    }
+    hear_nothing(&subscriber);
+    ppi_buf_deinit(&all);
+    raw_close(&subscriber);
+    bus_close(&bus);
+}
+
 int hello_tests(void)
 {
     const struct CMUnitTest tests[] = {
@@ -236,6 +266,7 @@ int hello_tests(void)
         BUS_TEST(what_needs_an_answer_is_refused_as_a_notification),
         BUS_TEST(the_broker_tells_what_it_knows),
         BUS_TEST(stopping_tells_everybody_and_answers_calls),
+        BUS_TEST(what_a_client_said_before_it_left_is_heard_to_the_end),
     };
     int failures = 0;
 
