@@ -6,7 +6,6 @@
  * before is dropped; before a larger one the broker is asked for those between, and what it has
  * forgotten meanwhile is told. */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -20,6 +19,7 @@
 #include "out.h"
 #include "print.h"
 #include "session.h"
+#include "text.h"
 
 static const char *const kinds[] = { "connect", "hello", "close", "slow", "easy", "cut",
                                      "denied",  "lost",  "kick",  "stop", NULL };
@@ -181,8 +181,6 @@ static int check_kinds(void)
 /* --since is a time, to the second, or the number of an event. */
 static int take_since(void)
 {
-    char *end;
-
     if (given.since == NULL)
         return GO_ON;
     int time_ms = options_time(given.since);
@@ -190,8 +188,7 @@ static int take_since(void)
         since_ms = (uint64_t)time(NULL) * 1000 - (uint64_t)time_ms;
         return GO_ON;
     }
-    next = strtoull(given.since, &end, 10);
-    if (given.since[0] < '0' || given.since[0] > '9' || *end != '\0')
+    if (!text_to_number(given.since, &next))
         return error_use("--since is a time, like 10m, or an event's number, not \"%.60s\"",
                          given.since);
     return GO_ON;

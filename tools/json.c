@@ -1,6 +1,5 @@
 #include "json.h"
 
-#include <errno.h>
 #include <math.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -230,11 +229,9 @@ static bool pack_pairs(const json_t *json, msgpack_packer *packer)
 static bool pack_uint(const json_t *json, msgpack_packer *packer)
 {
     const char *text = json_is_string(json) ? json_string_value(json) : "";
-    char *end;
+    uint64_t number;
 
-    errno = 0;
-    uint64_t number = strtoull(text, &end, 10);
-    if (text[0] < '0' || text[0] > '9' || *end != '\0' || errno != 0)
+    if (!text_to_number(text, &number))
         return false;
     msgpack_pack_uint64(packer, number);
     return true;

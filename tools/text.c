@@ -1,7 +1,6 @@
 #include "text.h"
 
 #include <ctype.h>
-#include <stdint.h>
 #include <string.h>
 
 /* --- UTF-8 ----------------------------------------------------------------------------------- */
@@ -137,6 +136,23 @@ void text_clean(char *text, size_t size)
             text[i] = ' ';
         memset(text + i, ' ', commanding((unsigned char *)text + i, size - i));
     }
+}
+
+/* --- numbers --------------------------------------------------------------------------------- */
+
+bool text_to_number(const char *text, uint64_t *number)
+{
+    size_t digits = strspn(text, "0123456789");
+
+    *number = 0;
+    for (size_t i = 0; i < digits; i++) {
+        unsigned digit = (unsigned)(text[i] - '0');
+
+        if (*number > (UINT64_MAX - digit) / 10)
+            return false;
+        *number = *number * 10 + digit;
+    }
+    return digits > 0 && text[digits] == '\0';
 }
 
 /* --- base64 ---------------------------------------------------------------------------------- */

@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "bytes.h"
 
@@ -23,6 +24,9 @@ int text_cut(char *text, int columns);
 /* What a terminal would obey becomes spaces: control characters, also those of C1, and what turns
  * the direction of the rest of a line (U+202A to U+202E, U+2066 to U+2069). */
 void text_clean(char *text, size_t size);
+
+/* Decimal digits, and nothing else. false: it is none, or too large for uint64_t. */
+bool text_to_number(const char *text, uint64_t *number);
 
 /* Base64, with padding; adds it to out, without a zero at the end. */
 void text_to_base64(struct bytes *out, const void *data, size_t size);

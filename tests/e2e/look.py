@@ -336,7 +336,7 @@ def _():
 
 @test("show client: nobody is exit code 11, several are exit code 2 with a list")
 def _():
-    for word in ("nobody", "99999", "pid:1", "pid:x", "pid:"):
+    for word in ("nobody", "99999", "18446744073709551617", "pid:1", "pid:0", "pid:x", "pid:"):
         expect_error(11, "E_NOTFOUND", "show", "client", word)
     twins = [broker.ready("sub", "t.x", "--as", "twin") for _ in range(2)]
     ids = [row["id"] for row in objects("ls", "clients", "--where", "name=twin")]
