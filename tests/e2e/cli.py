@@ -132,6 +132,21 @@ def _():
         expect_error(2, "E_USAGE", *arguments)
 
 
+@test("a count out of bounds is wrong use, and the bound is named")
+def _():
+    bound = "--count is a whole number from 1 to 1,000,000,000,000, not"
+    for text in ("0", "-1", "+1", "1.5", "1000000000001", str(2**64), str(2**64 + 1)):
+        expect(run("ping", "-n", text), 2, f'{bound} "{text}"')
+    subscribing = run("sub", "a", "--count", "1000000000000", "--for", "1ms")
+    expect(subscribing, 6, "0 of 1000000000000")
+    for arguments in (
+        ["pub", "a", "b", "--wait-subs"],
+        ["serve", "a", "b", "--max-inflight"],
+    ):
+        expect(run(*arguments, str(2**32)), 2, f"{arguments[-1]} is below 2^32")
+    expect(run("monitor", "--body", "65537"), 2, "--body is at most 65536")
+
+
 @test("global options stand before or behind the command, values behind = or a space")
 def _():
     for arguments in (
