@@ -177,7 +177,7 @@ const struct command commands[] = {
                   "panpipe show subject ui.tick\n"
                   "panpipe show broker --format '{settings.queue_high}'\n",
       .exits = "2  several clients have that NAME, or process\n"
-               "11 no client has it\n",
+               "11 no client has it; nobody has sent to SUBJECT, and nobody gets it\n",
       .run = show },
     { .name = "describe",
       .summary = "tell what is served, and how to call it",
