@@ -248,8 +248,9 @@ const struct command commands[] = {
       .fields = FIELDS_EVENTS,
       .options = events_options,
       .details =
-          "The broker remembers 4,000 events: connect, hello, close (why: goodbye, gone, or an\n"
-          "error's name), slow, easy, cut, denied, lost, kick, stop. The newest is the last.\n"
+          "Events are connect, hello, close (why: goodbye, gone, or an error's name), slow, easy,\n"
+          "cut, denied, lost, kick, stop. The broker remembers 4,000 of who comes, and who says\n"
+          "goodbye, and 4,000 of all else. The newest is the last.\n"
           "--json prints an object a line.\n",
       .examples = "panpipe events --since 10m\n"
                   "panpipe events -f --kind close,cut,denied\n",

@@ -1,10 +1,11 @@
-/* events.c: what happened at the broker, which keeps the last 4,000 events; with --follow also what
- * happens from then on.
+/* events.c: what happened at the broker, as far as it is kept; with --follow also what happens from
+ * then on.
  *
  * No hole, and nothing twice: it subscribes first and asks for what is kept then, so what happens
  * in between comes both ways. Every event has the number behind the last one's: one that came
  * before is dropped; before a larger one the broker is asked for those between, and what it has
- * forgotten meanwhile is told. */
+ * forgotten meanwhile is told. What it had forgotten before anybody asked is not: of the usual ones
+ * it keeps fewer than of the others. */
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -52,6 +53,7 @@ static bool posted;
 static json_t *queue;     /* events that came, not yet looked at */
 static json_t *last;      /* without --follow: those to print, the last ones */
 static uint64_t next;     /* the number of the event that comes next; 0: the first there is */
+static uint64_t whole;    /* from this number on all should be there */
 static uint64_t since_ms; /* older ones are not shown; 0: all are */
 static uint64_t printed;
 
@@ -210,12 +212,12 @@ static void keep_last(json_t *event)
 /* An event that is known, in the order of their numbers; one that was before is dropped. */
 static void take(json_t *event)
 {
-    uint64_t n = number(event, "n");
+    uint64_t n = number(event, "n"), expected = next > whole ? next : whole;
 
     if (n < next || enough())
         return;
-    if (n > next && next != 0)
-        print_gap(n - next);
+    if (n > expected)
+        print_gap(n - expected);
     next = n + 1;
     if (!wanted(event))
         return;
@@ -238,6 +240,8 @@ static int catch_up(void)
 
         if (answer == NULL)
             return code;
+        if (next == 0)
+            whole = number(answer, "first");
         const json_t *events = json_object_get(answer, "events");
         count = json_array_size(events);
         for (size_t i = 0; i < count; i++)
