@@ -287,6 +287,20 @@ bool events_match(const char *pattern, size_t length)
 
 /* --- asking for it --------------------------------------------------------------------------- */
 
+/* The oldest of the last ones that fit. */
+static struct ppi_list *last_ones(struct events *events, uint64_t max, size_t bytes_max)
+{
+    struct ppi_list *at = &events->all;
+    size_t bytes = 0;
+
+    for (; at->previous != &events->all && max > 0; at = at->previous, max--) {
+        bytes += kept_at(at->previous)->size;
+        if (bytes > bytes_max)
+            break;
+    }
+    return at;
+}
+
 /* The oldest that has at least that number. */
 static struct ppi_list *since_number(const struct events *events, uint64_t since)
 {
@@ -321,7 +335,8 @@ void events_report(struct reply *reply, struct broker *broker, uint64_t since, u
     struct ppi_list *until;
 
     ppi_mutex_lock(&events->lock);
-    struct ppi_list *at = since_number(events, since);
+    struct ppi_list *at =
+        since > 0 ? since_number(events, since) : last_ones(events, max, bytes_max);
     uint32_t count = choose(events, at, max, bytes_max, &until);
     msgpack_pack_map(packer, 3);
     pack_number(packer, "first", events->first);

@@ -51,7 +51,7 @@ bool events_match(const char *pattern, size_t length);
 struct reply; /* reply.h */
 
 /* Packs {first, next, events}: at most max events with a number of at least since, as far as they
- * fit into bytes_max; next is what to ask for then. */
+ * fit into bytes_max; next is what to ask for then. since 0: the last ones. */
 void events_report(struct reply *reply, struct broker *broker, uint64_t since, uint64_t max,
                    size_t bytes_max);
 

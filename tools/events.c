@@ -234,9 +234,9 @@ static int catch_up(void)
 
     while (count > 0 && !enough()) {
         int code = GO_ON;
-        json_t *answer =
-            ask_here(&session, "$sys.events",
-                     json_must(json_pack("[{s:I}]", "since", (json_int_t)next)), &code);
+        json_t *answer = ask_here(
+            &session, "$sys.events",
+            json_must(json_pack("[{s:I}]", "since", (json_int_t)(next > 0 ? next : 1))), &code);
 
         if (answer == NULL)
             return code;

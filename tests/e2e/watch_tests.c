@@ -116,8 +116,15 @@ static void the_last_events_can_be_asked_for(void **state)
     say(&hand, "[0, 3, '$sys.events', [{'since': 1000000}]]");
     snprintf(expected, sizeof expected, "[1, 3, null, {'next': %d, 'events': []}]", before + 4);
     hear(&hand, expected);
-    say(&hand, "[0, 4, '$sys.events', [{'until': 1}]]");
-    hear(&hand, "[1, 4, 'E_ARG *', null]");
+    say(&hand, "[0, 4, '$sys.events', [{'max': 1}]]"); /* the last, not the first */
+    snprintf(expected, sizeof expected, "[1, 4, null, {'next': %d, 'events': [{'n': %d}]}]",
+             before + 4, before + 3);
+    hear(&hand, expected);
+    say(&hand, "[0, 5, '$sys.events', [{'max': 0}]]");
+    snprintf(expected, sizeof expected, "[1, 5, null, {'next': %d, 'events': []}]", before + 4);
+    hear(&hand, expected);
+    say(&hand, "[0, 6, '$sys.events', [{'until': 1}]]");
+    hear(&hand, "[1, 6, 'E_ARG *', null]");
     raw_close(&hand);
     bus_close(&operated);
 }
