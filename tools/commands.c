@@ -318,7 +318,10 @@ const struct command commands[] = {
       .options = kick_options,
       .details =
           "The client gets the error E_PERM, with --text. Many connect again by themselves:\n"
-          "--for keeps their process out.\n",
+          "--for keeps their process out. A client's ID is never used again, and it is the ID\n"
+          "that is kicked: NAME and pid:N are those who have it when the clients are listed.\n"
+          "--for goes by the process's number and its user: who gets that number meanwhile\n"
+          "stays out, too.\n",
       .examples = "panpipe kick 7\n"
                   "panpipe kick worker --all --text 'too old' --for 10m\n",
       .exits = "2  several clients have that NAME, or process, and --all was not given\n"
