@@ -313,6 +313,19 @@ def _():
     assert got[2]["params"] == [1, -2.5, None, {"a": [True]}]
 
 
+@test("a number is printed with no more digits than it takes to read it back")
+def _():
+    numbers = [0.1, 0.1 + 0.2, 1 / 3, 2.5, 1e22, 1.5e300, 5e-324, -0.0, 100.0, 123456789.123]
+    params = json.dumps([numbers, {"a \"\u00e4\"": 0.7, "b": ["\u20ac", 0.3, None]}])
+    (line,) = receive(
+        lambda: run("pub", "t.real", "--in", "json", params), "t.real", count=1, options=["--json"]
+    ).splitlines()
+    assert json.loads(line)["params"] == json.loads(params), line
+    for text in (b"[0.1,0.30000000000000004,0.3333333333333333,2.5,", b"-0.0,100.0,123456789.123]",
+                 '{"a \\"\u00e4\\"":0.7,"b":["\u20ac",0.3,null]}'.encode()):
+        assert text in line, line
+
+
 @test("what sub prints as JSON, pub --in json sends again byte for byte")
 def _():
     params = [
