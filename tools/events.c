@@ -160,7 +160,7 @@ static bool wanted(const json_t *event)
 static int check_kinds(void)
 {
     const char *at = given.kind != NULL ? given.kind : "";
-    char word[32];
+    char word[32], all[100];
 
     for (; *at != '\0'; at += strcspn(at, ","), at += *at == ',') {
         bool known = false;
@@ -173,9 +173,8 @@ static int check_kinds(void)
         const char *meant = options_meant(word, kinds);
         if (meant != NULL)
             return error_use("there are no events %.30s; did you mean %s?", word, meant);
-        return error_use("there are no events %.30s: connect, hello, close, slow, easy, cut, "
-                         "denied, lost, kick or stop",
-                         word);
+        options_join(kinds, all, sizeof all);
+        return error_use("there are no events %.30s: %s", word, all);
     }
     return GO_ON;
 }

@@ -102,8 +102,7 @@ static bool take_word(const char *text, const char *const *words, int *out)
     return false;
 }
 
-/* The words of an option's choice as "raw, json or hex". */
-static void join(const char *const *words, char *text, size_t size)
+void options_join(const char *const *words, char *text, size_t size)
 {
     size_t at = 0;
 
@@ -151,7 +150,7 @@ static bool take_value(const struct option *option, const char *text,
         break;
     case OPTION_WORD:
         good = take_word(text, option->words, option->out);
-        join(option->words, words, sizeof words);
+        options_join(option->words, words, sizeof words);
         what = words;
         break;
     }

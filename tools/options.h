@@ -48,6 +48,9 @@ int options_time(const char *text);
 /* Which of the names (NULL at the end) could have been meant; NULL: none of them. */
 const char *options_meant(const char *text, const char *const *names);
 
+/* The words as "raw, json or hex". */
+void options_join(const char *const *words, char *text, size_t size);
+
 /* The lines of a table for --help, through out.h. */
 void options_help(const struct option *table);
 
