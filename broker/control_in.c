@@ -2,16 +2,20 @@
 
 #include <stdio.h>
 
+#include "log.h"
 #include "reply.h"
 #include "wire/subject.h"
 
 void in_fail(const struct request_in *in, const char *name, const char *text)
 {
-    if (in->call)
+    char method[LOG_QUOTED_MAX];
+
+    if (in->call) {
         reply_error(in->worker, in->peer, in->frame->id, "%s %s", name, text);
-    else
-        reply_note(in->worker, in->peer, name, "%.*s: %s", (int)in->frame->subject_length,
-                   ppi_frame_subject(in->frame), text);
+        return;
+    }
+    log_quote(method, ppi_frame_subject(in->frame), in->frame->subject_length);
+    reply_note(in->worker, in->peer, name, "%s: %s", method, text);
 }
 
 void in_answer_nil(const struct request_in *in)

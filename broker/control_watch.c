@@ -56,7 +56,7 @@ enum ppi_verdict control_sys_events(const struct request_in *in)
     if (bytes_max > REPORT_BYTES_MAX)
         bytes_max = REPORT_BYTES_MAX;
     reply_begin(&reply, in->frame->id);
-    events_report(&reply, broker, known[0].number, known[1].given ? known[1].number : EVENTS_KEPT,
+    events_report(&reply, broker, known[0].number, known[1].given ? known[1].number : UINT64_MAX,
                   bytes_max);
     reply_end(in->worker, in->peer, &reply);
     return PPI_NEXT;

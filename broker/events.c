@@ -17,21 +17,31 @@ enum {
 
 static const char subjects[] = "$sys.events.";
 
-/* One that is kept: the header of its subject, the subject, and its params. */
+/* One that is kept. */
 struct kept {
+    struct ppi_list in_all, in_like;
     uint64_t n;
-    uint8_t *data; /* owned; NULL: there was no memory */
+    uint8_t *data; /* the header of its subject, the subject, and its params; behind this */
     uint16_t size;
     uint16_t map; /* where the event itself begins */
 };
 
+/* Those that are usual, or those that are not, the oldest first. */
+struct like {
+    struct ppi_list list; /* of struct kept, by in_like */
+    int count;
+};
+
 struct events {
     struct broker *broker;
-    struct ppi_mutex lock; /* all that follows, up to op */
-    struct kept ring[EVENTS_KEPT];
-    uint64_t next;      /* the number of the next one */
-    uint64_t next_told; /* of the next one to tell to those who subscribed */
-    bool posted;        /* op is on its way, or at work: never twice, so that the order is kept */
+    struct ppi_mutex lock;   /* all that follows, up to op */
+    struct ppi_list all;     /* of struct kept, by in_all: in the order of their numbers */
+    struct like likes[2];    /* by whether they are usual */
+    struct ppi_list *untold; /* the next one in all to tell to those who subscribed */
+    uint64_t first;          /* from this number on none is forgotten */
+    uint64_t next;           /* the number of the next one */
+    uint64_t next_told;      /* of the next one to tell */
+    bool posted; /* op is on its way, or at work: never twice, so that the order is kept */
     pp_op op;
     struct ppi_list subs;  /* write: of struct sub, by in_events */
     atomic_uint sub_count; /* in it */
@@ -82,23 +92,49 @@ static size_t pack(uint8_t out[EVENT_BYTES_MAX], struct kept *kept, const struct
 
 /* --- keeping it ------------------------------------------------------------------------------ */
 
-static uint64_t first_kept(const struct events *events)
+static struct kept *kept_at(struct ppi_list *in_all)
 {
-    return events->next > EVENTS_KEPT ? events->next - EVENTS_KEPT : 1;
+    return PP_CONTAINER(in_all, struct kept, in_all);
+}
+
+static void forget(struct events *events, struct kept *kept)
+{
+    if (events->untold == &kept->in_all)
+        events->untold = kept->in_all.next;
+    ppi_list_remove(&kept->in_all);
+    ppi_list_remove(&kept->in_like);
+    if (kept->n >= events->first)
+        events->first = kept->n + 1;
+    free(kept);
+}
+
+static void enter(struct events *events, struct kept *kept, bool usual)
+{
+    struct like *like = &events->likes[usual];
+
+    if (++like->count > EVENTS_KEPT) {
+        forget(events, PP_CONTAINER(like->list.next, struct kept, in_like));
+        like->count--;
+    }
+    ppi_list_append(&events->all, &kept->in_all);
+    ppi_list_append(&like->list, &kept->in_like);
+    if (events->untold == &events->all)
+        events->untold = &kept->in_all;
 }
 
 /* With the lock. */
 static void keep(struct events *events, const struct event *event)
 {
     uint8_t packed[EVENT_BYTES_MAX];
-    struct kept *kept = &events->ring[events->next % EVENTS_KEPT];
+    struct kept packing = { .n = events->next++ }, *kept;
 
-    free(kept->data);
-    kept->n = events->next++;
-    kept->size = (uint16_t)pack(packed, kept, event);
-    kept->data = kept->size > 0 ? malloc(kept->size) : NULL;
-    if (kept->data != NULL)
-        memcpy(kept->data, packed, kept->size);
+    packing.size = (uint16_t)pack(packed, &packing, event);
+    kept = packing.size > 0 ? malloc(sizeof *kept + packing.size) : NULL;
+    if (kept == NULL)
+        return;
+    *kept = packing;
+    kept->data = memcpy(kept + 1, packed, kept->size);
+    enter(events, kept, event->usual);
 }
 
 /* With the lock, by who holds the broker. Refused by a port that is being shut down. */
@@ -116,10 +152,12 @@ void events_tell(struct broker *broker, const struct event *event)
 
     ppi_mutex_lock(&events->lock);
     keep(events, event);
-    if (atomic_load(&events->sub_count) == 0)
+    if (atomic_load(&events->sub_count) == 0) {
         events->next_told = events->next;
-    else if (!events->posted)
+        events->untold = &events->all;
+    } else if (!events->posted) {
         post(events);
+    }
     ppi_mutex_unlock(&events->lock);
 }
 
@@ -140,18 +178,14 @@ static bool take_next(struct events *events, struct kept *kept, uint8_t out[EVEN
                       uint64_t *gone)
 {
     ppi_mutex_lock(&events->lock);
-    uint64_t first = first_kept(events), n = events->next_told;
-    if (n < first)
-        n = first;
-    while (n < events->next && events->ring[n % EVENTS_KEPT].data == NULL)
-        n++;
+    bool found = events->untold != &events->all;
+    uint64_t n = found ? kept_at(events->untold)->n : events->next;
     *gone = n - events->next_told;
-    events->next_told = n;
-    bool found = n < events->next;
+    events->next_told = n + found;
     if (found) {
-        *kept = events->ring[n % EVENTS_KEPT];
+        *kept = *kept_at(events->untold);
         kept->data = memcpy(out, kept->data, kept->size);
-        events->next_told++;
+        events->untold = events->untold->next;
     }
     ppi_mutex_unlock(&events->lock);
     return found;
@@ -253,23 +287,43 @@ bool events_match(const char *pattern, size_t length)
 
 /* --- asking for it --------------------------------------------------------------------------- */
 
-/* Which of them are asked for, and fit: from `from` up to before *until; how many. */
-static uint32_t choose(const struct events *events, uint64_t from, uint64_t max, size_t bytes_max,
-                       uint64_t *until)
+/* The oldest of the last ones that fit. */
+static struct ppi_list *last_ones(struct events *events, uint64_t max, size_t bytes_max)
+{
+    struct ppi_list *at = &events->all;
+    size_t bytes = 0;
+
+    for (; at->previous != &events->all && max > 0; at = at->previous, max--) {
+        bytes += kept_at(at->previous)->size;
+        if (bytes > bytes_max)
+            break;
+    }
+    return at;
+}
+
+/* The oldest that has at least that number. */
+static struct ppi_list *since_number(const struct events *events, uint64_t since)
+{
+    struct ppi_list *at = events->all.next;
+
+    while (at != &events->all && kept_at(at)->n < since)
+        at = at->next;
+    return at;
+}
+
+/* How many fit, from `at` on up to before *until. */
+static uint32_t choose(const struct events *events, struct ppi_list *at, uint64_t max,
+                       size_t bytes_max, struct ppi_list **until)
 {
     uint32_t count = 0;
     size_t bytes = 0;
 
-    for (*until = from; *until < events->next && count < max; ++*until) {
-        const struct kept *kept = &events->ring[*until % EVENTS_KEPT];
-
-        if (kept->data == NULL)
-            continue;
-        if (bytes + kept->size > bytes_max)
+    for (; at != &events->all && count < max; at = at->next, count++) {
+        bytes += kept_at(at)->size;
+        if (bytes > bytes_max)
             break;
-        bytes += kept->size;
-        count++;
     }
+    *until = at;
     return count;
 }
 
@@ -278,23 +332,21 @@ void events_report(struct reply *reply, struct broker *broker, uint64_t since, u
 {
     struct events *events = broker->events;
     msgpack_packer *packer = &reply->packer;
-    uint64_t until;
+    struct ppi_list *until;
 
     ppi_mutex_lock(&events->lock);
-    uint64_t first = first_kept(events), from = since > first ? since : first;
-    if (from > events->next)
-        from = events->next;
-    uint32_t count = choose(events, from, max, bytes_max, &until);
+    struct ppi_list *at =
+        since > 0 ? since_number(events, since) : last_ones(events, max, bytes_max);
+    uint32_t count = choose(events, at, max, bytes_max, &until);
     msgpack_pack_map(packer, 3);
-    pack_number(packer, "first", first);
-    pack_number(packer, "next", until);
+    pack_number(packer, "first", events->first);
+    pack_number(packer, "next", until != &events->all ? kept_at(until)->n : events->next);
     ppi_pack_text(packer, "events");
     msgpack_pack_array(packer, count);
-    for (; from < until; from++) {
-        const struct kept *kept = &events->ring[from % EVENTS_KEPT];
+    for (; at != until; at = at->next) {
+        const struct kept *kept = kept_at(at);
 
-        if (kept->data != NULL)
-            reply_append(reply, kept->data + kept->map, (size_t)(kept->size - kept->map));
+        reply_append(reply, kept->data + kept->map, (size_t)(kept->size - kept->map));
     }
     ppi_mutex_unlock(&events->lock);
 }
@@ -308,10 +360,14 @@ int events_open(struct broker *broker)
     if (events == NULL)
         return PP_ENOMEM;
     events->broker = broker;
-    events->next = events->next_told = 1;
+    events->first = events->next = events->next_told = 1;
     events->op.priv_.handler = on_new;
     ppi_mutex_init(&events->lock);
     ppi_list_init(&events->subs);
+    ppi_list_init(&events->all);
+    for (int i = 0; i < 2; i++)
+        ppi_list_init(&events->likes[i].list);
+    events->untold = &events->all;
     broker->events = events;
     return PP_OK;
 }
@@ -322,8 +378,8 @@ void events_free(struct broker *broker)
 
     if (events == NULL)
         return;
-    for (int i = 0; i < EVENTS_KEPT; i++)
-        free(events->ring[i].data);
+    while (!ppi_list_empty(&events->all))
+        forget(events, kept_at(events->all.next));
     ppi_mutex_deinit(&events->lock);
     free(events);
     broker->events = NULL;

@@ -19,8 +19,10 @@ void told_connected(const struct peer *peer)
 
     log_event(&peer->broker->log, LOG_INFO, "connect", "client=%" PRIu64 " pid=%" PRIu64 " user=%s",
               peer->id, peer->who.pid, peer->user->name);
-    events_tell(peer->broker, &(const struct event){
-                                  .kind = "connect", .peer = peer, .more = { { "exe", 0, exe } } });
+    events_tell(peer->broker, &(const struct event){ .kind = "connect",
+                                                     .peer = peer,
+                                                     .usual = true,
+                                                     .more = { { "exe", 0, exe } } });
 }
 
 void told_hello(const struct peer *peer)
@@ -29,7 +31,8 @@ void told_hello(const struct peer *peer)
 
     log_event(&peer->broker->log, LOG_INFO, "hello", "client=%" PRIu64 " name=%s", peer->id,
               quoted_name(peer, quoted));
-    events_tell(peer->broker, &(const struct event){ .kind = "hello", .peer = peer });
+    events_tell(peer->broker,
+                &(const struct event){ .kind = "hello", .peer = peer, .usual = true });
 }
 
 /* --- its end --------------------------------------------------------------------------------- */
@@ -66,6 +69,7 @@ void told_closed(const struct peer *peer, int status)
     events_tell(broker, &(const struct event){ .kind = "close",
                                                .peer = peer,
                                                .why = why,
+                                               .usual = peer->bye,
                                                .more = { { "age_ms", age_ms, NULL },
                                                          { "published", peer->published, NULL },
                                                          { "delivered", peer->delivered, NULL },

@@ -5,8 +5,9 @@
 #include <string.h>
 
 #include "macros.h"
+#include "text.h"
 
-enum { UNKNOWN = '?', LEVELS = 8 };
+enum { UNKNOWN = '?', LETTER_BYTES = 4, LEVELS = 8 };
 
 void canvas_clear(struct canvas *canvas, int columns, int lines)
 {
@@ -51,24 +52,11 @@ static bool is_narrow(uint32_t letter)
 /* The letter at text; *text is then behind it. What is no UTF-8 is UNKNOWN, byte by byte. */
 static uint32_t take_letter(const char **text)
 {
-    const unsigned char *bytes = (const unsigned char *)*text;
-    int more = bytes[0] < 0x80   ? 0
-               : bytes[0] < 0xC2 ? -1
-               : bytes[0] < 0xE0 ? 1
-               : bytes[0] < 0xF0 ? 2
-               : bytes[0] < 0xF5 ? 3
-                                 : -1;
-    uint32_t letter = more <= 0 ? bytes[0] : bytes[0] & (0x3Fu >> more);
+    size_t length;
+    uint32_t letter = text_code(*text, LETTER_BYTES, &length);
 
-    for (int i = 1; i <= more; i++) {
-        if ((bytes[i] & 0xC0) != 0x80) {
-            more = -1;
-            break;
-        }
-        letter = letter << 6 | (bytes[i] & 0x3F);
-    }
-    *text += more > 0 ? 1 + more : 1;
-    return more >= 0 && is_narrow(letter) ? letter : UNKNOWN;
+    *text += length;
+    return is_narrow(letter) ? letter : UNKNOWN;
 }
 
 int canvas_width(const char *text)
@@ -82,7 +70,7 @@ int canvas_width(const char *text)
 
 static void add_letter(uint32_t letter, struct bytes *out)
 {
-    char bytes[4];
+    char bytes[LETTER_BYTES];
     size_t size = letter < 0x80 ? 1 : letter < 0x800 ? 2 : letter < 0x10000 ? 3 : 4;
 
     for (size_t i = size - 1; i > 0; i--, letter >>= 6)

@@ -3,35 +3,32 @@
 #include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "cell.h"
 #include "error.h"
 #include "json.h"
+#include "text.h"
 
 enum { WORDS_MAX = 400, LISTED_MAX = 10 };
 
 /* --- which ----------------------------------------------------------------------------------- */
 
-/* false: it is no number, or none of a client or process. */
-static bool take_number(const char *text, json_int_t *number)
+static bool is_number(const json_t *json, const char *text)
 {
-    char *end;
+    uint64_t number;
 
-    *number = strtoll(text, &end, 10);
-    return text[0] >= '0' && text[0] <= '9' && *end == '\0';
+    return json_is_integer(json) && text_to_number(text, &number) &&
+           (uint64_t)json_integer_value(json) == number;
 }
 
 static bool is_meant(const json_t *client, const char *word)
 {
     const char *name = json_string_value(json_object_get(client, "name"));
-    json_int_t number;
 
     if (strncmp(word, "pid:", 4) == 0)
-        return take_number(word + 4, &number) &&
-               json_integer_value(cell_follow(client, "who.pid")) == number;
-    if (take_number(word, &number) && json_integer_value(json_object_get(client, "id")) == number)
+        return is_number(cell_follow(client, "who.pid"), word + 4);
+    if (is_number(json_object_get(client, "id"), word))
         return true;
     return name != NULL && strcmp(name, word) == 0;
 }

@@ -177,7 +177,7 @@ const struct command commands[] = {
                   "panpipe show subject ui.tick\n"
                   "panpipe show broker --format '{settings.queue_high}'\n",
       .exits = "2  several clients have that NAME, or process\n"
-               "11 no client has it\n",
+               "11 no client has it; nobody has sent to SUBJECT, and nobody gets it\n",
       .run = show },
     { .name = "describe",
       .summary = "tell what is served, and how to call it",
@@ -248,8 +248,9 @@ const struct command commands[] = {
       .fields = FIELDS_EVENTS,
       .options = events_options,
       .details =
-          "The broker remembers 4,000 events: connect, hello, close (why: goodbye, gone, or an\n"
-          "error's name), slow, easy, cut, denied, lost, kick, stop. The newest is the last.\n"
+          "Events are connect, hello, close (why: goodbye, gone, or an error's name), slow, easy,\n"
+          "cut, denied, lost, kick, stop. The broker remembers 4,000 of who comes, and who says\n"
+          "goodbye, and 4,000 of all else. The newest is the last.\n"
           "--json prints an object a line.\n",
       .examples = "panpipe events --since 10m\n"
                   "panpipe events -f --kind close,cut,denied\n",
@@ -317,7 +318,10 @@ const struct command commands[] = {
       .options = kick_options,
       .details =
           "The client gets the error E_PERM, with --text. Many connect again by themselves:\n"
-          "--for keeps their process out.\n",
+          "--for keeps their process out. A client's ID is never used again, and it is the ID\n"
+          "that is kicked: NAME and pid:N are those who have it when the clients are listed.\n"
+          "--for goes by the process's number and its user: who gets that number meanwhile\n"
+          "stays out, too.\n",
       .examples = "panpipe kick 7\n"
                   "panpipe kick worker --all --text 'too old' --for 10m\n",
       .exits = "2  several clients have that NAME, or process, and --all was not given\n"

@@ -1,12 +1,12 @@
-/* events.c: what happened at the broker, which keeps the last 4,000 events; with --follow also what
- * happens from then on.
+/* events.c: what happened at the broker, as far as it is kept; with --follow also what happens from
+ * then on.
  *
  * No hole, and nothing twice: it subscribes first and asks for what is kept then, so what happens
  * in between comes both ways. Every event has the number behind the last one's: one that came
  * before is dropped; before a larger one the broker is asked for those between, and what it has
- * forgotten meanwhile is told. */
+ * forgotten meanwhile is told. What it had forgotten before anybody asked is not: of the usual ones
+ * it keeps fewer than of the others. */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -20,6 +20,7 @@
 #include "out.h"
 #include "print.h"
 #include "session.h"
+#include "text.h"
 
 static const char *const kinds[] = { "connect", "hello", "close", "slow", "easy", "cut",
                                      "denied",  "lost",  "kick",  "stop", NULL };
@@ -52,6 +53,7 @@ static bool posted;
 static json_t *queue;     /* events that came, not yet looked at */
 static json_t *last;      /* without --follow: those to print, the last ones */
 static uint64_t next;     /* the number of the event that comes next; 0: the first there is */
+static uint64_t whole;    /* from this number on all should be there */
 static uint64_t since_ms; /* older ones are not shown; 0: all are */
 static uint64_t printed;
 
@@ -158,7 +160,7 @@ static bool wanted(const json_t *event)
 static int check_kinds(void)
 {
     const char *at = given.kind != NULL ? given.kind : "";
-    char word[32];
+    char word[32], all[100];
 
     for (; *at != '\0'; at += strcspn(at, ","), at += *at == ',') {
         bool known = false;
@@ -171,9 +173,8 @@ static int check_kinds(void)
         const char *meant = options_meant(word, kinds);
         if (meant != NULL)
             return error_use("there are no events %.30s; did you mean %s?", word, meant);
-        return error_use("there are no events %.30s: connect, hello, close, slow, easy, cut, "
-                         "denied, lost, kick or stop",
-                         word);
+        options_join(kinds, all, sizeof all);
+        return error_use("there are no events %.30s: %s", word, all);
     }
     return GO_ON;
 }
@@ -181,8 +182,6 @@ static int check_kinds(void)
 /* --since is a time, to the second, or the number of an event. */
 static int take_since(void)
 {
-    char *end;
-
     if (given.since == NULL)
         return GO_ON;
     int time_ms = options_time(given.since);
@@ -190,8 +189,7 @@ static int take_since(void)
         since_ms = (uint64_t)time(NULL) * 1000 - (uint64_t)time_ms;
         return GO_ON;
     }
-    next = strtoull(given.since, &end, 10);
-    if (given.since[0] < '0' || given.since[0] > '9' || *end != '\0')
+    if (!text_to_number(given.since, &next))
         return error_use("--since is a time, like 10m, or an event's number, not \"%.60s\"",
                          given.since);
     return GO_ON;
@@ -213,12 +211,12 @@ static void keep_last(json_t *event)
 /* An event that is known, in the order of their numbers; one that was before is dropped. */
 static void take(json_t *event)
 {
-    uint64_t n = number(event, "n");
+    uint64_t n = number(event, "n"), expected = next > whole ? next : whole;
 
     if (n < next || enough())
         return;
-    if (n > next && next != 0)
-        print_gap(n - next);
+    if (n > expected)
+        print_gap(n - expected);
     next = n + 1;
     if (!wanted(event))
         return;
@@ -235,12 +233,14 @@ static int catch_up(void)
 
     while (count > 0 && !enough()) {
         int code = GO_ON;
-        json_t *answer =
-            ask_here(&session, "$sys.events",
-                     json_must(json_pack("[{s:I}]", "since", (json_int_t)next)), &code);
+        json_t *answer = ask_here(
+            &session, "$sys.events",
+            json_must(json_pack("[{s:I}]", "since", (json_int_t)(next > 0 ? next : 1))), &code);
 
         if (answer == NULL)
             return code;
+        if (next == 0)
+            whole = number(answer, "first");
         const json_t *events = json_object_get(answer, "events");
         count = json_array_size(events);
         for (size_t i = 0; i < count; i++)

@@ -11,6 +11,7 @@
 
 #include "macros.h"
 #include "options.h"
+#include "text.h"
 
 enum { WORD_MAX = 300 };
 #define SPACE " \t\r\n"
@@ -50,18 +51,12 @@ static bool take_subject(struct filter *filter, const char *value, char *problem
     return take_text("subj", value, filter->subject, sizeof filter->subject, problem);
 }
 
-/* At most 18 digits, so that it fits. */
-static bool is_number(const char *text)
-{
-    size_t digits = strspn(text, "0123456789");
-
-    return digits > 0 && digits <= 18 && text[digits] == '\0';
-}
-
 static bool take_client(const char *word, const char *value, char given[FILTER_CLIENT_MAX + 1],
                         char *problem)
 {
-    if (strncmp(value, "pid:", 4) == 0 && !is_number(value + 4))
+    uint64_t pid;
+
+    if (strncmp(value, "pid:", 4) == 0 && !text_to_number(value + 4, &pid))
         return wrong(problem, "\"%.60s\" is no process: pid:812", value);
     return take_text(word, value, given, FILTER_CLIENT_MAX + 1, problem);
 }
@@ -221,12 +216,14 @@ static void pack_number(msgpack_packer *packer, const char *name, uint64_t numbe
 
 static void pack_client(msgpack_packer *packer, const char *name, const char *client)
 {
-    if (!is_number(client)) {
+    uint64_t number;
+
+    if (!text_to_number(client, &number)) {
         pack_pair(packer, name, client);
         return;
     }
     pack_text(packer, name);
-    msgpack_pack_uint64(packer, strtoull(client, NULL, 10));
+    msgpack_pack_uint64(packer, number);
 }
 
 void filter_pack(const struct filter *filter, uint64_t cut, uint64_t max, struct bytes *out)

@@ -1,6 +1,5 @@
 #include "json.h"
 
-#include <errno.h>
 #include <math.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -230,11 +229,9 @@ static bool pack_pairs(const json_t *json, msgpack_packer *packer)
 static bool pack_uint(const json_t *json, msgpack_packer *packer)
 {
     const char *text = json_is_string(json) ? json_string_value(json) : "";
-    char *end;
+    uint64_t number;
 
-    errno = 0;
-    uint64_t number = strtoull(text, &end, 10);
-    if (text[0] < '0' || text[0] > '9' || *end != '\0' || errno != 0)
+    if (!text_to_number(text, &number))
         return false;
     msgpack_pack_uint64(packer, number);
     return true;
@@ -315,7 +312,73 @@ static int add(const char *data, size_t size, void *bytes)
     return 0;
 }
 
+static bool has_real(const json_t *json)
+{
+    json_t *parent = (json_t *)(uintptr_t)json, *value;
+    const char *name;
+    bool found = json_is_real(json);
+
+    for (size_t i = 0; i < json_array_size(json) && !found; i++)
+        found = has_real(json_array_get(json, i));
+    json_object_foreach(parent, name, value) found = found || has_real(value);
+    return found;
+}
+
+/* The shortest text that is read as the same number. */
+static void print_real(const json_t *json, struct bytes *out)
+{
+    enum { DIGITS_MIN = 15, DIGITS_MAX = 17 };
+    char text[32] = "";
+    size_t size = 0;
+
+    for (size_t digits = DIGITS_MIN; digits <= DIGITS_MAX; digits++) {
+        size =
+            json_dumpb(json, text, sizeof text - 1, JSON_ENCODE_ANY | JSON_REAL_PRECISION(digits));
+        text[size] = '\0';
+        if (strtod(text, NULL) == json_real_value(json))
+            break;
+    }
+    bytes_add(out, text, size);
+}
+
+static void print_array(const json_t *json, struct bytes *out)
+{
+    bytes_add(out, "[", 1);
+    for (size_t i = 0; i < json_array_size(json); i++) {
+        if (i > 0)
+            bytes_add(out, ",", 1);
+        json_print(json_array_get(json, i), out);
+    }
+    bytes_add(out, "]", 1);
+}
+
+static void print_object(const json_t *json, struct bytes *out)
+{
+    json_t *object = (json_t *)(uintptr_t)json, *value;
+    const char *name, *before = "{";
+
+    json_object_foreach(object, name, value)
+    {
+        json_t *text = json_must(json_string_nocheck(name));
+
+        bytes_add(out, before, 1);
+        json_print(text, out);
+        bytes_add(out, ":", 1);
+        json_print(value, out);
+        json_decref(text);
+        before = ",";
+    }
+    bytes_add(out, "}", 1);
+}
+
 void json_print(const json_t *json, struct bytes *out)
 {
-    json_dump_callback(json, add, out, JSON_COMPACT | JSON_ENCODE_ANY);
+    if (!has_real(json)) /* most have none */
+        json_dump_callback(json, add, out, JSON_COMPACT | JSON_ENCODE_ANY);
+    else if (json_is_real(json))
+        print_real(json, out);
+    else if (json_is_array(json))
+        print_array(json, out);
+    else
+        print_object(json, out);
 }

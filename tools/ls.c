@@ -16,6 +16,7 @@
 #include "out.h"
 #include "print.h"
 #include "select.h"
+#include "text.h"
 
 enum {
     RATE_MS = 1000,
@@ -51,11 +52,8 @@ static void say_state(struct bytes *cell, const json_t *row)
 /* The program's name without its folders. */
 static void say_exe(struct bytes *cell, const json_t *row)
 {
-    const char *exe = json_string_value(cell_follow(row, "who.exe")), *name = exe;
+    const char *name = text_base_name(json_string_value(cell_follow(row, "who.exe")));
 
-    for (const char *at = exe; at != NULL && *at != '\0'; at++)
-        if (*at == '/' || *at == '\\')
-            name = at + 1;
     cell_text(cell, name != NULL ? name : "-");
 }
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "out.h"
+#include "text.h"
 
 enum { NAMES_MAX = 64, WORD_MAX = 32, TYPOS_MAX = 2, HELP_COLUMN = 26 };
 
@@ -82,10 +83,7 @@ int options_time(const char *text)
 
 static bool take_count(const char *text, uint64_t *out)
 {
-    char *end;
-
-    *out = strtoull(text, &end, 10);
-    return text[0] >= '0' && text[0] <= '9' && *end == '\0' && *out > 0;
+    return text_to_number(text, out) && *out >= 1 && *out <= OPTION_COUNT_MAX;
 }
 
 static bool take_rate(const char *text, double *out)
@@ -104,8 +102,7 @@ static bool take_word(const char *text, const char *const *words, int *out)
     return false;
 }
 
-/* The words of an option's choice as "raw, json or hex". */
-static void join(const char *const *words, char *text, size_t size)
+void options_join(const char *const *words, char *text, size_t size)
 {
     size_t at = 0;
 
@@ -137,7 +134,7 @@ static bool take_value(const struct option *option, const char *text,
     case OPTION_TEXT: *(const char **)option->out = text; break;
     case OPTION_COUNT:
         good = take_count(text, option->out);
-        what = "a whole number from 1 on";
+        what = "a whole number from 1 to 1,000,000,000,000";
         break;
     case OPTION_RATE:
         good = take_rate(text, option->out);
@@ -153,7 +150,7 @@ static bool take_value(const struct option *option, const char *text,
         break;
     case OPTION_WORD:
         good = take_word(text, option->words, option->out);
-        join(option->words, words, sizeof words);
+        options_join(option->words, words, sizeof words);
         what = words;
         break;
     }

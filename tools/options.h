@@ -10,12 +10,15 @@
 enum option_kind {
     OPTION_FLAG,  /* bool */
     OPTION_TEXT,  /* const char * */
-    OPTION_COUNT, /* uint64_t, 1 or more */
+    OPTION_COUNT, /* uint64_t, 1 to OPTION_COUNT_MAX */
     OPTION_RATE,  /* double, above 0 */
     OPTION_TIME,  /* int: milliseconds, 1 or more */
     OPTION_MANY,  /* struct option_list: it may be given more than once */
     OPTION_WORD   /* int: which of words */
 };
+
+/* More than anybody can wait for. */
+#define OPTION_COUNT_MAX UINT64_C(1000000000000)
 
 enum { OPTION_LIST_MAX = 16 };
 struct option_list {
@@ -44,6 +47,9 @@ int options_time(const char *text);
 
 /* Which of the names (NULL at the end) could have been meant; NULL: none of them. */
 const char *options_meant(const char *text, const char *const *names);
+
+/* The words as "raw, json or hex". */
+void options_join(const char *const *words, char *text, size_t size);
 
 /* The lines of a table for --help, through out.h. */
 void options_help(const struct option *table);

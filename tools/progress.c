@@ -7,6 +7,7 @@
 
 #include "error.h"
 #include "io/console.h"
+#include "units.h"
 
 enum { FIRST_MS = 300, EVERY_MS = 100, BAR = 24, LINE_MAX = 160, NS_PER_MS = 1000000 };
 
@@ -15,21 +16,6 @@ static struct {
     int for_ms, columns; /* of the terminal */
     int shown;           /* columns that are to be wiped */
 } progress = { .due_ns = UINT64_MAX };
-
-/* 1234567 as "1.23M". */
-static void short_number(double number, char text[16])
-{
-    static const char units[] = " kMGT";
-    size_t i = 0;
-
-    for (; number >= 1000 && i + 1 < sizeof units - 1; i++)
-        number /= 1000;
-    snprintf(text, 16, "%.*f%.*s",
-             i == 0 || number >= 100 ? 0
-             : number >= 10          ? 1
-                                     : 2,
-             number, i > 0, units + i);
-}
 
 /* "[######..................]  25%  ", if the end is known; how many letters. */
 static int draw_bar(char *line, size_t size, double share)
@@ -57,11 +43,11 @@ static void draw(uint64_t now_ns, uint64_t done)
 {
     uint64_t elapsed_ns = now_ns - progress.begin_ns;
     double share = share_of(elapsed_ns, done);
-    char line[LINE_MAX], count[16], rate[16];
+    char line[LINE_MAX], count[UNITS_MAX], rate[UNITS_MAX];
     int length = share >= 0 ? draw_bar(line, sizeof line, share) : 0;
 
-    short_number((double)done, count);
-    short_number((double)done * 1e9 / (double)elapsed_ns, rate);
+    units_count(count, (double)done);
+    units_count(rate, (double)done * 1e9 / (double)elapsed_ns);
     length +=
         snprintf(line + length, sizeof line - (size_t)length, "%s messages  %s/s", count, rate);
     if (length > progress.columns - 1)

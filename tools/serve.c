@@ -121,7 +121,7 @@ static int serve_on(const char *subject)
     pp_serve_config config = PP_SERVE_CONFIG_INIT;
 
     config.flags = given.exclusive ? PP_SERVE_EXCLUSIVE : 0;
-    config.max_inflight = given.max_inflight < UINT32_MAX ? (uint32_t)given.max_inflight : 0;
+    config.max_inflight = (uint32_t)given.max_inflight;
     config.on_call = on_call;
     config.doc = given.doc;
     config.doc_data = doc.data;
@@ -170,8 +170,9 @@ static int take_doc(void)
 
 int serve(const struct cli *cli)
 {
+    if (given.max_inflight > UINT32_MAX)
+        return error_use("--max-inflight is below 2^32");
     int code = decide(cli_operand(cli, 1));
-
     if (code == GO_ON)
         code = take_doc();
     if (code == GO_ON)

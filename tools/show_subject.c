@@ -1,5 +1,6 @@
-/* show_subject.c: who sends to a subject, and who gets it; also of one that nobody has used yet. */
+/* show_subject.c: who sends to a subject, and who gets it; also of one that nobody has sent to. */
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "ask.h"
@@ -80,8 +81,17 @@ static json_t *receivers_of(const json_t *subs, const char *subject)
     return rows;
 }
 
-/* A record of a subject that the broker has not seen, or has forgotten. */
-static json_t *unused(struct session *session, const char *subject, int *code)
+static int not_found(const char *subject)
+{
+    char why[400];
+
+    snprintf(why, sizeof why, "nobody has sent to %s lately, and nobody gets it", subject);
+    return error_say(EXIT_NOT_FOUND, "E_NOTFOUND", why,
+                     "panpipe ls subjects shows what is sent, panpipe ls subs who gets what");
+}
+
+/* A record of a subject that the broker has not seen, or has forgotten. NULL: *code says why. */
+static json_t *unsent(struct session *session, const char *subject, int *code)
 {
     static const char *const counters[] = { "published",  "calls",       "published_bytes",
                                             "deliveries", "no_receiver", "refused" };
@@ -89,7 +99,14 @@ static json_t *unused(struct session *session, const char *subject, int *code)
 
     if (subs == NULL)
         return NULL;
-    json_t *record = json_must(json_object()), *to = receivers_of(subs, subject);
+    json_t *to = receivers_of(subs, subject);
+    json_decref(subs);
+    if (json_array_size(to) == 0) {
+        json_decref(to);
+        *code = not_found(subject);
+        return NULL;
+    }
+    json_t *record = json_must(json_object());
     json_object_set_new(record, "subject", json_must(json_string(subject)));
     for (size_t i = 0; i < COUNT_OF(counters); i++)
         json_object_set_new(record, counters[i], json_must(json_integer(0)));
@@ -98,7 +115,6 @@ static json_t *unused(struct session *session, const char *subject, int *code)
     json_object_set_new(record, "receivers",
                         json_must(json_integer((json_int_t)json_array_size(to))));
     json_object_set_new(record, "to", to);
-    json_decref(subs);
     return record;
 }
 
@@ -114,7 +130,7 @@ int show_subject(struct session *session, const char *subject)
     json_t *record = json_incref(json_array_get(json_object_get(answer, "subjects"), 0));
     json_decref(answer);
     if (record == NULL)
-        record = unused(session, subject, &code);
+        record = unsent(session, subject, &code);
     if (record == NULL)
         return code;
     print_record(record);

@@ -1,7 +1,6 @@
 #include "text.h"
 
 #include <ctype.h>
-#include <stdint.h>
 #include <string.h>
 
 /* --- UTF-8 ----------------------------------------------------------------------------------- */
@@ -43,6 +42,18 @@ bool text_is_utf8(const char *text, size_t size)
     return true;
 }
 
+uint32_t text_code(const char *text, size_t left, size_t *length)
+{
+    const unsigned char *bytes = (const unsigned char *)text;
+    size_t count = letter(bytes, left);
+    uint32_t code = count > 1 ? bytes[0] & (0x7Fu >> count) : bytes[0];
+
+    *length = count > 0 ? count : 1;
+    for (size_t i = 1; i < count; i++)
+        code = code << 6 | (bytes[i] & 0x3F);
+    return count > 0 ? code : TEXT_NO_LETTER;
+}
+
 /* --- columns --------------------------------------------------------------------------------- */
 
 /* Letters that do not take one column: marks that are put over others, and signs that only direct,
@@ -68,17 +79,10 @@ static const struct {
 
 int text_letter(const char *text, size_t left, size_t *length)
 {
-    const unsigned char *bytes = (const unsigned char *)text;
-    uint32_t code = bytes[0];
+    uint32_t code = text_code(text, left, length);
 
-    *length = letter(bytes, left);
-    if (*length <= 1) {
-        *length = 1;
+    if (*length == 1)
         return 1;
-    }
-    code &= 0x7Fu >> *length;
-    for (size_t i = 1; i < *length; i++)
-        code = code << 6 | (bytes[i] & 0x3F);
     for (size_t i = 0; i < sizeof odd / sizeof *odd; i++)
         if (code >= odd[i].first && code <= odd[i].last)
             return odd[i].width;
@@ -113,6 +117,16 @@ int text_cut(char *text, int columns)
     return kept + 1;
 }
 
+/* --- paths ----------------------------------------------------------------------------------- */
+
+const char *text_base_name(const char *path)
+{
+    for (const char *at = path; at != NULL && *at != '\0'; at++)
+        if ((*at == '/' || *at == '\\') && at[1] != '\0')
+            path = at + 1;
+    return path;
+}
+
 /* --- what is safe to show --------------------------------------------------------------------- */
 
 /* How many bytes at text are a letter that no terminal may see: of C1; or of those that turn the
@@ -137,6 +151,23 @@ void text_clean(char *text, size_t size)
             text[i] = ' ';
         memset(text + i, ' ', commanding((unsigned char *)text + i, size - i));
     }
+}
+
+/* --- numbers --------------------------------------------------------------------------------- */
+
+bool text_to_number(const char *text, uint64_t *number)
+{
+    size_t digits = strspn(text, "0123456789");
+
+    *number = 0;
+    for (size_t i = 0; i < digits; i++) {
+        unsigned digit = (unsigned)(text[i] - '0');
+
+        if (*number > (UINT64_MAX - digit) / 10)
+            return false;
+        *number = *number * 10 + digit;
+    }
+    return digits > 0 && text[digits] == '\0';
 }
 
 /* --- base64 ---------------------------------------------------------------------------------- */

@@ -8,6 +8,7 @@
 
 #include "bytes.h"
 #include "json.h"
+#include "text.h"
 
 enum { NAMES_SHOWN = 3 };
 
@@ -157,15 +158,6 @@ const char *top_key(uint64_t client, char key[TOP_KEY_MAX])
     return key;
 }
 
-/* The last part of a path. */
-static const char *base_name(const char *path)
-{
-    for (const char *at = path; at != NULL && *at != '\0'; at++)
-        if ((*at == '/' || *at == '\\') && at[1] != '\0')
-            path = at + 1;
-    return path;
-}
-
 static void take_state(const struct top_model *model, struct top_client *client, const json_t *now,
                        const json_t *before)
 {
@@ -189,7 +181,7 @@ static void take_client(const struct top_model *model, struct top_client *client
     client->id = (uint64_t)json_integer_value(json_object_get(now, "id"));
     client->name = text(now, "name");
     client->pid = number(who, "pid");
-    client->exe = base_name(text(who, "exe"));
+    client->exe = text_base_name(text(who, "exe"));
     client->user = text(who, "user") != NULL ? text(who, "user") : text(who, "sid");
     client->uid = (uint64_t)json_integer_value(json_object_get(who, "uid"));
     client->subs = number(now, "subs");

@@ -132,6 +132,21 @@ def _():
         expect_error(2, "E_USAGE", *arguments)
 
 
+@test("a count out of bounds is wrong use, and the bound is named")
+def _():
+    bound = "--count is a whole number from 1 to 1,000,000,000,000, not"
+    for text in ("0", "-1", "+1", "1.5", "1000000000001", str(2**64), str(2**64 + 1)):
+        expect(run("ping", "-n", text), 2, f'{bound} "{text}"')
+    subscribing = run("sub", "a", "--count", "1000000000000", "--for", "1ms")
+    expect(subscribing, 6, "0 of 1000000000000")
+    for arguments in (
+        ["pub", "a", "b", "--wait-subs"],
+        ["serve", "a", "b", "--max-inflight"],
+    ):
+        expect(run(*arguments, str(2**32)), 2, f"{arguments[-1]} is below 2^32")
+    expect(run("monitor", "--body", "65537"), 2, "--body is at most 65536")
+
+
 @test("global options stand before or behind the command, values behind = or a space")
 def _():
     for arguments in (
@@ -296,6 +311,19 @@ def _():
     assert got[0]["params"] == ["text"]
     assert got[1]["params"] == [{"$bin": base64.b64encode(b"\xff\0").decode()}]
     assert got[2]["params"] == [1, -2.5, None, {"a": [True]}]
+
+
+@test("a number is printed with no more digits than it takes to read it back")
+def _():
+    numbers = [0.1, 0.1 + 0.2, 1 / 3, 2.5, 1e22, 1.5e300, 5e-324, -0.0, 100.0, 123456789.123]
+    params = json.dumps([numbers, {"a \"\u00e4\"": 0.7, "b": ["\u20ac", 0.3, None]}])
+    (line,) = receive(
+        lambda: run("pub", "t.real", "--in", "json", params), "t.real", count=1, options=["--json"]
+    ).splitlines()
+    assert json.loads(line)["params"] == json.loads(params), line
+    for text in (b"[0.1,0.30000000000000004,0.3333333333333333,2.5,", b"-0.0,100.0,123456789.123]",
+                 '{"a \\"\u00e4\\"":0.7,"b":["\u20ac",0.3,null]}'.encode()):
+        assert text in line, line
 
 
 @test("what sub prints as JSON, pub --in json sends again byte for byte")

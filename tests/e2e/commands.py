@@ -365,7 +365,8 @@ def _(text):
     assert record_of(text)["state"] == "ok" and "\nw.>  " in text, text
 
 
-@row("show subject", ["show", "subject", "w.a"], PLAIN, json="object", schema=SUBJECT,
+@row("show subject", ["show", "subject", "w.a"],
+     {**PLAIN, 11: ["show", "subject", "W.a"]}, json="object", schema=SUBJECT,
      good=busiest("w.a"), format=("{subject} {deliveries}", r"w\.a 3\n"), operators=True)
 def _(text):
     record = record_of(text)

@@ -68,6 +68,33 @@ static void unknown_methods_are_told_and_unknown_notifications_ignored(void **st
     bus_close(&bus);
 }
 
+/* A method's name may be any bytes, and of any length; what is told of it is text, on one line. */
+static void the_method_that_a_note_tells_of_is_quoted(void **state)
+{
+    struct raw raw;
+    char name[1000], shown[311], expected[400];
+
+    (void)state;
+    bus_open(&bus, NULL);
+    raw_open(&raw, &bus);
+    say(&raw, "[0, 1, '$hello', [{'v': 1}]]");
+    hear(&raw, "[1, 1, null, '?']");
+    SAY_BYTES(&raw, "\x93\x02\xA4$\xFF\xC3\n\x90");
+    hear(&raw, "[2, '$note', ['E_METHOD', "
+               "'\\\"$\\\\xFF\\\\xC3\\\\x0A\\\": this broker has no such method', {}]]");
+    memset(name, 0, sizeof name);
+    for (size_t i = 0; i + 2 < sizeof name; i += 2)
+        memcpy(name + i, "\xC3\xA9", 2);
+    snprintf(shown, sizeof shown, "%.310s", name); /* no letter is cut in two */
+    say(&raw, "[2, '$%s', []]", name);
+    snprintf(expected, sizeof expected,
+             "[2, '$note', ['E_METHOD', '\\\"$%s\\\": this broker has no such method', {}]]",
+             shown);
+    hear(&raw, expected);
+    raw_close(&raw);
+    bus_close(&bus);
+}
+
 static void ping_is_answered(void **state)
 {
     struct raw raw;
@@ -158,11 +185,11 @@ static void what_needs_an_answer_is_refused_as_a_notification(void **state)
     say(&raw, "[0, 1, '$hello', [{'v': 1}]]");
     hear(&raw, "[1, 1, null, '?']");
     for (size_t i = 0; i < sizeof methods / sizeof *methods; i++) {
-        char expected[80];
+        char expected[96];
 
         say(&raw, "[2, '%s', ['a']]", methods[i]);
-        snprintf(expected, sizeof expected, "[2, '$note', ['E_ARG', '%s: only as a request', {}]]",
-                 methods[i]);
+        snprintf(expected, sizeof expected,
+                 "[2, '$note', ['E_ARG', '\\\"%s\\\": only as a request', {}]]", methods[i]);
         hear(&raw, expected);
     }
     say(&raw, "[0, 2, '$sys.stats', []]");
@@ -260,6 +287,7 @@ int hello_tests(void)
         BUS_TEST(hello_tells_who_one_is_and_what_the_limits_are),
         BUS_TEST(hello_refuses_what_it_cannot_keep),
         BUS_TEST(unknown_methods_are_told_and_unknown_notifications_ignored),
+        BUS_TEST(the_method_that_a_note_tells_of_is_quoted),
         BUS_TEST(ping_is_answered),
         BUS_TEST(bye_sends_what_is_queued_and_closes),
         BUS_TEST(some_methods_may_be_notifications),

@@ -336,7 +336,7 @@ def _():
 
 @test("show client: nobody is exit code 11, several are exit code 2 with a list")
 def _():
-    for word in ("nobody", "99999", "pid:1", "pid:x", "pid:"):
+    for word in ("nobody", "99999", "18446744073709551617", "pid:1", "pid:0", "pid:x", "pid:"):
         expect_error(11, "E_NOTFOUND", "show", "client", word)
     twins = [broker.ready("sub", "t.x", "--as", "twin") for _ in range(2)]
     ids = [row["id"] for row in objects("ls", "clients", "--where", "name=twin")]
@@ -348,18 +348,23 @@ def _():
     expect_error(2, "E_USAGE", "show", "queue", words="client")
 
 
-@test("show subject: who sends, who gets it, figures; also of one that nobody used")
+@test("show subject: who sends, who gets it, figures; also if somebody only gets it, or only sends")
 def _():
     shown = objects("show", "subject", "ui.tick")
     assert shown["published"] == 3 and shown["from"][0]["name"] == "ui", shown
     unused = objects("show", "subject", "ui.unused")
     assert set(shown) == set(unused) and unused["published"] == 0, unused
     assert [row["name"] for row in unused["to"]] == ["logger"] and unused["receivers"] == 1
-    receivers = {"ui": [], "ui.a.b": ["logger"], "svc.sum": ["adder"], "$x.y": []}
-    for subject, names in receivers.items():
-        assert [row["name"] for row in objects("show", "subject", subject)["to"]] == names, subject
+    for subject, name in {"ui.a.b": "logger", "svc.sum": "adder"}.items():
+        assert [row["name"] for row in objects("show", "subject", subject)["to"]] == [name], subject
+    assert run("pub", "nowhere", "hello").code == 0
+    unheard = objects("show", "subject", "nowhere")
+    assert (unheard["published"], unheard["no_receiver"], unheard["to"]) == (1, 1, []), unheard
     text = printed("show", "subject", "ui.tick")
     assert "\nFrom\nCLIENT" in text and "\nTo\nCLIENT" in text, text
+    for mistyped in ("ui", "Ui.tick", "svc.sum.x", "$x.y"):
+        words = f"nobody has sent to {mistyped} lately, and nobody gets it"
+        expect_error(11, "E_NOTFOUND", "show", "subject", mistyped, words=words)
     for pattern in ("ui.*", ">", "*.x"):
         expect_error(2, "E_USAGE", "show", "subject", pattern, words="is a pattern")
 

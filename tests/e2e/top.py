@@ -308,6 +308,10 @@ def _():
     terminal.shows("EVENTS", "connect")
     scene.broker.run("--as", "visitor", "pub", "a.b", "1")
     terminal.shows("visitor", "goodbye")
+    for _ in range(40):  # more events than it asks for
+        assert scene.broker.run("ping", "-n", "1", "--as", "pinger").code == 0
+    scene.broker.run("--as", "latest", "pub", "a.b", "1")
+    terminal.shows("latest", "goodbye")
     terminal.press("e")
     terminal.shows("SUBJECT")
     terminal.press("q")

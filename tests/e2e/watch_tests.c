@@ -116,30 +116,53 @@ static void the_last_events_can_be_asked_for(void **state)
     say(&hand, "[0, 3, '$sys.events', [{'since': 1000000}]]");
     snprintf(expected, sizeof expected, "[1, 3, null, {'next': %d, 'events': []}]", before + 4);
     hear(&hand, expected);
-    say(&hand, "[0, 4, '$sys.events', [{'until': 1}]]");
-    hear(&hand, "[1, 4, 'E_ARG *', null]");
+    say(&hand, "[0, 4, '$sys.events', [{'max': 1}]]"); /* the last, not the first */
+    snprintf(expected, sizeof expected, "[1, 4, null, {'next': %d, 'events': [{'n': %d}]}]",
+             before + 4, before + 3);
+    hear(&hand, expected);
+    say(&hand, "[0, 5, '$sys.events', [{'max': 0}]]");
+    snprintf(expected, sizeof expected, "[1, 5, null, {'next': %d, 'events': []}]", before + 4);
+    hear(&hand, expected);
+    say(&hand, "[0, 6, '$sys.events', [{'until': 1}]]");
+    hear(&hand, "[1, 6, 'E_ARG *', null]");
     raw_close(&hand);
     bus_close(&operated);
 }
 
-static void only_the_last_events_are_kept(void **state)
+/* A client comes and goes; the number of the event. */
+static int pass_by(const char *method, const char *fields)
 {
-    char expected[100];
+    raw_open(&client, &operated);
+    say(&client, "[0, 1, '%s', []]", method);
+    hear(&client, "[1, 1, null, null]");
+    raw_close(&client);
+    return (int)hear_event("close", fields);
+}
+
+/* Who comes and says goodbye pushes out nothing but its like. */
+static void only_the_last_events_are_kept_of_those_that_are_usual_and_of_the_others(void **state)
+{
+    char expected[200];
+    int last = 0;
 
     (void)state;
     operator_open(NULL, "$sys.events.close");
-    for (int i = 0; i < EVENTS_KEPT / 2 + 99; i++) {
-        raw_open(&client, &operated);
-        raw_close(&client);
-        hear_event("close", "");
-    }
-    raw_open(&client, &operated);
-    raw_close(&client);
-    int last = (int)hear_event("close", "");
-    say(&hand, "[0, 4, '$sys.events', [{'max': 1}]]");
+    int gone = pass_by("$ping", "'why': 'gone'");
+    for (int i = 0; i < EVENTS_KEPT / 2 + 99; i++)
+        last = pass_by("$bye", "'why': 'goodbye'");
+    int first = last - EVENTS_KEPT + 1;
+    say(&hand, "[0, 2, '$sys.events', [{'since': %d, 'max': 2}]]", gone);
     snprintf(expected, sizeof expected,
-             "[1, 4, null, {'first': %d, 'next': %d, 'events': [{'n': %d}]}]",
-             last - EVENTS_KEPT + 1, last - EVENTS_KEPT + 2, last - EVENTS_KEPT + 1);
+             "[1, 2, null, {'first': %d, 'next': %d, 'events': [{'n': %d}, {'n': %d}]}]", first,
+             first + 1, gone, first);
+    hear(&hand, expected);
+    for (int i = 0; i < EVENTS_KEPT; i++)
+        last = pass_by("$ping", "'why': 'gone'");
+    first = last - 2 * EVENTS_KEPT + 1;
+    say(&hand, "[0, 3, '$sys.events', [{'since': %d, 'max': 1}]]", gone);
+    snprintf(expected, sizeof expected,
+             "[1, 3, null, {'first': %d, 'next': %d, 'events': [{'n': %d}]}]", first, first + 1,
+             first);
     hear(&hand, expected);
     operator_close();
 }
@@ -307,7 +330,7 @@ int watch_tests(void)
         BUS_TEST(several_plain_subscriptions_get_an_event_once),
         BUS_TEST(a_subscription_of_events_may_have_an_end),
         BUS_TEST(the_last_events_can_be_asked_for),
-        BUS_TEST(only_the_last_events_are_kept),
+        BUS_TEST(only_the_last_events_are_kept_of_those_that_are_usual_and_of_the_others),
         BUS_TEST(who_reads_too_slowly_is_told_of_and_that_it_is_over),
         BUS_TEST(who_is_cut_is_told_of),
         BUS_TEST(who_breaks_the_protocol_is_told_of),

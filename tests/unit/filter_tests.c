@@ -40,6 +40,10 @@ static void each_word_is_a_field(void **state)
     assert_string_equal(asked("subj:a:b"), "{\"subject\":\"a:b\"}");
     assert_string_equal(asked("from:updater"), "{\"from\":\"updater\"}");
     assert_string_equal(asked("from:12"), "{\"from\":12}");
+    assert_string_equal(asked("from:18446744073709551615"),
+                        "{\"from\":{\"$uint\":\"18446744073709551615\"}}");
+    assert_string_equal(asked("from:18446744073709551616"),
+                        "{\"from\":\"18446744073709551616\"}"); /* no number any more: a name */
     assert_string_equal(asked("to:pid:812"), "{\"to\":\"pid:812\"}");
     assert_string_equal(asked("kind:pub"), "{\"kind\":\"pub\"}");
     assert_string_equal(asked("kind:req"), "{\"kind\":\"call\"}");

@@ -287,6 +287,10 @@ static void letters_are_harmless_and_narrow(void **state)
                "a\033[2J\n\xFF\xC3\xA4\xE4\xB8\xAD\xF0\x9F\x98\x80\xE2");
     assert_string_equal(text_of(&canvas), "a?[2J??\xC3\xA4???\n");
     canvas_clear(&canvas, 12, 1);
+    canvas_put(&canvas, 0, 0, 12, STYLE_PLAIN,
+               "\xC0\xAF\xE0\x80\xAF.\xED\xA0\x80"); /* hidden '/' */
+    assert_string_equal(text_of(&canvas), "?????.???\n");
+    canvas_clear(&canvas, 12, 1);
     assert_int_equal(canvas_put(&canvas, 0, 2, 5, STYLE_PLAIN, "too long"), 7);
     assert_string_equal(text_of(&canvas), "  too \xE2\x80\xA6\n");
     canvas.utf8 = false;
