@@ -18,6 +18,7 @@ import time
 
 import msgpack
 from support import (
+    FLOOD_S,
     ON_WINE,
     PANPIPE,
     PANPIPED,
@@ -871,7 +872,7 @@ def pass_lines(at, lines, count):
         sub = at.ready("sub", "m.x", "-n", str(count), stdout=out)
         pub = at.start("pub", "m.x", stdin=data)
         for process in (pub, sub):
-            done = end_of(process)
+            done = end_of(process, patience_s=FLOOD_S)
             assert done.code == 0 and not done.err, done
     return got
 

@@ -28,6 +28,7 @@ PANPIPED = shlex.split(os.environ.get("PANPIPED", "build/bin/panpiped"))
 PANPIPE = shlex.split(os.environ.get("PANPIPE", "build/bin/panpipe"))
 ON_WINE = os.environ.get("PANPIPE_ON_WINE") == "1"
 PATIENCE_S = 60  # for anything that should happen; only a failing test waits so long
+FLOOD_S = 300  # for a million messages, on a busy machine with a sanitizer
 
 folder = tempfile.mkdtemp(prefix="panpipe-e2e-")
 os.environ["XDG_RUNTIME_DIR"] = folder
@@ -204,8 +205,8 @@ def start(words, **options):
 class Ended:
     """How a program ended: code, out (bytes), err (text)."""
 
-    def __init__(self, process, stdin=None):
-        out, err = process.communicate(stdin, timeout=PATIENCE_S)
+    def __init__(self, process, stdin=None, patience_s=PATIENCE_S):
+        out, err = process.communicate(stdin, timeout=patience_s)
         self.code = process.returncode
         self.out = out if out is not None else b""
         self.err = err.decode() if err is not None else ""
@@ -217,10 +218,10 @@ class Ended:
 NOT_BEGUN = (1, b"", "")  # Wine 8: of some thousand programs it does not begin one, without a word
 
 
-def end_of(process, stdin=None):
-    done = Ended(process, stdin)
+def end_of(process, stdin=None, patience_s=PATIENCE_S):
+    done = Ended(process, stdin, patience_s)
     if ON_WINE and (done.code, done.out, done.err) == NOT_BEGUN:
-        done = Ended(start(process.args, **process.options), stdin)
+        done = Ended(start(process.args, **process.options), stdin, patience_s)
     return done
 
 

@@ -15,6 +15,7 @@ import unicodedata
 
 import msgpack
 from support import (
+    FLOOD_S,
     ON_WINE,
     PANPIPE,
     PATIENCE_S,
@@ -423,9 +424,9 @@ def _():
     with open(got, "wb") as out, open(lines, "rb") as data:
         sub = broker.ready("sub", "m.x", "-n", str(count), stdout=out)
         assert asks(broker, "stats")["taps"] == 2
-        done = end_of(broker.start("pub", "m.x", stdin=data))
+        done = end_of(broker.start("pub", "m.x", stdin=data), patience_s=FLOOD_S)
         assert done.code == 0 and not done.err, done
-        assert end_of(sub).code == 0
+        assert end_of(sub, patience_s=FLOOD_S).code == 0
     assert hashlib.sha256(contents(got)).digest() == hashlib.sha256(contents(lines)).digest()
     stats = asks(broker, "stats")
     assert (stats["published"], stats["deliveries"], stats["lost"]) == (count, count, 0), stats
@@ -500,8 +501,8 @@ def _():
     os.kill(monitor.pid, 19)
     count = 300000
     sub = broker.ready("sub", "s.x", "-n", str(count), stdout=subprocess.DEVNULL)
-    done = broker.run("pub", "s.x", "x" * 100, "-n", str(count))
-    assert done.code == 0 and end_of(sub).code == 0
+    done = end_of(broker.start("pub", "s.x", "x" * 100, "-n", str(count)), patience_s=FLOOD_S)
+    assert done.code == 0 and end_of(sub, patience_s=FLOOD_S).code == 0
     stats = asks(broker, "stats")
     assert stats["missed"] > 0 and stats["lost"] == 0 and stats["cut"] == 0, stats
     os.kill(monitor.pid, 18)
