@@ -3,6 +3,7 @@
 and each of its exit codes. See support.py for where the programs come from."""
 
 import base64
+import contextlib
 import hashlib
 import json
 import os
@@ -1001,10 +1002,11 @@ class LateAnswers:
                 server.sendall(words)
 
     def back(self, server, client):
-        while words := server.recv(65536):
-            if self.said.is_set():
-                self.go_on.wait(PATIENCE_S)
-            client.sendall(words)
+        with contextlib.suppress(OSError):  # the program has ended
+            while words := server.recv(65536):
+                if self.said.is_set():
+                    self.go_on.wait(PATIENCE_S)
+                client.sendall(words)
 
 
 @test("Ctrl-C before a subscription is confirmed: what comes after it does no harm",
