@@ -17,6 +17,7 @@ from support import (
     PATIENCE_S,
     Broker,
     Stranger,
+    comes_true,
     end_of,
     eventually,
     run_tests,
@@ -97,7 +98,8 @@ def _():
     assert table[0][:4] == ["ID", "NAME", "PID", "USER"] and "STATE" in table[0], table
     (row,) = [row for row in table if "logger" in row]
     assert row[table[0].index("STATE")] == "ok" and "panpipe" in row[-1], row
-    assert client("logger")["delivered"] == 3 and client("ui")["published"] == 3
+    assert client("ui")["published"] == 3
+    eventually(lambda: client("logger")["delivered"] == 3, "that they went out is counted")
 
 
 @test("ls subs and ls subjects have who subscribed, who sends, and who gets it")
@@ -157,12 +159,17 @@ def _():
 def _():
     flood = broker.start("pub", "flood.x", "x", "-n", "1000000", "--rate", "500", "--as", "flood")
     eventually(lambda: objects("ls", "subjects", "flood.x"), "it has begun")
-    (row,) = objects("ls", "clients", "--rate", "300ms", "--sort", "-published_per_s", "-n", "1")
-    assert row["name"] == "flood" and 100 < row["published_per_s"] < 1500, row
     table = rows_of(printed("ls", "subjects", "--rate", "200ms"))
     assert "PUBLISHED/S" in table[0], table
-    (line,) = printed("ls", "subjects", "flood.*", "--format", "{published_per_s}").splitlines()
-    assert 100 < float(line) < 1500, line
+
+    def look_twice():  # it may have been held up between the two, or have to catch up
+        busy = ["--sort", "-published_per_s", "-n", "1"]
+        (row,) = objects("ls", "clients", "--rate", "300ms", *busy)
+        assert row["name"] == "flood" and 100 < row["published_per_s"] < 1500, row
+        (line,) = printed("ls", "subjects", "flood.*", "--format", "{published_per_s}").splitlines()
+        assert 100 < float(line) < 1500, line
+
+    comes_true(look_twice)
     flood.kill()
 
 
@@ -299,6 +306,7 @@ def on_terminal(columns, *arguments):
 @test("on a terminal a row fits its width, cut cells end with ~", "terminals of Linux")
 def _():
     long = broker.ready("sub", "long." + "x" * 100, "--as", "n" * 60)
+    eventually(lambda: len(objects("ls", "subs")) == 3, "those of the other tests are gone")
     wide = printed("ls", "subs")
     assert max(map(len, wide.splitlines())) > 200 and "~" not in wide
     cut = on_terminal(110, "ls", "subs")
@@ -382,12 +390,13 @@ def _():
 
 # --- who holds whom up; kick ---------------------------------------------------------------------
 
-SMALL = "queue_high = 65536;\nqueue_low = 8192;\nstall_ms = 3600000;\nstall_rate = 0;\n"
+# From queue_high down to queue_low is more than a reader that stands still can have taken before.
+PATIENT = "queue_high = 4194304;\nqueue_low = 8192;\nstall_ms = 3600000;\nstall_rate = 0;\n"
 
 
 @test("a slow reader is SLOW, who floods it is BLOCKED by it, until it is kicked")
 def _():
-    other = Broker(settings=SMALL)
+    other = Broker(settings=PATIENT)
     stuck = other.ready("sub", "j.x", "--as", "stuck reader")
     flood = other.start("pub", "j.x", "y" * 1000, "-n", "20000", "--as", "flood")
     blocked = ["--where", "state=blocked", "--format", "{name} {held_by}"]
@@ -440,7 +449,7 @@ def _():
     other = Broker()
     printed("stop", "--wait", at=other)
     assert other.process.wait(PATIENCE_S) == 0
-    slow = Broker(settings=SMALL)
+    slow = Broker(settings=PATIENT)
     stuck = slow.ready("sub", "j.x", "--as", "stuck")
     flood = slow.start("pub", "j.x", "y" * 1000, "-n", "20000")
     those = ["ls", "clients", "--where", "state=slow", "--format", "{id}"]
@@ -470,9 +479,13 @@ def checked(*arguments, at=None):
 @test("check: a line each, 0 if all is well")
 def _():
     well = {"alive": "ok", "memory": "ok", "slow": "ok", "queues": "ok"}
-    assert checked() == (0, well) == checked("all")
-    for name in well:
-        assert checked(name) == (0, {name: "ok"})
+
+    def all_well():  # as soon as it answers within 100 ms
+        assert checked() == (0, well) == checked("all")
+        for name in well:
+            assert checked(name) == (0, {name: "ok"})
+
+    comes_true(all_well)
 
 
 @test("check: 1 is a warning, 2 critical, from the limits given")
@@ -557,7 +570,7 @@ def _():
         found = {row["check"]: row["status"] for row in json.loads(done.out)}
         assert done.code == 3 and found.pop("alive") == "ok", done
         assert set(found.values()) == {"unknown"}, found
-        assert len(objects("ls", "clients", at=other)) == 1, "nobody was kicked, nothing stopped"
+        eventually(lambda: len(objects("ls", "clients", at=other)) == 1, "they are gone")
         other.stop()
 
 

@@ -15,11 +15,13 @@ import unicodedata
 
 import msgpack
 from support import (
+    FLOOD_S,
     ON_WINE,
     PANPIPE,
     PATIENCE_S,
     Broker,
     Skip,
+    comes_true,
     connect,
     contents,
     end_of,
@@ -28,6 +30,7 @@ from support import (
     run_tests,
     start,
     test,
+    whole_lines,
 )
 
 SOCKETS = "Unix sockets of our own"
@@ -213,7 +216,7 @@ def _():
     )
     assert told[0]["who"]["exe"] == odd.decode("ascii", "replace").replace("\ufffd", "?"), told
     raw = Raw(broker, "asker")  # its unpacker takes no other text
-    assert len(raw.call("$sys.clients")) == 2
+    eventually(lambda: len(raw.call("$sys.clients")) == 2, "all others have left")
     raw.close()
     sub.terminate()
     sub.wait(PATIENCE_S)
@@ -267,17 +270,30 @@ def _():
         (["ls", "subs"], 5001),
         (["top", "-n", "1", "--interval", "50ms"], 1000),
         (["show", "client", "client-0999"], 20),
-        (["check"], 4),
     ):
-        begin = time.monotonic()
+        begin = cpu_seconds(broker)
         done = broker.run(*words)
-        seconds = time.monotonic() - begin
+        seconds = cpu_seconds(broker) - begin
         assert done.code == 0 and done.out.count(b"\n") >= lines, (words, done)
         assert seconds < 5, (words, seconds)
+    comes_true(lambda: well(broker))
     for client in clients:
         client.close()
     eventually(lambda: asks(broker, "stats")["clients"] == 1, "they have left")
     broker.stop()
+
+
+def cpu_seconds(broker):
+    """What the broker and the programs that have ended took, however much else is going on."""
+    with open(f"/proc/{broker.process.pid}/stat") as file:
+        ticks = file.read().rsplit(")", 1)[1].split()[11:13]
+    ended = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return sum(map(int, ticks)) / os.sysconf("SC_CLK_TCK") + ended.ru_utime + ended.ru_stime
+
+
+def well(broker):
+    done = broker.run("check")
+    assert done.code == 0 and done.out.count(b"\n") == 4, done
 
 
 def totals(subjects):
@@ -323,10 +339,14 @@ def _():
     question = msgpack.packb([0, 1, "$sync", []])
     client.end.sendall(question)
     answer = client.end.recv(100)
-    rows = asks(broker, "ls", "clients")
-    (row,) = [row for row in rows if row["who"]["pid"] == os.getpid()]
-    assert row["bytes_in"] == sent + len(question) and row["frames_in"] == frames + 1, row
-    assert row["bytes_out"] == len(answer) and row["published"] == 100, (row, answer)
+
+    def told():
+        rows = asks(broker, "ls", "clients")
+        (row,) = [row for row in rows if row["who"]["pid"] == os.getpid()]
+        assert row["bytes_in"] == sent + len(question) and row["frames_in"] == frames + 1, row
+        assert row["bytes_out"] == len(answer) and row["published"] == 100, (row, answer)
+
+    comes_true(told)  # bytes are counted as soon as the system says that it has taken them
     client.close()
     broker.stop()
 
@@ -379,9 +399,9 @@ def _():
         done = broker.run("kick", whom)
         assert done.code == 11 and whom in done.err, done
     begin = time.monotonic()
-    done = broker.run("kick", "suicidal", "--as", "suicidal")
+    done = broker.run("kick", "suicidal", "--as", "suicidal", "--timeout", "60s")
     assert done.code in (0, 4), done
-    assert time.monotonic() - begin < (20 if ON_WINE else 3), "it does not wait"
+    assert time.monotonic() - begin < 30, "it does not wait"
     assert asks(broker, "stats")["kicked"] in (1, 2)
     broker.stop()
 
@@ -404,9 +424,9 @@ def _():
     with open(got, "wb") as out, open(lines, "rb") as data:
         sub = broker.ready("sub", "m.x", "-n", str(count), stdout=out)
         assert asks(broker, "stats")["taps"] == 2
-        done = end_of(broker.start("pub", "m.x", stdin=data))
+        done = end_of(broker.start("pub", "m.x", stdin=data), patience_s=FLOOD_S)
         assert done.code == 0 and not done.err, done
-        assert end_of(sub).code == 0
+        assert end_of(sub, patience_s=FLOOD_S).code == 0
     assert hashlib.sha256(contents(got)).digest() == hashlib.sha256(contents(lines)).digest()
     stats = asks(broker, "stats")
     assert (stats["published"], stats["deliveries"], stats["lost"]) == (count, count, 0), stats
@@ -424,17 +444,15 @@ def _():
 def all_seen(broker, name):
     """What a monitor, which writes to that file, has seen and missed of what was published before.
     It hears that with the next message that it sees, so some more follow, with numbers."""
-    tried = 0
 
     def at_the_end():
-        nonlocal tried
-        tried += 1
-        assert broker.run("pub", "m.last", str(tried)).code == 0
-        return b'"m.last"' in contents(name)
+        broker.last = getattr(broker, "last", 0) + 1  # of all monitors together
+        assert broker.run("pub", "m.last", str(broker.last)).code == 0
+        return any(b'"m.last"' in line for line in whole_lines(name))
 
     eventually(at_the_end, "the monitor has come to the end")
     seen, missed = [], 0
-    for line in contents(name).splitlines():
+    for line in whole_lines(name):
         record = json.loads(line)
         if "subject" not in record:
             missed += record["missed"]
@@ -483,8 +501,8 @@ def _():
     os.kill(monitor.pid, 19)
     count = 300000
     sub = broker.ready("sub", "s.x", "-n", str(count), stdout=subprocess.DEVNULL)
-    done = broker.run("pub", "s.x", "x" * 100, "-n", str(count))
-    assert done.code == 0 and end_of(sub).code == 0
+    done = end_of(broker.start("pub", "s.x", "x" * 100, "-n", str(count)), patience_s=FLOOD_S)
+    assert done.code == 0 and end_of(sub, patience_s=FLOOD_S).code == 0
     stats = asks(broker, "stats")
     assert stats["missed"] > 0 and stats["lost"] == 0 and stats["cut"] == 0, stats
     os.kill(monitor.pid, 18)
@@ -503,18 +521,20 @@ def _():
     broker = Broker()
     seen = open(path("events"), "w+b")
     follow = broker.ready("events", "-f", "--json", stdout=seen)
-    for i in range(COUNT):
-        Raw(broker, f"e-{i}").close()
 
     def told():
-        return [json.loads(line) for line in contents(seen.name).splitlines()]
+        return [json.loads(line) for line in whole_lines(seen.name)]
 
-    eventually(lambda: sum(event.get("name", "")[:2] == "e-" and event["event"] == "close"
-                           for event in told()) == COUNT, "all have come and gone")
+    def gone():
+        return [e for e in told() if e["event"] == "close" and e["name"].startswith("e-")]
+
+    for i in range(COUNT):
+        Raw(broker, f"e-{i}").close()
+        if (i + 1) % 300 == 0:  # what it has not heard in time it asks for, as long as it is kept
+            eventually(lambda i=i: len(gone()) == i + 1, "all have come and gone")
     numbers = [event["n"] for event in told()]
     assert numbers == list(range(numbers[0], numbers[0] + len(numbers))), numbers
-    closed = [e for e in told() if e["event"] == "close" and e["name"].startswith("e-")]
-    assert {e["why"] for e in closed} == {"gone"}, closed
+    assert {e["why"] for e in gone()} == {"gone"}, gone()
     done = broker.run("events", "--json")
     later = [json.loads(line) for line in done.out.splitlines()]
     usual = [e["n"] for e in later if e["event"] != "close" or e["why"] == "goodbye"]
