@@ -103,6 +103,7 @@ static void a_started_client_goes_on_though_nobody_waits_any_more(void **state)
     pp_client_close(client);
     if (ppi_on_linux()) {             /* users are SIDs elsewhere */
         config.server = "4294967294"; /* nobody's */
+        config.connect_ms = TEST_PATIENCE_MS;
         memset(&watcher, 0, sizeof watcher);
         assert_int_equal(pp_client_new(&client, &config), PP_OK);
         assert_int_equal(pp_client_start(client), PP_OK);

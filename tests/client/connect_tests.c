@@ -233,7 +233,7 @@ static int meet(const void *bytes, size_t size, bool close_first)
     char hello[12];
 
     config.broker = test_path();
-    config.connect_ms = 300;
+    config.connect_ms = close_first ? 300 : TEST_PATIENCE_MS;
     assert_int_equal(pp_listen(&listener, config.broker, NULL), PP_OK);
     assert_int_equal(pp_op_use_wait(&accepted), PP_OK);
     assert_int_equal(pp_op_use_wait(&connected), PP_OK);

@@ -4,6 +4,7 @@
 #include "e2e/wire.h"
 #include "sim/turns.h"
 #include "support/support.h"
+#include "support/text.h"
 #include "times.h"
 #include "unit/samples.h"
 
@@ -12,21 +13,23 @@ static const char small_queues[] = "queue_low = 65536;\nqueue_high = 262144;\n"
 
 enum { PAYLOAD = 1000, ENOUGH = 560 }; /* messages fill a pipe and a queue, with a little more */
 
-/* Alice publishes more than Bob, who does not read, has room for: each message in a packet. */
+/* Alice publishes more than Bob, who does not read, has room for: each message in a packet, and
+ * none of hers without one, so that of those that are timed some are behind others in the queue. */
 static void hold_alice_up(void)
 {
     for (int i = 0; i < ENOUGH; i++) {
         struct ppi_buf message = { 0 };
 
         sample_publish(&message, "data", PAYLOAD);
+        text_pack(&message, "[0, 98, '$ping', []]"); /* it does not wait */
         say_bytes(&alice, ppi_buf_data(&message), ppi_buf_size(&message));
         ppi_buf_deinit(&message);
-        say(&alice, "[0, 98, '$ping', []]"); /* it does not wait */
         hear(&alice, "[1, 98, null, null]");
     }
     EVENTUALLY(stat_of("held") == 1);
 }
 
+/* What he has read the broker may count a moment later. */
 static void let_bob_read(int messages)
 {
     for (int i = 0; i < messages; i++) {
@@ -36,7 +39,7 @@ static void let_bob_read(int messages)
             assert_true(raw_receive(&bob));
         ppi_buf_consume(&bob.in, size);
     }
-    EVENTUALLY(stat_of("held") == 0);
+    EVENTUALLY(stat_of("held") == 0 && stat_of("queued_bytes") == 0);
 }
 
 static void who_is_slow_and_whom_that_slows_is_named(void **state)
@@ -202,6 +205,73 @@ static void the_wait_in_a_queue_counts(void **state)
     watched_close();
 }
 
+/* --- for how long ----------------------------------------------------------------------------- */
+
+/* Alice is held up by Bob, who may stop for 1 s, while no time passes but what the test wants to;
+ * she hears who is cut. */
+static void open_patient(void)
+{
+    if (!bus_is_simulated())
+        skip(); /* a real clock goes on meanwhile */
+    watched_open("queue_low = 4096;\nqueue_high = 262144;\nread_ahead = 4194304;\n"
+                 "stall_ms = 1000;\n");
+    say(&bob, "[0, 2, '$sub', ['data']]");
+    hear(&bob, "[1, 2, null, 1]");
+    say(&alice, "[0, 2, '$sub', ['$sys.events.cut']]");
+    hear(&alice, "[1, 2, null, 1]");
+    hold_alice_up();
+}
+
+static void hear_of_cut(const char *why, const char *text)
+{
+    char expected[120];
+
+    snprintf(expected, sizeof expected,
+             "[2, '$sys.events.cut', [{'name': 'bob', 'why': '%s', 'text': '%s'}]]", why, text);
+    hear(&alice, expected);
+}
+
+static void who_stops_for_a_while_is_waited_for_and_no_longer(void **state)
+{
+    (void)state;
+    open_patient();
+    bus_pass_ms(&watched, 700);
+    ask("$sys.stats", "[]");
+    answered("[1, 7, null, {'clients': 3, 'held': 1, 'cut': 0}]");
+    bus_pass_ms(&watched, 600);
+    hear_of_cut("E_SLOW", "stall*"); /* by one clock or the other */
+    ask("$sys.stats", "[]");
+    answered("[1, 7, null, {'clients': 2, 'held': 0, 'cut': 1}]");
+    watched_close();
+}
+
+static void who_reads_a_little_and_then_no_more_is_cut_too(void **state)
+{
+    enum { A_LITTLE = 150 * 1024 }; /* with what one more read takes not all that is queued */
+
+    (void)state;
+    open_patient();
+    while (ppi_buf_size(&bob.in) < A_LITTLE)
+        assert_true(raw_receive(&bob));
+    bus_pass_ms(&watched, 2000);
+    hear_of_cut("E_SLOW", "stall_rate: it reads too slowly");
+    watched_close();
+}
+
+static void who_does_not_read_its_last_words_is_closed_all_the_same(void **state)
+{
+    (void)state;
+    open_patient();
+    SAY_BYTES(&bob, "\xC1");
+    hear_of_cut("E_PROTO", "this is another language");
+    ask("$sys.stats", "[]"); /* he holds nobody up, but is there still */
+    answered("[1, 7, null, {'clients': 3, 'held': 0}]");
+    bus_pass_ms(&watched, 5000);
+    ask("$sys.stats", "[]");
+    answered("[1, 7, null, {'clients': 2, 'cut': 0}]");
+    watched_close();
+}
+
 static void who_is_cut_for_reading_too_slowly_is_counted(void **state)
 {
     (void)state;
@@ -237,6 +307,9 @@ int holds_tests(void)
         BUS_TEST(the_age_of_what_waits_grows_and_ends),
         BUS_TEST(messages_are_timed_some_of_them),
         BUS_TEST(the_wait_in_a_queue_counts),
+        BUS_TEST(who_stops_for_a_while_is_waited_for_and_no_longer),
+        BUS_TEST(who_reads_a_little_and_then_no_more_is_cut_too),
+        BUS_TEST(who_does_not_read_its_last_words_is_closed_all_the_same),
         BUS_TEST(who_is_cut_for_reading_too_slowly_is_counted),
     };
     int failures = 0;

@@ -148,14 +148,24 @@ class Example:
     """An example that runs. What it prints goes to files: Node for Windows takes nothing else."""
 
     def __init__(self, broker, words, *arguments):
+        self.words, self.environment = [*words, *arguments], environment(broker)
+        self.begin()
+
+    def begin(self):
         self.out, self.err = path("out"), path("err")
         with open(self.out, "wb") as out, open(self.err, "wb") as err:
-            self.process = start(
-                [*words, *arguments], stdout=out, stderr=err, env=environment(broker)
-            )
+            self.process = start(self.words, stdout=out, stderr=err, env=self.environment)
+
+    def has_ended(self):
+        """One that Wine 8 did not begin, which it does not say, is begun again."""
+        said = contents(self.out) + contents(self.err)
+        if ON_WINE and self.words[0] == "wine" and self.process.poll() == 1 and not said:
+            self.begin()
+        return self.process.poll() is not None
 
     def end(self):
-        return self.process.wait(timeout=60)
+        eventually(self.has_ended, "it has ended")
+        return self.process.returncode
 
     def __repr__(self):
         return f"{self.process.args}: {contents(self.out)!r} {contents(self.err)!r}"
@@ -169,7 +179,7 @@ def is_there(broker, example, pattern):
     """Waits until the broker knows a subscription, or a service."""
 
     def look():
-        assert example.process.poll() is None, example
+        assert not example.has_ended(), example
         subs = json.loads(broker.run("ls", "subs", "--json").out)
         return any(sub["pattern"] == pattern for sub in subs)
 
@@ -220,9 +230,8 @@ def subscribes(language):
     is_there(broker, subscriber, "news.>")
     for text in ("one", "zwölf"):
         assert broker.run("pub", "news.numbers", text).code == 0
-    heard = eventually(
-        lambda: (lines := contents(subscriber.out).decode().splitlines())[1:] and lines, "the news"
-    )
+    eventually(lambda: contents(subscriber.out).count(b"\n") >= 2, "the news")  # whole lines
+    heard = contents(subscriber.out).decode().splitlines()
     for line, text in zip(heard, ("one", "zwölf")):
         assert line.startswith("news.numbers") and text in line, subscriber
     leaves(broker, language, subscriber, "news.>")
@@ -255,7 +264,8 @@ def _():
     assert broker.run("pub", "nvim_command", "let heard = 'news'").code == 0
     question = ("req", "nvim_eval", "get(g:, 'heard', '') .. 6 * 7")
     eventually(lambda: broker.run(*question).out.split() == [b"news42"], "it has heard")
-    assert contents(result) == b"42\n", editor
+    # it hears others while it waits for its own answer
+    eventually(lambda: os.path.exists(result) and contents(result) == b"42\n", "it has called")
     broker.stop()
 
 

@@ -325,13 +325,14 @@ def lines_until(mark, process, poke):
 
 
 def account(monitor, resume=lambda: None):
-    """How many messages a monitor shows, and how many it says it missed, of how many."""
-    total = MANY
+    """How many messages a monitor shows, and how many it says it missed, of how many: up to the
+    first of the last ones that it shows, which have numbers."""
+    last = 0
 
     def publish_last():
-        nonlocal total
-        total += 1
-        run("pub", "gap.last", "last")
+        nonlocal last
+        last += 1
+        run("pub", "gap.last", "--in", "json", str(last))
 
     run("pub", "gap.x", "x" * 100, "-n", str(MANY))
     resume()
@@ -345,7 +346,7 @@ def account(monitor, resume=lambda: None):
             records += 1
             assert told["n"] == records + missed, told
     monitor.kill()
-    return records, missed, total
+    return records, missed, MANY + told["params"][0]
 
 
 @test("who does not read the output misses messages, told by number: none is unaccounted for")
@@ -466,6 +467,16 @@ def events(*options, to=broker):
     return objects(done.out)
 
 
+def closes(name, count=1, to=broker):
+    """The ends of so many clients with that name; the broker tells an end a moment after it."""
+
+    def told():
+        return [e for e in events("--kind", "close", to=to) if e["name"] == name]
+
+    eventually(lambda: len(told()) >= count, f"{count} named {name} are closed")
+    return told()
+
+
 def of_client(told, name):
     """The events of the client with that name, with those from before it had one."""
     numbers = {event["client"] for event in told if event["name"] == name}
@@ -476,6 +487,7 @@ def of_client(told, name):
 def _():
     name = unique("guest")
     run("ping", "-n", "1", "--as", name)
+    closes(name)
     told = of_client(events(), name)
     assert [event["event"] for event in told] == ["connect", "hello", "close"], told
     assert told[2]["why"] == "goodbye" and told[2]["age_ms"] >= 0, told
@@ -492,31 +504,28 @@ def _():
     sub = broker.ready("sub", "e.x", "--as", name)
     sub.kill()
     sub.wait()
-    close = eventually(
-        lambda: [e for e in of_client(events(), name) if e["event"] == "close"], "it is told"
-    )
-    assert close[0]["why"] == "gone", close
+    (close,) = closes(name)
+    assert close["why"] == "gone", close
 
 
 @test("who reads too slowly is slow, and cut with --policy cut", linux_only=SIGNALS)
 def _():
-    name = unique("sleeper")
     other = Broker(settings="queue_high = 200000;\nqueue_low = 100000;\n")
     for policy in ("block", "cut"):
+        name = unique("sleeper")
         sub = other.ready("sub", "e.slow", "--policy", policy, "--as", name)
         sub.send_signal(signal.SIGSTOP)
         pub = other.start("pub", "e.slow", "x" * 1000, "-n", "5000")
         if policy == "block":
+            slow_name = name
             eventually(lambda: events("--kind", "slow", to=other), "it is slow")
             sub.kill()
         assert pub.wait() == 0
-        eventually(
-            lambda: [e for e in events("--kind", "close", to=other) if e["name"] == name], "gone"
-        )
+        closes(name, to=other)
         sub.kill()
     told = events(to=other)
     slow = [event for event in told if event["event"] == "slow"]
-    assert slow[0]["name"] == name and slow[0]["queued_bytes"] > 0, slow
+    assert slow[0]["name"] == slow_name and slow[0]["queued_bytes"] > 0, slow
     (cut,) = [event for event in told if event["event"] == "cut"]
     assert cut["name"] == name and cut["why"] == "E_SLOW", cut
     close = [e for e in told if e["event"] == "close" and e["client"] == cut["client"]]
@@ -541,8 +550,8 @@ def _():
     assert sub.wait() == 4
     (kick,) = [e for e in events("--kind", "kick") if e["client"] == row["id"]]
     assert kick["text"] == "too loud" and kick["by"], kick
-    (close,) = [e for e in events("--kind", "close") if e["client"] == row["id"]]
-    assert close["why"] == "E_PERM", close
+    (close,) = closes(name)
+    assert close["client"] == row["id"] and close["why"] == "E_PERM", close
 
 
 @test("who may not connect is denied, with the reason", linux_only="users by number")
@@ -552,6 +561,7 @@ def _():
         os.chmod(own.name, 0o666)
         done = end_of(start(stranger.panpipe + ["-b", own.name, "ping", "-n", "1"]))
         assert done.code == 4, done
+        eventually(lambda: events("--kind", "denied", to=own), "it is told")
         (denied,) = events("--kind", "denied", to=own)
         assert denied["client"] is None and denied["text"], denied
         own.stop()
@@ -559,6 +569,7 @@ def _():
 
 @test("--kind, --since and --count choose")
 def _():
+    name = unique("chooser")
     run("ping", "-n", "1")
     told = events()
     assert [event["n"] for event in told] == list(range(told[0]["n"], told[0]["n"] + len(told)))
@@ -567,9 +578,11 @@ def _():
     assert {e["event"] for e in events("--kind", "close,hello")} == {"close", "hello"}
     few = events("-n", "2", "--kind", "close")
     assert len(few) == 2 and few[0]["n"] < few[1]["n"] and few[0]["event"] == "close", few
-    assert events("--since", "1h") != [] and events("--since", "1ms")[-1]["event"] == "hello"
-    lines = run("events", "--format", "{n:>6} {event}", "-n", "1").out.decode()
-    assert lines.split()[1] == "hello", lines
+    assert events("--since", "1h") != []
+    assert name in [e["name"] for e in events("--since", "1ms", "--as", name)], "its own hello"
+    words = ("--kind", "hello", "--format", "{n:>6} {event} {name}", "-n", "1", "--as", name)
+    lines = run("events", *words).out.decode()
+    assert lines.split()[1:] == ["hello", name], lines
 
 
 @test("wrong use of events is told")
@@ -623,7 +636,11 @@ def expect_no_hole(told):
 
 @test("events -f has every event of a burst, each once", linux_only="sockets")
 def _():
-    told = follow(lambda: visit(300), unique("end"))
+    def act():
+        visit(300)
+        closes("visitor", 300)
+
+    told = follow(act, unique("end"))
     expect_no_hole(told)
     assert not [event for event in told if "missed" in event], "nothing was too much"
     assert len([event for event in told if event["name"] == "visitor"]) >= 600

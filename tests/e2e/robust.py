@@ -127,7 +127,7 @@ def _():
 
 # --- readers that stop ---------------------------------------------------------------------------
 
-STALL = "stall_ms = 1500;\nqueue_high = 65536;\nqueue_low = 16384;\nqueue_hard = 1048576;\n"
+STALL = "stall_ms = 4000;\nqueue_high = 65536;\nqueue_low = 16384;\nqueue_hard = 1048576;\n"
 LIMITS = STALL + "frame_max = 65536;\n"
 LOAD = b"".join(b"%06d %s\n" % (i, b"x" * 1000) for i in range(2000))  # more than all queues hold
 
@@ -157,7 +157,7 @@ def stopped_reader(policy):
     stuck.send_signal(signal.SIGCONT)
     done = end_of(stuck)
     assert done.code in (3, 8), (done.code, done.err)  # it may be too late to tell it why
-    assert "ESLOW" in said(broker), said(broker)
+    eventually(lambda: "ESLOW" in said(broker), "it is logged")
     assert LOAD.startswith(done.out), "it got the beginning, in order"
     serves(broker)
     broker.stop()
@@ -167,7 +167,7 @@ def stopped_reader(policy):
 @test("a reader that has stopped holds its publisher up for the stall time only", LINUX)
 def _():
     took_s = stopped_reader("block")
-    assert 1.4 < took_s < 20, took_s
+    assert 3.9 < took_s < 30, took_s
 
 
 @test("a reader that would rather be cut holds nobody up", linux_only=LINUX)
@@ -341,7 +341,7 @@ def _():
     serves(broker)
     assert broker.run("pub", "early", "x").code == 0
     assert end_of(ready).out == b"x\n"
-    assert "goes on" in said(broker)
+    eventually(lambda: "goes on" in said(broker), "it is logged")
     for end in many:
         end.close()
     assert broker.run("stop").code == 0

@@ -70,7 +70,7 @@ def _():
         assert ping(name, "--timeout", "100ms") == 3
         for _ in range(2):
             well(service("start", "--name", name))
-            assert ping(name) == 0
+            assert ping(name, "--timeout", "30s") == 0
             well(service("start", "--name", name))  # it runs already
             well(service("stop", "--name", name))
             assert ping(name, "--timeout", "100ms") == 3

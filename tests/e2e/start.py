@@ -32,6 +32,8 @@ from support import (
 )
 
 AT_ONCE = 10 if ON_WINE else 50
+TIMED_OUT = 6  # the exit code
+FRESH_S, PAUSE_S = 1.99, 0.49  # PPI_START_FRESH_MS and _PAUSE_MS, of clocks that tell milliseconds
 os.environ.pop("PANPIPE_NO_START")
 if not ON_WINE:
     os.environ["PANPIPED"] = os.path.abspath(PANPIPED[0])
@@ -56,7 +58,8 @@ class Place:
         return self
 
     def __exit__(self, *_):
-        self.run("stop", "--timeout", "100ms")
+        """What is there but does not answer at once is asked again."""
+        eventually(lambda: self.run("stop", "--timeout", "100ms").code != TIMED_OUT, "it is asked")
 
     def start(self, *arguments, **options):
         options.setdefault("env", self.environment)
@@ -74,7 +77,7 @@ class Place:
 
     def needs(self, *arguments, **options):
         """Runs a command that starts the broker if need be, which must go well."""
-        done = self.run("pub", "a", "b", *arguments, **options)
+        done = self.run("pub", "a", "b", "--timeout", "30s", *arguments, **options)
         assert done.code == 0, done
         return done
 
@@ -193,7 +196,7 @@ def _():
         for count in range(1, 4):
             place.needs()
             place.started(count)
-            assert place.run("stop").code == 0
+            assert place.run("stop", "--wait").code == 0
 
 
 @test(
@@ -233,10 +236,16 @@ def _():
     with Place() as place:
         place.needs(pass_fds=(leak, high))
         place.started(1)
-        open_there = {fd: name for fd, (name, _) in descriptors(place.pid()).items()}
+
+        def held():
+            return {fd: name for fd, (name, _) in descriptors(place.pid()).items()}
+
+        # it serves a moment before
+        eventually(lambda: ".start" not in " ".join(held().values()), "it gives the lock back")
+        open_there = held()
         assert open_there[0] == open_there[1] == "/dev/null" and open_there[2] == place.file("log")
         others = " ".join(name for fd, name in open_there.items() if fd > 2)
-        assert "leak" not in others and ".start" not in others and "pipe:" not in others, others
+        assert "leak" not in others and "pipe:" not in others, others
         with open(place.file("sock.start"), "r+b") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         for kind in ("sock", "sock.start", "sock.lock", "log"):
@@ -268,14 +277,16 @@ def _():
 @test("a broker that cannot start says why to all who wait: exit code 3")
 def _():
     with Place(settings="junk = 1;\n") as place:
-        count = AT_ONCE // 2
-        for done in together(count, lambda i: place.run("pub", "a", "b", "--json")):
+        count, began = AT_ONCE // 2, time.monotonic()
+        words = ("pub", "a", "b", "--json", "--timeout", "30s")
+        for done in together(count, lambda i: place.run(*words)):
             error = json.loads(done.err)["error"]
             assert done.code == 3 and error["code"] == "E_NOBROKER", done
             assert "there is no setting junk" in error["text"], done
             assert place.name + ".log" in error["text"], done
-        tries = place.log().count("no setting junk")
-        assert 1 <= tries <= 3, place.log()
+        most = 1 + (time.monotonic() - began) / FRESH_S
+        tries = eventually(lambda: place.log().count("no setting junk"), "it is logged")
+        assert tries <= most, (most, place.log())
         assert "no setting junk" in place.run("stdio").err, place.log()
 
 
@@ -291,10 +302,12 @@ def _():
 @test("a broker that ends without a word is given up after three times", linux_only="a script")
 def _():
     count = path("count")
+    began = time.monotonic()
     with Place(program=script(f"echo x >>{count}\nexit 1\n")) as place:
         for done in together(10, lambda i: place.run("pub", "a", "b", "--timeout", "30s")):
             assert done.code == 3 and "ended without a word" in done.err, done
-        assert 3 <= contents(count).count(b"x") <= 5, contents(count)
+        most = 1 + (time.monotonic() - began) / PAUSE_S
+        assert 3 <= contents(count).count(b"x") <= most, (most, contents(count))
 
 
 @test("a broker that never listens is waited for, and not started twice", linux_only="a script")
@@ -303,6 +316,7 @@ def _():
     with Place(program=script(f"echo $$ >>{mark}\nexec sleep 1000\n")) as place:
         for done in together(5, lambda i: place.run("pub", "a", "b", "--timeout", "300ms")):
             assert done.code == 3 and "does not listen" in done.err, done
+        eventually(lambda: os.path.exists(mark) and contents(mark), "the script says who it is")
         (pid,) = contents(mark).split()
         os.kill(int(pid), signal.SIGKILL)
 
@@ -400,12 +414,12 @@ def _():
             "sub", "a", "-n", "1", "--ready", native(mark), stderr=subprocess.DEVNULL
         )
         eventually(lambda: os.path.exists(mark), "sub is connected")
+        pid = json.loads(place.run("stats", "--json").out)["pid"]
         time.sleep(0.3)  # six times as long as it waits when it is alone
         place.needs()
         assert end_of(sub).out == b"b\n"
-        place.started(1)
         eventually(lambda: " info leave" in place.log(), "it has left")
-        assert " info idle ms=50" in place.log()
+        assert " info idle ms=50" in place.log() and place.pid() == pid, place.log()
         if not ON_WINE:
             eventually(lambda: not os.path.exists(place.file("sock")), "its socket is gone")
 
@@ -416,12 +430,16 @@ def _():
 )
 def _():
     with Place(settings="idle_exit_ms = 1;\n") as place:
-        end = time.monotonic() + 3
+        begin = time.monotonic()
+
+        def goes_on():  # how many brokers there are depends on the machine
+            took_s = time.monotonic() - begin
+            return took_s < 3 or (place.starts() <= 3 and took_s < PATIENCE_S)
 
         def storm(i):
             chance = random.Random(i)
             count = 0
-            while time.monotonic() < end:
+            while goes_on():
                 arguments = ["req", "$ping"] if count % 2 else ["pub", "a", "b"]
                 done = place.run(*arguments, "--timeout", "30s")
                 assert done.code == 0, done
@@ -432,7 +450,7 @@ def _():
         counts = together(8, storm)
         assert all(counts), "a client failed, see above"
         eventually(lambda: place.log().count(" info leave") == place.starts(), "the last one left")
-        assert place.starts() > 3, place.starts()  # how many depends on the machine
+        assert place.starts() > 3, place.starts()
         stayed = place.log().count(" info stay ")
         print(f"# {sum(counts)} clients, {place.starts()} brokers, {stayed} stayed after all")
 

@@ -156,6 +156,9 @@ class Story:
         """Runs a command line that must succeed; what it printed."""
         process = self.start(command)
         code = process.wait(timeout=100)
+        if ON_WINE and code == 1 and process.said() == "":
+            process = self.start(command)  # of some thousand programs Wine 8 does not begin one
+            code = process.wait(timeout=100)
         assert code == 0, (command, code, process.said())
         return process.said()
 
@@ -294,9 +297,14 @@ def _():
         ten.all[5] = ten.start(5)
         ten.begun([5])
         ten.go_on("five is back")
-        after = ten.answers(4)[len(before) :]
-        answers = [answer for answer in after if answer > 0]
-        assert answers[:3] == [1, 2, 3], ("a new one counts from 1", before, after)
+
+        def answers():
+            return [answer for answer in ten.answers(4)[len(before) :] if answer > 0]
+
+        eventually(lambda: len(answers()) > 3, "five answers")
+        late = answers()[0] == max(before) + 1  # the old one's last answer, told only now
+        new = answers()[late : late + 3]
+        assert new == [1, 2, 3], ("a new one counts from 1", before, answers())
         for number in range(10):
             errors = [answer for answer in ten.answers(number) if answer < 0]
             assert errors in ([], [-37]) and (errors == [] or number == 4), (number, errors)

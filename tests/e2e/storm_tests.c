@@ -375,7 +375,7 @@ static void a_storm_leaves_everything_in_order(void **state)
     EVENTUALLY(storm_stat(watcher, "clients") == 1);
     assert_int_equal(storm_stat(watcher, "subs"), 0);
     assert_int_equal(storm_stat(watcher, "taps"), 0);
-    assert_int_equal(storm_stat(watcher, "handles"), handles);
+    EVENTUALLY(storm_stat(watcher, "handles") <= handles);
     print_message(
         "# %u clients, %u messages, %u deliveries, %u lost, %u calls, %u late answers, %u kicked\n",
         (unsigned)storm_stat(watcher, "clients_ever"), (unsigned)storm_stat(watcher, "published"),

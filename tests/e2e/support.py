@@ -9,6 +9,7 @@ show are skipped then, and paths are given as Wine wants them.
 
 import atexit
 import contextlib
+import fcntl
 import itertools
 import os
 import shlex
@@ -307,6 +308,17 @@ def serves(broker):
     assert done.code == 0, done
     done = end_of(sub)
     assert done.code == 0 and done.out.decode() == mark + "\n", done
+
+
+@contextlib.contextmanager
+def alone_in(folder):
+    """Other tests on this machine that want it, too, wait."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 class Stranger:

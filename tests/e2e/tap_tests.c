@@ -1,6 +1,7 @@
 /* tap_tests.c: what is routed, as an operator sees it through a tap: SYS.md. */
 #include "e2e/tapper.h"
 #include "e2e/wire.h"
+#include "sim/turns.h"
 #include "support/support.h"
 #include "unit/samples.h"
 
@@ -67,22 +68,26 @@ static void a_tap_shows_the_errors_that_the_broker_makes_of_calls(void **state)
     hear_record("'subject': 'none', 'from': 0, 'name': 'panpiped', 'receivers': [['?', 'a']]",
                 "'E_NORESP nobody serves \\u0022none\\u0022'");
     hear(&a, "[1, 3, 'E_NORESP *', null]");
-    say(&a, "[0, 4, '$call', ['slow', [], {'deadline': 200}]]");
+    say(&a, "[0, 4, 'slow', []]");
     hear(&b, "[0, 1, 'slow', []]");
     say(&a, "[0, 5, 'slow', []]");
     hear(&a, "[1, 5, 'E_BUSY *', null]");
     struct record record = next_record();
     assert_int_equal(record_figure(&record, "from"), 0);
     record_done(&record);
+    say(&b, "[1, 1, null, null]");
+    hear(&a, "[1, 4, null, null]");
+    say(&a, "[0, 6, '$call', ['slow', [], {'deadline': 200}]]");
+    hear(&b, "[0, 2, 'slow', []]");
     bus_pass_ms(&tapped, 400);
-    hear(&a, "[1, 4, 'E_TIMEOUT *', null]");
+    hear(&a, "[1, 6, 'E_TIMEOUT *', null]");
     hear_record("'subject': 'slow', 'from': 0, 'time_us': '?'",
                 "'E_TIMEOUT no answer came in time'");
-    say(&a, "[0, 6, 'slow', []]");
-    hear(&b, "[2, '$cancel', [1]]");
-    hear(&b, "[0, 2, 'slow', []]");
+    say(&a, "[0, 7, 'slow', []]");
+    hear(&b, "[2, '$cancel', [2]]");
+    hear(&b, "[0, 3, 'slow', []]");
     raw_close(&b);
-    hear(&a, "[1, 6, 'E_GONE *', null]");
+    hear(&a, "[1, 7, 'E_GONE *', null]");
     hear_record("'subject': 'slow', 'from': 0",
                 "'E_GONE the server\\u0027s connection ended before it answered'");
     raw_open(&b, &tapped);
@@ -187,11 +192,19 @@ static void of_a_large_message_only_the_beginning_is_shown(void **state)
 
 /* --- how many -------------------------------------------------------------------------------- */
 
+/* What the tapper has read the broker may count a moment later. */
+static bool nothing_waits(void)
+{
+    say(&tapper, "[0, 20, '$sys.subs', []]");
+    return hears(&tapper, "[1, 20, null, [{'queued': 0}]]");
+}
+
 /* Simulated, it is more in one packet than may wait for a monitor: they go out while they are made.
- * A real system is given as many as may wait, since it need not let the tapper read meanwhile. */
+ * Several workers, and a real system, are given so many that two rounds may wait, since the tapper
+ * need not get to read meanwhile, and what it has read may count for a moment longer. */
 static void a_burst_is_shown_in_order_and_whole(void **state)
 {
-    const uint64_t count = bus_is_simulated() ? 2000 : 1000;
+    const uint64_t count = bus_is_simulated() && !sim_has_turns ? 2000 : 700;
     struct ppi_buf burst = { 0 };
 
     (void)state;
@@ -213,6 +226,7 @@ static void a_burst_is_shown_in_order_and_whole(void **state)
             assert_int_equal(body[2] << 8 | body[3], i);
             record_done(&record);
         }
+        EVENTUALLY(nothing_waits());
     }
     ppi_buf_deinit(&burst);
     tappers_close();

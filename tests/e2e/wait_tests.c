@@ -120,6 +120,8 @@ static void nobody_comes_and_the_call_ends_with_that(void **state)
 static void a_call_that_has_waited_keeps_its_deadline(void **state)
 {
     (void)state;
+    if (!bus_is_simulated())
+        skip(); /* a real system need not let the server come in time */
     open_three(NULL);
     say(&server, "[0, 1, '$hello', [{'v': 1}]]");
     hear(&server, "[1, 1, null, '?']");
