@@ -178,11 +178,8 @@ static void close_with_operations(void)
 
 static void row_55_close_ends_every_operation_and_the_peer_sees_it(void **state)
 {
-    struct pair first; /* what the process opens once is open then */
-
     (void)state;
-    pair_open(&first, NULL);
-    pair_close(&first);
+    close_with_operations(); /* what the process opens once is open then */
     uint64_t before = ppi_process_handles();
     close_with_operations();
     /* who gives a stream back to the system does so after its last packet */
