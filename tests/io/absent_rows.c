@@ -73,9 +73,17 @@ static void row_50_not_offered_an_operation_is_in_flight_until_its_packet_is_tak
     assert_int_equal(pp_port_post(pair.port, 0, 0, &fence), PP_OK);
     assert_int_equal(pp_read(pair.server, &op, &byte, 1), PP_ESTATE);
     assert_int_equal(pp_port_post(pair.port, 0, 0, &op), PP_ESTATE);
-    assert_ptr_equal(next_packet(pair.port).op, &op);
+    pp_packet packet = next_packet(pair.port);
+    bool late = packet.op == &fence;
+    if (late) { /* Windows may end a call later that could end at once */
+        assert_false(ppi_on_linux());
+        assert_int_equal(pp_read(pair.server, &op, &byte, 1), PP_ESTATE);
+        packet = next_packet(pair.port);
+    }
+    assert_ptr_equal(packet.op, &op);
     assert_int_equal(pp_read(pair.server, &op, &byte, 1), PP_PENDING);
-    assert_ptr_equal(next_packet(pair.port).op, &fence);
+    if (!late)
+        assert_ptr_equal(next_packet(pair.port).op, &fence);
     assert_ptr_equal(next_packet(pair.port).op, &op);
     assert_int_equal(byte, 'y');
     pair_close(&pair);

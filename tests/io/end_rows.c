@@ -171,18 +171,15 @@ static void close_with_operations(void)
         assert_int_equal(pp_read(pair.client, &peer, large, SIZE), PP_PENDING);
     } while (next_packet(pair.port).status == PP_OK);
     assert_int_equal(peer.status, PP_EPEERCLOSED);
-    assert_true(ppi_now_ns() - begin_ns < 1000u * PPI_NS_PER_MS);
+    assert_true(took_no_time(begin_ns));
     pair_close(&pair);
     free(large);
 }
 
 static void row_55_close_ends_every_operation_and_the_peer_sees_it(void **state)
 {
-    struct pair first; /* what the process opens once is open then */
-
     (void)state;
-    pair_open(&first, NULL);
-    pair_close(&first);
+    close_with_operations(); /* what the process opens once is open then */
     uint64_t before = ppi_process_handles();
     close_with_operations();
     /* who gives a stream back to the system does so after its last packet */
@@ -310,14 +307,14 @@ static void row_59_fast_shutdown_discards_a_thousand_pending_reads(void **state)
     uint64_t begin_ns = ppi_now_ns();
     assert_int_equal(
         pp_port_shutdown(port, PP_SHUT_FAST, TEST_PATIENCE_MS, count_discarded, &discarded), PP_OK);
-    assert_true(ppi_now_ns() - begin_ns < 1000u * PPI_NS_PER_MS);
+    assert_true(took_no_time(begin_ns));
     assert_int_equal(discarded, COUNT);
     assert_int_equal(pp_read(streams[0].server, &reads[0], bytes, 1), PP_ECLOSED);
     assert_int_equal(pp_port_post(port, 0, 0, &post), PP_ECLOSED);
     for (int i = 0; i < COUNT; i++)
         streams_close(&streams[i]);
     pp_port_close(port);
-    assert_int_equal(ppi_process_handles(), before);
+    EVENTUALLY(ppi_process_handles() == before); /* a ring's thread may be the last to leave it */
 }
 
 /* What the key points to lives as long as packets can come: the account is settled before the
@@ -379,7 +376,7 @@ static void row_62_operations_end_though_the_port_was_closed(void **state)
         assert_int_equal(byte, 'e');
         streams_close(&pair.streams);
     }
-    assert_int_equal(ppi_process_handles(), before);
+    EVENTUALLY(ppi_process_handles() == before); /* a ring's thread may be the last to leave it */
 }
 
 struct drain {

@@ -28,73 +28,40 @@ static bool somebody_listens(const char *path)
     return taken;
 }
 
+/* Another process listens at path; it is to be killed. */
+static void start_holder(struct ppi_process *other, const char *path)
+{
+    const char *arguments[] = { ppi_program_path(), "hold", path, NULL };
+    int begun = 0, code;
+    bool ended;
+
+    do { /* of some thousand programs Wine 8 does not begin one */
+        int started = ppi_process_start(other, arguments, NULL);
+
+        needs_processes(started);
+        assert_int_equal(started, PP_OK);
+        EVENTUALLY((ended = ppi_process_wait(other, 0, &code) == 1) || somebody_listens(path));
+    } while (ended && ppi_on_wine() && ++begun < 2);
+    assert_false(ended);
+}
+
 /* A server that is killed leaves its socket; the next one takes the name, and only then. */
 static void row_79_a_killed_server_leaves_the_name_free(void **state)
 {
     const char *path = test_path();
-    const char *arguments[] = { ppi_program_path(), "hold", path, NULL };
     struct ppi_process other;
     pp_handle *listener = NULL;
     int code;
 
     (void)state;
-    int started = ppi_process_start(&other, arguments, NULL);
-    needs_processes(started);
-    assert_int_equal(started, PP_OK);
-    EVENTUALLY(somebody_listens(path));
+    start_holder(&other, path);
     assert_int_equal(pp_listen(&listener, path, NULL), PP_EINUSE);
     assert_int_equal(ppi_process_signal(&other, PPI_KILL), PP_OK);
     assert_int_equal(ppi_process_wait(&other, TEST_PATIENCE_MS, &code), 1);
     uint64_t begin_ns = ppi_now_ns();
     EVENTUALLY(pp_listen(&listener, path, NULL) == PP_OK);
-    assert_true(ppi_now_ns() - begin_ns < 1000u * PPI_NS_PER_MS);
+    assert_true(took_no_time(begin_ns));
     pp_close(listener);
-}
-
-static void write_file(const char *path, const char *text)
-{
-    FILE *file = fopen(path, "wb");
-
-    assert_non_null(file);
-    fputs(text, file);
-    fclose(file);
-}
-
-static bool file_has(const char *path, const char *text)
-{
-    char found[64] = "";
-    FILE *file = fopen(path, "rb");
-
-    if (file == NULL)
-        return false;
-    found[fread(found, 1, sizeof found - 1, file)] = '\0';
-    fclose(file);
-    return strcmp(found, text) == 0;
-}
-
-/* Somebody mistypes a path: nothing is changed, and nothing appears beside it. */
-static void row_79_a_file_of_somebody_elses_is_left_alone(void **state)
-{
-    const char *path = test_path();
-    char lock[PP_PATH_MAX];
-    pp_handle *listener;
-
-    (void)state;
-    only_on_linux("pipes of Windows are no files");
-    snprintf(lock, sizeof lock, "%s.lock", path);
-    write_file(path, "mine");
-    assert_int_equal(pp_listen(&listener, path, NULL), PP_EINUSE);
-    assert_true(file_has(path, "mine"));
-    assert_null(fopen(lock, "rb"));
-    remove(path);
-
-    write_file(lock, "[package]\nname = \"mine\"\n");
-    assert_int_equal(pp_listen(&listener, path, NULL), PP_EINUSE);
-    assert_true(file_has(lock, "[package]\nname = \"mine\"\n"));
-    write_file(lock, "123456\n"); /* as a killed server leaves it */
-    assert_int_equal(pp_listen(&listener, path, NULL), PP_OK);
-    pp_close(listener);
-    remove(lock);
 }
 
 static void row_80_many_clients_at_once_are_all_served(void **state)
@@ -103,17 +70,19 @@ static void row_80_many_clients_at_once_are_all_served(void **state)
     const char *path = test_path();
     pp_op accepts[ACCEPTS] = { PP_OP_INIT }, connects[CLIENTS] = { PP_OP_INIT };
     pp_handle *listener, *clients[CLIENTS], *accepted[ACCEPTS], *servers[CLIENTS];
+    pp_dial_config config = PP_DIAL_CONFIG_INIT;
     int served = 0, connected = 0;
     pp_port *port;
 
     (void)state;
+    config.timeout_ms = TEST_PATIENCE_MS;
     assert_int_equal(pp_port_open(&port, NULL), PP_OK);
     assert_int_equal(pp_listen(&listener, path, NULL), PP_OK);
     assert_int_equal(pp_port_attach(port, listener, 0), PP_OK);
     for (int i = 0; i < ACCEPTS; i++)
         assert_int_equal(pp_accept(listener, &accepts[i], &accepted[i]), PP_PENDING);
     for (int i = 0; i < CLIENTS; i++) {
-        assert_int_equal(pp_dial(&clients[i], path, NULL), PP_OK);
+        assert_int_equal(pp_dial(&clients[i], path, &config), PP_OK);
         assert_int_equal(pp_port_attach(port, clients[i], 1), PP_OK);
         assert_int_equal(pp_connect(clients[i], &connects[i]), PP_PENDING);
     }
@@ -479,7 +448,6 @@ int name_rows(void)
     const struct CMUnitTest tests[] = {
         TEST(row_79_a_name_has_one_server),
         TEST(row_79_a_killed_server_leaves_the_name_free),
-        TEST(row_79_a_file_of_somebody_elses_is_left_alone),
         TEST(row_80_many_clients_at_once_are_all_served),
         TEST(row_81_clients_that_come_before_the_accept_are_accepted),
         TEST(row_82_a_client_that_left_already_is_still_heard),

@@ -245,7 +245,7 @@ static void row_47_skip_mode_delivers_no_packet_for_what_is_done_at_once(void **
             assert_int_equal(next_packet(pair.port).status, PP_OK);
         }
     }
-    assert_in_range(done, 30, 39);
+    assert_in_range(done, ppi_on_linux() ? 30 : 10, 39); /* Windows may end any of them later */
     assert_true(read_all(pair.client, &byte, 1));
     assert_int_equal(pp_read(pair.client, &read, &byte, 1), PP_PENDING); /* nothing there yet */
     assert_int_equal(pp_set_skip(pair.client), PP_ESTATE);

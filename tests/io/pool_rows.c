@@ -130,6 +130,7 @@ static void row_28_the_slot_is_away_until_the_outermost_bracket_ends(void **stat
     EVENTUALLY(pool.counted == 2);
     pool.stage = 2;
     EVENTUALLY(pool.reached == 3);
+    EVENTUALLY(info_of(&pool).active == 1); /* the other is through with its packet, too */
     post(&pool, COUNT, &ops[3]); /* the handler has its slot again, and there is no other */
     assert_int_equal(info_of(&pool).active, 1);
     assert_int_equal(info_of(&pool).queued, 1);

@@ -191,6 +191,51 @@ static void row_79_a_folder_that_cannot_be_made_is_told_with_the_reason(void **s
     assert_int_equal(exit_code_of(child), 0);
 }
 
+static void write_file(const char *path, const char *text)
+{
+    FILE *file = fopen(path, "wb");
+
+    assert_non_null(file);
+    fputs(text, file);
+    fclose(file);
+}
+
+static bool file_has(const char *path, const char *text)
+{
+    char found[64] = "";
+    FILE *file = fopen(path, "rb");
+
+    if (file == NULL)
+        return false;
+    found[fread(found, 1, sizeof found - 1, file)] = '\0';
+    fclose(file);
+    return strcmp(found, text) == 0;
+}
+
+/* Somebody mistypes a path: nothing is changed, and nothing appears beside it. */
+static void row_79_a_file_of_somebody_elses_is_left_alone(void **state)
+{
+    const char *path = test_path();
+    char lock[PP_PATH_MAX];
+    pp_handle *listener;
+
+    (void)state;
+    snprintf(lock, sizeof lock, "%s.lock", path);
+    write_file(path, "mine");
+    assert_int_equal(pp_listen(&listener, path, NULL), PP_EINUSE);
+    assert_true(file_has(path, "mine"));
+    assert_null(fopen(lock, "rb"));
+    remove(path);
+
+    write_file(lock, "[package]\nname = \"mine\"\n");
+    assert_int_equal(pp_listen(&listener, path, NULL), PP_EINUSE);
+    assert_true(file_has(lock, "[package]\nname = \"mine\"\n"));
+    write_file(lock, "123456\n"); /* as a killed server leaves it */
+    assert_int_equal(pp_listen(&listener, path, NULL), PP_OK);
+    pp_close(listener);
+    remove(lock);
+}
+
 static void row_83_a_connect_tells_the_number_of_the_systems_error(void **state)
 {
     pp_op op = PP_OP_INIT;
@@ -312,6 +357,7 @@ int system_rows(void)
         TEST(row_10_a_forked_child_leaves_its_parents_name_alone),
         TEST(row_10_programs_that_are_started_inherit_nothing),
         TEST(row_79_a_folder_that_cannot_be_made_is_told_with_the_reason),
+        TEST(row_79_a_file_of_somebody_elses_is_left_alone),
         TEST(row_83_a_connect_tells_the_number_of_the_systems_error),
         TEST(row_54_what_is_asked_of_a_file_is_in_flight_until_its_packet_is_queued),
         TEST(row_92_writing_to_a_closed_peer_raises_no_signal),

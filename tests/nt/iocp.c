@@ -271,6 +271,18 @@ BOOL PostQueuedCompletionStatus(HANDLE handle, DWORD bytes, ULONG_PTR key, OVERL
     return nt_result(error);
 }
 
+int nt_port_waiters(HANDLE handle)
+{
+    int count = 0;
+
+    nt_enter();
+    const struct nt_port *port = nt_find(handle, NT_PORT);
+    for (const struct waiter *at = port != NULL ? port->newest : NULL; at != NULL; at = at->older)
+        count++;
+    nt_leave();
+    return port != NULL ? count : -1;
+}
+
 /* --- files on ports -------------------------------------------------------------------------- */
 
 BOOL SetFileCompletionNotificationModes(HANDLE file, UCHAR modes)

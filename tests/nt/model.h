@@ -28,6 +28,9 @@ void nt_set_faults(unsigned one_in);
 void nt_fail_after(unsigned calls);
 uint64_t nt_faults_made(void);
 
+/* How many threads wait in a port; -1: it is none. */
+int nt_port_waiters(HANDLE port);
+
 /* --- object.c: the lock, choices, handles ---------------------------------------------------- */
 
 enum nt_kind { NT_EVENT, NT_PORT, NT_END, NT_THREAD, NT_TOKEN, NT_PROCESS };

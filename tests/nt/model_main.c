@@ -3,7 +3,13 @@
 #include <stdlib.h>
 
 #include "nt/model.h"
+#include "nt/model_support.h"
 #include "nt/model_tests.h"
+
+int waiters_of(HANDLE port)
+{
+    return nt_port_waiters(port);
+}
 
 int main(int argc, char **argv)
 {

@@ -19,6 +19,9 @@
 
 enum { PATIENCE_MS = 20000, QUOTA = 1000, SERVER_KEY = 7, CLIENT_KEY = 8 };
 
+/* How many threads wait in a port; -1: the system does not tell. Each main has its own. */
+int waiters_of(HANDLE port);
+
 extern int wine; /* is this Wine? */
 void exempt_on_wine(const char *reason);
 

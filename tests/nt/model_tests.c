@@ -78,15 +78,23 @@ static DWORD WINAPI work(void *argument)
     return 0;
 }
 
-/* There is no way to see that a thread waits in a port; nothing but the order depends on it. */
+/* When it returns the worker waits; on Windows, which does not tell, most likely. */
 static void start_worker(struct worker *worker, HANDLE port, HANDLE gate)
 {
+    int before = waiters_of(port);
+
     memset(worker, 0, sizeof *worker);
     worker->port = port;
     worker->gate = gate;
     worker->thread = CreateThread(NULL, 0, work, worker, 0, NULL);
     assert_non_null(worker->thread);
-    Sleep(100);
+    if (before < 0) {
+        Sleep(100);
+        return;
+    }
+    for (int i = 0; i < PATIENCE_MS && waiters_of(port) == before; i++)
+        Sleep(1);
+    assert_int_equal(waiters_of(port), before + 1);
 }
 
 static void join_worker(struct worker *worker)

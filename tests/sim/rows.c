@@ -20,7 +20,6 @@ static const char *const of_the_system[] = {
     "row_02_", /* processors */
     "row_22_", /* waits of a thread, counted by the kernel */
     "row_79_a_killed_server",
-    "row_79_a_file_of",
     "row_87_each_end_knows_",
     "row_87_groups_and_logon",
     "row_l",

@@ -16,6 +16,11 @@ const char *test_path(void)
     return path;
 }
 
+bool took_no_time(uint64_t begin_ns)
+{
+    return ppi_now_ns() - begin_ns < TEST_SOON_MS * (uint64_t)PPI_NS_PER_MS;
+}
+
 void exempt_on_wine(const char *reason)
 {
     if (!ppi_on_wine())
@@ -74,10 +79,12 @@ int wait_for(pp_op *op)
 void streams_open(struct streams *streams)
 {
     pp_op accepted = PP_OP_INIT, connected = PP_OP_INIT;
+    pp_dial_config config = PP_DIAL_CONFIG_INIT;
     const char *path = test_path();
 
+    config.timeout_ms = TEST_PATIENCE_MS;
     assert_int_equal(pp_listen(&streams->listener, path, NULL), PP_OK);
-    assert_int_equal(pp_dial(&streams->client, path, NULL), PP_OK);
+    assert_int_equal(pp_dial(&streams->client, path, &config), PP_OK);
     assert_int_equal(pp_op_use_wait(&accepted), PP_OK);
     assert_int_equal(pp_op_use_wait(&connected), PP_OK);
     assert_int_equal(pp_accept(streams->listener, &accepted, &streams->server), PP_PENDING);
@@ -177,6 +184,27 @@ void read_transfer(void *transfer)
 void write_transfer(void *transfer)
 {
     move_all(transfer, true);
+}
+
+FILE *own_state(void)
+{
+    FILE *state = ppi_on_wine() ? NULL : fopen("/proc/thread-self/stat", "rb");
+
+    if (state != NULL)
+        setvbuf(state, NULL, _IONBF, 0);
+    return state;
+}
+
+bool sleeps(FILE *state)
+{
+    char line[256] = "";
+
+    if (state == NULL)
+        return true;
+    rewind(state);
+    line[fread(line, 1, sizeof line - 1, state)] = '\0';
+    const char *name_end = strrchr(line, ')');
+    return name_end != NULL && strncmp(name_end, ") S", 3) == 0;
 }
 
 static void run_runner(void *argument)

@@ -21,7 +21,9 @@
 #include "base/compiler.h"
 #include "io/sys.h"
 
-enum { TEST_PATIENCE_MS = 20000 }; /* how long EVENTUALLY waits before the test has failed */
+/* How long EVENTUALLY waits before the test has failed; and what happens at once has happened by
+ * then, also on a machine that is busy: what waits for a time of some test to be over has not. */
+enum { TEST_PATIENCE_MS = 20000, TEST_SOON_MS = TEST_PATIENCE_MS / 2 };
 
 /* Waits until condition holds; the test fails if it never does. */
 #define EVENTUALLY(condition)                                                                      \
@@ -34,6 +36,9 @@ enum { TEST_PATIENCE_MS = 20000 }; /* how long EVENTUALLY waits before the test 
             print_error("never: %s\n", #condition);                                                \
         assert_true(held);                                                                         \
     } while (0)
+
+/* Did it take less than TEST_SOON_MS since then? */
+bool took_no_time(uint64_t begin_ns);
 
 /* A test of a group; its name is its function's. */
 #define TEST(function) cmocka_unit_test(function)
@@ -86,6 +91,11 @@ struct transfer {
 };
 void read_transfer(void *transfer);
 void write_transfer(void *transfer);
+
+/* What Linux tells of the calling thread, for any thread to look at; NULL: nobody tells. */
+FILE *own_state(void);
+/* Does that thread sleep? With NULL it is taken for granted. */
+bool sleeps(FILE *state);
 
 /* A thread that must end before the test does. */
 struct runner {
