@@ -191,6 +191,7 @@ def who_is_slow(story):
             story.logger.tell("r")
             eventually(lambda: desk.client("logger")["delivered"] > now[0][1], "it reads on")
             stop()
+            return False
         told = [event["event"] for event in desk.events("slow", "easy")][-1:]
         return [state for state, _ in now] == ["slow", "blocked", "blocked"] and told == ["slow"]
 
