@@ -16,8 +16,10 @@ enum { UNKNOWN_MS = 5000 }; /* nobody is unknown for longer */
 struct ticker {
     struct ppi_timer timer;
     struct broker *broker;
+    uint64_t due_ns; /* of the timer; set by who arms it */
     atomic_bool armed;
-    atomic_bool looking; /* somebody does; what a tick notes about a peer has no lock */
+    atomic_bool looking; /* somebody does; what a tick notes, below and of a peer, has no lock */
+    uint64_t judged_ns;  /* the time that the last tick judged by */
 };
 
 void ticker_wake(struct broker *broker)
@@ -28,9 +30,8 @@ void ticker_wake(struct broker *broker)
         atomic_exchange(&ticker->armed, true))
         return;
     broker_hold(broker);
-    if (ppi_timer_start(&ticker->timer, broker->port,
-                        ppi_timer_now_ns(broker->port) + (uint64_t)TICK_MS * PPI_NS_PER_MS) ==
-        PP_OK)
+    ticker->due_ns = ppi_timer_now_ns(broker->port) + (uint64_t)TICK_MS * PPI_NS_PER_MS;
+    if (ppi_timer_start(&ticker->timer, broker->port, ticker->due_ns) == PP_OK)
         return;
     atomic_store(&ticker->armed, false);
     broker_release(broker);
@@ -180,11 +181,25 @@ static bool watch(struct worker *worker, struct peer *peer, uint64_t now_ns)
     return atomic_load(&peer->next_deadline_ns) != PPI_FOREVER || more;
 }
 
+/* The time that a tick judges by. One that is late by more than a tick finds a broker that has
+ * stood still: it judges by when it was due, and what clients did meanwhile is looked at before the
+ * next one. */
+static uint64_t judge_by(struct ticker *ticker, uint64_t due_ns)
+{
+    uint64_t now_ns = ppi_timer_now_ns(ticker->broker->port);
+
+    if (now_ns > due_ns + ms(TICK_MS))
+        now_ns = due_ns > ticker->judged_ns ? due_ns : ticker->judged_ns;
+    ticker->judged_ns = now_ns;
+    return now_ns;
+}
+
 static void on_tick(pp_op *op)
 {
     struct ticker *ticker = PP_CONTAINER(op, struct ticker, timer.op);
     struct broker *broker = ticker->broker;
     struct worker *worker = worker_self(broker);
+    uint64_t due_ns = ticker->due_ns;
 
     atomic_store(&ticker->armed, false);
     if (atomic_exchange(&ticker->looking, true)) { /* for longer than a tick */
@@ -193,7 +208,7 @@ static void on_tick(pp_op *op)
         return;
     }
     worker_enter(worker);
-    uint64_t now_ns = ppi_timer_now_ns(broker->port); /* not before what the last tick noted */
+    uint64_t now_ns = judge_by(ticker, due_ns);
     bool more = broker->stopping && stop_watch(worker, now_ns);
     for (struct ppi_list *at = broker->peers.next; at != &broker->peers; at = at->next)
         more = watch(worker, PP_CONTAINER(at, struct peer, in_broker), now_ns) || more;

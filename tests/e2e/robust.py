@@ -178,6 +178,26 @@ def _():
 # --- kills ---------------------------------------------------------------------------------------
 
 
+@test("a broker that has stood still for long does not blame its clients for it", LINUX)
+def _():
+    broker = Broker(settings="half_frame_ms = 1000;\nsilent_ms = 1000;\n")
+    message = msgpack.packb([0, 1, "$ping", []])
+    halves = [connect(broker) for _ in range(200)]
+    for end in halves:
+        end.sendall(message[:5])
+    eventually(lambda: said(broker).count(" connect ") > len(halves), "all are in")
+    broker.process.send_signal(signal.SIGSTOP)
+    late = [connect(broker) for _ in range(50)]
+    time.sleep(2.5)  # longer than any of them may take
+    for end in halves + late:
+        end.sendall(message[5:] if end in halves else message)
+    broker.process.send_signal(signal.SIGCONT)
+    for end in halves + late:
+        assert msgpack.unpackb(end.recv(100)) == [1, 1, None, None]
+        end.close()
+    broker.stop()
+
+
 @test("a broker killed in the middle of a stream ends its clients, and the next takes over", LINUX)
 def _():
     broker = Broker()
