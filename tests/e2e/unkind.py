@@ -539,7 +539,7 @@ def _():
     later = [json.loads(line) for line in done.out.splitlines()]
     usual = [e["n"] for e in later if e["event"] != "close" or e["why"] == "goodbye"]
     assert len(usual) == KEPT, len(usual)
-    assert [e for e in later if e["event"] == "close" and e["name"].startswith("e-")] == closed
+    assert [e for e in later if e["event"] == "close" and e["name"].startswith("e-")] == gone()
     numbers = [event["n"] for event in later if event["n"] >= usual[0]]
     assert numbers == list(range(numbers[0], numbers[0] + len(numbers))), numbers
     follow.kill()
