@@ -94,6 +94,10 @@ BAD_TREES = {
         {"broker/a.c": "int a;\n"},
         {"broker/x.h": "#ifndef X_H\n#define X_H\n#endif\n"},
     ],
+    "python_has_no_name_that_is_missing_or_not_used": [
+        {"tests/a.py": "import os\n"},
+        {"tests/a": "#!/usr/bin/env python3\nprint(gone())\n"},
+    ],
     "the_formatter_has_nothing_to_change": [
         {".clang-format": "BasedOnStyle: LLVM\n", **source("broker/a.c", "int  a;")},
     ],

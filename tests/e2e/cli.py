@@ -87,10 +87,10 @@ def _():
 
 @test("each command's --help has its synopsis, its options and an example")
 def _():
-    for command in COMMANDS:
-        text = expect(run(command, "--help"), 0).out.decode()
-        assert text.startswith(f"usage: panpipe {command}"), text
-        assert f"\nExamples:\n  panpipe {command}" in text, text
+    for name in COMMANDS:
+        text = expect(run(name, "--help"), 0).out.decode()
+        assert text.startswith(f"usage: panpipe {name}"), text
+        assert f"\nExamples:\n  panpipe {name}" in text, text
     assert "--need-receiver" in run("--help", "pub").out.decode()
 
 
@@ -243,8 +243,8 @@ class Stranger:
 def _():
     with Stranger(PANPIPE) as stranger:
         mine = Broker(name=os.path.join(stranger.folder, "mine.sock"))
-        for command in ("ping", "stdio"):
-            done = end_of(start(stranger.words + ["-b", mine.name, "--json", command]))
+        for word in ("ping", "stdio"):
+            done = end_of(start(stranger.words + ["-b", mine.name, "--json", word]))
             assert done.code == 4 and json.loads(done.err)["error"]["code"] == "E_ACCESS", done
         mine.stop()
 
@@ -255,8 +255,8 @@ def _():
         name = os.path.join(stranger.folder, "own", "his.sock")
         his = Broker(name=name, words=stranger.words)
         eventually(lambda: os.path.exists(name), "the socket is there")
-        for command in ("ping", "stdio"):
-            done = his.run("--json", command)
+        for word in ("ping", "stdio"):
+            done = his.run("--json", word)
             assert done.code == 4 and json.loads(done.err)["error"]["code"] == "E_UNTRUSTED", done
         his.process.terminate()
         his.process.wait(PATIENCE_S)
@@ -267,8 +267,8 @@ def _():
     with Stranger(PANPIPE) as stranger:
         open_to_all = Broker("--system", name=os.path.join(stranger.folder, "all.sock"))
         words = stranger.words + ["-b", open_to_all.name, "--json"]
-        for command in (["stats"], ["ls", "clients"], ["stop"]):
-            done = end_of(start(words + command))
+        for those in (["stats"], ["ls", "clients"], ["stop"]):
+            done = end_of(start(words + those))
             assert done.code == 4, done
         assert "E_UNTRUSTED" not in done.err
         open_to_all.stop()

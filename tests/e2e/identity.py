@@ -580,7 +580,7 @@ def _():
 @test("a program that is started inherits no pipe", linux_only=LINUX)
 def _():
     broker = Broker()
-    with connect(broker) as _end:
+    with connect(broker):
         serves(broker)
         for number, (name, flags) in descriptors(broker.process.pid).items():
             assert number <= 2 or flags & os.O_CLOEXEC, (number, name)

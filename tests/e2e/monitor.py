@@ -24,7 +24,6 @@ from support import (
     eventually,
     file_with,
     native,
-    path,
     run_tests,
     start,
     test,

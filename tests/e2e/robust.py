@@ -7,7 +7,6 @@ import os
 import resource
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import threading
@@ -20,7 +19,6 @@ from support import (
     Broker,
     Stranger,
     connect,
-    contents,
     end_of,
     eventually,
     file_with,

@@ -13,7 +13,6 @@ import glob
 import io
 import os
 import re
-import shlex
 import shutil
 import subprocess
 import sys
@@ -219,10 +218,10 @@ def _():
         if not ON_WINE:
             socket = os.stat(f"{story.runtime}/panpipe/desktop.sock")
             assert socket.st_mode & 0o777 == 0o600, "root is the only administrator here"
+        with open(f"{story.folder}/service.py", encoding="utf-8") as file:
+            text = file.read()
         before = None
         for version in (1, 2, 3):
-            with open(f"{story.folder}/service.py", encoding="utf-8") as file:
-                text = file.read() if before is None else text
             new = f"new-{version}.py"
             with open(f"{story.folder}/{new}", "w", encoding="utf-8") as file:
                 file.write(text.replace("lambda subject: 1", f"lambda subject: {version}"))

@@ -28,7 +28,6 @@ from support import (
     folder,
     path,
     run_tests,
-    start,
     test,
     unique,
 )
@@ -550,7 +549,7 @@ def _():
 @test("--json is an object for each interval, with rates")
 def _():
     own = Broker()
-    client = own.ready("--as", "reader", "sub", "a.>")
+    own.ready("--as", "reader", "sub", "a.>")
     publisher = own.start("--as", "writer", "pub", "a.b", "1", "-n", "100000", "--rate", "1000")
     eventually(lambda: b"writer" in own.run("ls", "clients").out, "it is there")
     comes_true(lambda: check_rates(own))  # the writer may have been held up meanwhile
