@@ -50,7 +50,8 @@ static struct broker *broker_new(const struct settings *settings, pp_port *port)
                                                .read_ahead = settings->read_ahead,
                                                .queue_high = (size_t)settings->queue_high,
                                                .queue_low = (size_t)settings->queue_low,
-                                               .queue_hard = (size_t)settings->queue_hard };
+                                               .queue_hard = (size_t)settings->queue_hard,
+                                               .hear_out = true };
     broker->port = port;
     broker->id = ppi_random();
     broker->started_ns = ppi_timer_now_ns(port);

@@ -184,7 +184,7 @@ uint32_t route_subscribers(const struct route *route, const struct peer *publish
         const struct sub *sub = route->targets[i].sub;
 
         count += (sub->peer != publisher || sub->echo) && atomic_load(&sub->over) == OVER_NOT &&
-                 !ppi_link_is_closing(&sub->peer->link);
+                 ppi_link_takes(&sub->peer->link);
     }
     return count;
 }

@@ -83,7 +83,7 @@ static enum room reserve(struct peer *from, const struct sub *sub, size_t bytes)
         ticker_wake(from->broker);
         if (hold_for(sub->peer, from))
             return ROOM_LATER;
-        if (ppi_link_is_closing(link))
+        if (!ppi_link_takes(link))
             return ROOM_NEVER;
     }
     ticker_watch(from->broker, link);
@@ -132,7 +132,7 @@ static struct sub *next_with_room(const struct route *route, struct group *group
         size_t at = (group->turn + i) % group->count;
         struct sub *sub = route->targets[group->first + at].sub;
 
-        if (!wants(sub, run) || ppi_link_is_closing(&sub->peer->link) || !accept(sub, run))
+        if (!wants(sub, run) || !ppi_link_takes(&sub->peer->link) || !accept(sub, run))
             continue;
         if (ppi_link_reserve(&sub->peer->link, bytes_for(run, sub))) {
             ticker_watch(run->from->broker, &sub->peer->link);

@@ -18,7 +18,7 @@ static struct sub *choose(struct sub **servers, int count, unsigned turn)
         unsigned in_flight = atomic_load_explicit(&sub->in_flight, memory_order_relaxed);
 
         if (in_flight < fewest && (sub->max_inflight == 0 || in_flight < sub->max_inflight) &&
-            !ppi_link_is_closing(&sub->peer->link)) {
+            ppi_link_takes(&sub->peer->link)) {
             best = sub;
             fewest = in_flight;
         }

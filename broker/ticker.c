@@ -20,6 +20,7 @@ struct ticker {
     atomic_bool armed;
     atomic_bool looking; /* somebody does; what a tick notes, below and of a peer, has no lock */
     uint64_t judged_ns;  /* the time that the last tick judged by */
+    uint64_t late_ns;    /* the time now, at a tick that is late; else 0 */
 };
 
 void ticker_wake(struct broker *broker)
@@ -128,6 +129,10 @@ static bool watch_slow(struct worker *worker, struct peer *peer, uint64_t now_ns
     uint64_t taken = atomic_load(&peer->link.taken_bytes);
     bool dipped = atomic_exchange(&peer->link.dipped, false);
 
+    if (worker->broker->ticker->late_ns != 0) { /* it is not slow for what we did not send */
+        now_ns = worker->broker->ticker->late_ns;
+        peer->slow_since_ns = peer->window_began_ns = 0;
+    }
     tell_slow(peer, load, now_ns);
     if (load <= limits->queue_low) {
         peer->slow_since_ns = peer->window_began_ns = 0;
@@ -188,7 +193,8 @@ static uint64_t judge_by(struct ticker *ticker, uint64_t due_ns)
 {
     uint64_t now_ns = ppi_timer_now_ns(ticker->broker->port);
 
-    if (now_ns > due_ns + ms(TICK_MS))
+    ticker->late_ns = now_ns > due_ns + ms(TICK_MS) ? now_ns : 0;
+    if (ticker->late_ns != 0)
         now_ns = due_ns > ticker->judged_ns ? due_ns : ticker->judged_ns;
     ticker->judged_ns = now_ns;
     return now_ns;

@@ -189,7 +189,7 @@ static int take_since(void)
         since_ms = (uint64_t)time(NULL) * 1000 - (uint64_t)time_ms;
         return GO_ON;
     }
-    if (!text_to_number(given.since, &next))
+    if (!text_to_number(given.since, &next) || next > INT64_MAX)
         return error_use("--since is a time, like 10m, or an event's number, not \"%.60s\"",
                          given.since);
     return GO_ON;
@@ -239,7 +239,7 @@ static int catch_up(void)
 
         if (answer == NULL)
             return code;
-        if (next == 0)
+        if (whole == 0) /* older ones are not all kept, which is no gap */
             whole = number(answer, "first");
         const json_t *events = json_object_get(answer, "events");
         count = json_array_size(events);

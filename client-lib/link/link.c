@@ -118,27 +118,6 @@ static void note(struct ppi_link *link)
         link->events->half(link);
 }
 
-bool ppi_link_is_closing(struct ppi_link *link)
-{
-    ppi_mutex_lock(&link->lock);
-    bool open = link->state == PPI_LINK_OPEN;
-    ppi_mutex_unlock(&link->lock);
-    return !open;
-}
-
-int ppi_link_who(struct ppi_link *link, pp_peer *peer, char *exe, size_t size)
-{
-    int status = PP_ESTATE;
-
-    ppi_mutex_lock(&link->lock); /* the pipe is there until the link is closing */
-    if (link->state != PPI_LINK_CLOSING)
-        status = peer != NULL ? pp_peer_get(link->pipe, peer) : PP_OK;
-    if (status == PP_OK && exe != NULL)
-        pp_peer_exe(link->pipe, exe, size);
-    ppi_mutex_unlock(&link->lock);
-    return status;
-}
-
 /* A batch, or a release, has ended with result: lets the owner send what was collected, and ends
  * the link if it was no good. */
 static void end_batch(struct ppi_link *link, enum ppi_scan result)
@@ -256,14 +235,17 @@ static void taken(struct ppi_link *link, size_t bytes, bool from_queue)
     ppi_outq_taken(&link->outq, bytes, from_queue, on_mark, link);
 }
 
-/* A write has failed. Who reads no more may have said something before it left: then the end is
- * that of what is read, and until then everything is queued. true: so it is. */
+/* A write has failed. Who reads no more may have said something before it left, which is heard out:
+ * then the end is that of what is read, and until then everything is queued. true: so it is. */
 static bool outlives(struct ppi_link *link, int why)
 {
     ppi_mutex_lock(&link->lock);
-    link->mute = why == PP_EPEERCLOSED && link->state == PPI_LINK_OPEN;
+    bool open = link->state == PPI_LINK_OPEN;
+    link->mute = open && why == PP_EPEERCLOSED && link->limits->hear_out;
     ppi_mutex_unlock(&link->lock);
-    if (!link->mute)
+    if (link->mute)
+        ppi_link_wake_waiters(link);
+    else
         ppi_link_close(link, why);
     return link->mute;
 }

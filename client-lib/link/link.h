@@ -6,8 +6,11 @@
  * given back, so frames may be passed on from where they lie.
  *
  * Writing: ppi_link_send writes at once what the pipe takes and queues a copy of the rest; one
- * write is in flight at most, and what is queued meanwhile goes out with the next. A write that
- * finds nobody who reads is no end: what the other end said before it left is heard first.
+ * write is in flight at most, and what is queued meanwhile goes out with the next.
+ *
+ * Hearing out: a write that finds nobody who reads makes the link mute; it queues, and ends with
+ * what is read, so that who says something and leaves is heard. Frames that are held when the end
+ * is read are lost with it. A client does not do so: what it sends is kept for the next broker.
  *
  * Flow control: `load` counts the bytes that were reserved for the link and are not yet with the
  * system. Who wants to send reserves first; while load is above queue_high that is refused, and
@@ -71,6 +74,7 @@ struct ppi_link_limits {
     uint32_t frame_max;
     uint32_t read_ahead; /* of what is sent while frames are held */
     size_t queue_high, queue_low, queue_hard;
+    bool hear_out; /* what somebody said before it left is heard to its end; above */
 };
 
 enum ppi_link_state { PPI_LINK_OPEN, PPI_LINK_FINISHING, PPI_LINK_CLOSING };
@@ -143,10 +147,13 @@ void ppi_link_uncork(struct ppi_link *link);
  * PP_OK; PP_ESTATE: it is closing. */
 int ppi_link_who(struct ppi_link *link, pp_peer *peer, char *exe, size_t size);
 
-/* Is it of no use any more to send to it? */
+/* Has its end begun? */
 bool ppi_link_is_closing(struct ppi_link *link);
 
-/* The waiter is resumed when full has room. false: full is closing, nobody need wait for it. */
+/* Is it of use to send to it? Not to one that is closing, or mute. */
+bool ppi_link_takes(struct ppi_link *link);
+
+/* The waiter is resumed when full has room. false: full takes nothing more, nobody need wait. */
 bool ppi_link_wait_for_room(struct ppi_link *full, struct ppi_link *waiter);
 
 /* Every link that waits for room here goes on. */

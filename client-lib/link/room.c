@@ -51,7 +51,7 @@ void ppi_link_unreserve(struct ppi_link *link, size_t bytes)
 bool ppi_link_wait_for_room(struct ppi_link *full, struct ppi_link *waiter)
 {
     ppi_mutex_lock(&full->lock);
-    bool wait = full->state == PPI_LINK_OPEN;
+    bool wait = full->state == PPI_LINK_OPEN && !full->mute;
     if (wait && ppi_list_empty(&waiter->waiting))
         ppi_list_append(&full->waiters, &waiter->waiting);
     ppi_mutex_unlock(&full->lock);

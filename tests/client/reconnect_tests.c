@@ -168,7 +168,7 @@ static void what_was_published_a_while_ago_is_confirmed(void **state)
     for (int i = 0; i < COUNT; i++)
         assert_int_equal(publish(client, "a", "[]"), PP_OK);
     EVENTUALLY(listener.count == COUNT);
-    for (int i = 0; i < 50; i++) /* the time itself is what this is about: theirs as well as ours */
+    for (int i = 0; i < 50; i++) /* in pieces: the others miss of it what we miss */
         ppi_sleep_ms(10);
     bus_kill(&bus);
     EVENTUALLY(watcher.away == 1);

@@ -213,7 +213,7 @@ static bool was_not_begun(struct bus *bus)
            !bus_log_has(bus, "\n");
 }
 
-/* Until it listens, which is tried once with success, so that all know the number of that. */
+/* Until it listens, which is tried once with success, which is client 1 in every test. */
 static void begin(struct bus *bus, const char *const *arguments)
 {
     const struct ppi_stdio stdio = { NULL, NULL, bus->log };

@@ -599,9 +599,9 @@ def _():
         report = Report("-b", unique("x"), PANPIPED=script)
         report.expect("start", "FAIL", "no panpiped that works", "", 3)
         assert os.path.exists(mark) and contents(mark), "it was ended before it began"
-        assert not os.path.exists(f"/proc/{contents(mark).decode().strip()}")
 
     comes_true(ended)
+    assert not os.path.exists(f"/proc/{contents(mark).decode().strip()}")
 
 
 @test("that somebody is starting a broker just now is told", linux_only="the lock is a file")

@@ -16,6 +16,7 @@ from support import (
     end_of,
     eventually,
     example,
+    not_begun,
     path,
     run_tests,
     start,
@@ -44,8 +45,9 @@ class Running:
     def __init__(self, broker, ready, name, *words):
         self.begin(broker, name, *words)
         eventually(lambda: self.lines() or self.process.poll() is not None, f"{name} is ready")
-        if ON_WINE and self.process.poll() == 1 and not self.lines():
-            self.begin(broker, name, *words)  # of some thousand programs Wine 8 does not begin one
+        code = self.process.poll()
+        if code is not None and not_begun(code, self.lines() or self.process.stderr.read()):
+            self.begin(broker, name, *words)
         self.prints(ready)
 
     def begin(self, broker, name, *words):

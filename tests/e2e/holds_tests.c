@@ -14,7 +14,7 @@ static const char small_queues[] = "queue_low = 65536;\nqueue_high = 262144;\n"
 enum { PAYLOAD = 1000, ENOUGH = 560 }; /* messages fill a pipe and a queue, with a little more */
 
 /* Alice publishes more than Bob, who does not read, has room for: each message in a packet, and
- * none of hers without one, so that of those that are timed some are behind others in the queue. */
+ * each with a ping, so that of those that are timed some are behind others in the queue. */
 static void hold_alice_up(void)
 {
     for (int i = 0; i < ENOUGH; i++) {

@@ -29,6 +29,7 @@ from support import (  # noqa: E402, after the command line was read
     end_of,
     eventually,
     native,
+    not_begun,
     path,
     run_tests,
     start,
@@ -155,8 +156,8 @@ class Story:
         """Runs a command line that must succeed; what it printed."""
         process = self.start(command)
         code = process.wait(timeout=100)
-        if ON_WINE and code == 1 and process.said() == "":
-            process = self.start(command)  # of some thousand programs Wine 8 does not begin one
+        if not_begun(code, process.said()):
+            process = self.start(command)
             code = process.wait(timeout=100)
         assert code == 0, (command, code, process.said())
         return process.said()

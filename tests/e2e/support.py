@@ -29,6 +29,7 @@ PANPIPE = shlex.split(os.environ.get("PANPIPE", "build/bin/panpipe"))
 ON_WINE = os.environ.get("PANPIPE_ON_WINE") == "1"
 PATIENCE_S = 60  # for anything that should happen; only a failing test waits so long
 FLOOD_S = 300  # for a million messages, on a busy machine with a sanitizer
+ALONE_S = 300  # for other tests to leave a folder that is there once
 
 folder = tempfile.mkdtemp(prefix="panpipe-e2e-")
 os.environ["XDG_RUNTIME_DIR"] = folder
@@ -108,9 +109,9 @@ def clean_up():
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def eventually(condition, what):
+def eventually(condition, what, patience_s=PATIENCE_S):
     """Waits until condition() is true, and returns what it gave."""
-    end = time.monotonic() + PATIENCE_S
+    end = time.monotonic() + patience_s
     while time.monotonic() < end:
         result = condition()
         if result:
@@ -198,6 +199,7 @@ def start(words, **options):
     options.setdefault("stderr", subprocess.PIPE)
     process = subprocess.Popen(words, **options)
     process.options = options
+    process.was_ready = False
     processes.append(process)
     return process
 
@@ -215,12 +217,15 @@ class Ended:
         return f"code {self.code}, out {self.out[-2000:]!r}, err {self.err[-2000:]!r}"
 
 
-NOT_BEGUN = (1, b"", "")  # Wine 8: of some thousand programs it does not begin one, without a word
+def not_begun(code, said):
+    """Of some thousand programs Wine 8 does not begin one: it ends with 1, without a word."""
+    return ON_WINE and code == 1 and not said
 
 
 def end_of(process, stdin=None, patience_s=PATIENCE_S):
     done = Ended(process, stdin, patience_s)
-    if ON_WINE and (done.code, done.out, done.err) == NOT_BEGUN:
+    heard = process.stdout is not None and process.stderr is not None and not process.was_ready
+    if heard and not_begun(done.code, done.out or done.err):
         done = Ended(start(process.args, **process.options), stdin, patience_s)
     return done
 
@@ -290,9 +295,10 @@ class Broker:
         process = begin()
         if not os.path.exists(mark):
             done = Ended(process)
-            assert ON_WINE and (done.code, done.out, done.err) == NOT_BEGUN, done
+            assert not_begun(done.code, done.out or done.err), done
             process = begin()
             assert os.path.exists(mark), Ended(process)
+        process.was_ready = True
         return process
 
     def socket(self):
@@ -355,12 +361,19 @@ def serves(broker):
     assert done.code == 0 and done.out.decode() == mark + "\n", done
 
 
+def took(handle):
+    with contextlib.suppress(BlockingIOError):
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return True
+    return False
+
+
 @contextlib.contextmanager
-def alone_in(folder):
-    """Other tests on this machine that want it, too, wait."""
-    handle = os.open(folder, os.O_RDONLY)
+def alone_in(place):
+    """Other tests on this machine that want this folder, too, wait."""
+    handle = os.open(place, os.O_RDONLY)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+        eventually(lambda: took(handle), f"other tests have left {place}", ALONE_S)
         yield
     finally:
         os.close(handle)

@@ -244,7 +244,7 @@ def _():
 # --- many -----------------------------------------------------------------------------------------
 
 
-@test("a thousand clients with five thousand subscriptions: all of them are listed, and soon",
+@test("a thousand clients with five thousand subscriptions: all are listed, with little work",
       linux_only=SOCKETS)
 def _():
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)

@@ -3,13 +3,14 @@
 
 #include "base/check.h"
 
-/* Started again by a test, as another process: takes a name and waits to be killed. */
+/* Started again by a test, as another process: takes a name and waits to be killed. Its end is told
+ * from that of a program that was not begun. */
 static int hold(const char *path)
 {
     pp_handle *listener;
 
     if (pp_listen(&listener, path, NULL) != PP_OK)
-        return 1;
+        return 3;
     ppi_sleep_ms(2 * TEST_PATIENCE_MS);
     return 0;
 }

@@ -21,8 +21,8 @@
 #include "base/compiler.h"
 #include "io/sys.h"
 
-/* How long EVENTUALLY waits before the test has failed; and what happens at once has happened by
- * then, also on a machine that is busy: what waits for a time of some test to be over has not. */
+/* How long EVENTUALLY waits before the test has failed. What happens at once has happened within
+ * TEST_SOON_MS, even on a busy machine; what ends only when a test's patience is over has not. */
 enum { TEST_PATIENCE_MS = 20000, TEST_SOON_MS = TEST_PATIENCE_MS / 2 };
 
 /* Waits until condition holds; the test fails if it never does. */
