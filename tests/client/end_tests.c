@@ -99,6 +99,48 @@ static void when_the_broker_is_killed_everything_ends_then_the_last_callback_com
     assert_int_equal(busy.ending.times, 1);
 }
 
+struct flood {
+    pp_client *client;
+    struct large params;
+    atomic_uint published;
+    int status; /* of the last one */
+};
+
+static void flood(void *context)
+{
+    struct flood *flood = context;
+
+    while ((flood->status =
+                pp_publish(flood->client, "a", flood->params.data, flood->params.size)) == PP_OK)
+        flood->published++;
+}
+
+/* What it publishes comes back to it, and nobody takes it: it reads no more, not even the end. */
+static void who_publishes_and_does_not_read_hears_of_its_brokers_end_too(void **state)
+{
+    enum { SIZE = 1024, ENOUGH = 1000 };
+    struct flood flooder = { .params = large_of(SIZE) };
+    pp_sub_config wanted = PP_SUB_CONFIG_INIT;
+    struct runner runner;
+    pp_sub *inbox;
+
+    (void)state;
+    bus_open(&bus, NULL);
+    pp_client_config config = config_for(&bus);
+    config.inbox_bytes = SIZE;
+    config.queue_bytes = config.away_bytes = 64 * SIZE;
+    assert_int_equal(pp_client_open(&flooder.client, &config), PP_OK);
+    wanted.flags = PP_SUB_ECHO;
+    assert_int_equal(pp_subscribe(flooder.client, NULL, "a", &wanted, &inbox), PP_OK);
+    runner_start(&runner, flood, &flooder);
+    EVENTUALLY(flooder.published >= ENOUGH);
+    bus_kill(&bus);
+    runner_join(&runner); /* it has room for some more while it is away */
+    assert_int_equal(flooder.status, PP_EBUSY);
+    assert_int_equal(pp_client_abort(flooder.client), PP_OK);
+    free(flooder.params.data);
+}
+
 static void an_abort_ends_everything_with_canceled(void **state)
 {
     struct busy busy;
@@ -321,6 +363,7 @@ int end_tests(void)
 {
     const struct CMUnitTest tests[] = {
         BUS_TEST(when_the_broker_is_killed_everything_ends_then_the_last_callback_comes),
+        BUS_TEST(who_publishes_and_does_not_read_hears_of_its_brokers_end_too),
         BUS_TEST(an_abort_ends_everything_with_canceled),
         BUS_TEST(a_close_says_goodbye_first),
         BUS_TEST(a_close_loses_nothing),
