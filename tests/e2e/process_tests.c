@@ -28,7 +28,7 @@ static int run_broker(const char *const *arguments, char *errors, size_t size)
 {
     int code = run_once(arguments, errors, size);
 
-    if (ppi_on_wine() && code == 1 && errors[0] == '\0') /* Wine 8 did not begin it */
+    if (was_not_begun(code, errors[0] != '\0'))
         code = run_once(arguments, errors, size);
     return code;
 }

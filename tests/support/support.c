@@ -16,6 +16,11 @@ const char *test_path(void)
     return path;
 }
 
+bool was_not_begun(int code, bool said)
+{
+    return ppi_on_wine() && code == 1 && !said;
+}
+
 bool took_no_time(uint64_t begin_ns)
 {
     return ppi_now_ns() - begin_ns < TEST_SOON_MS * (uint64_t)PPI_NS_PER_MS;

@@ -303,8 +303,8 @@ enum {
 
 /* Subscribes; active when it ends with PP_OK. *sub is set then, so sub must stay where it is until
  * op has ended, as op must; the subscription lives until it is unsubscribed, or the client closed.
- * Pattern: the token "*" stands for any one, ">" at the end
- * for one or more. config NULL: all defaults. Messages may come before op has ended.
+ * Pattern: the token "*" stands for any one, ">" at the end for one or more. config NULL: all
+ * defaults. Messages may come before op has ended.
  * PP_EINVAL: the pattern, or the group, is none (1 to 64 bytes of UTF-8). Ends with PP_ELIMIT too:
  * more subscriptions than the broker allows. */
 int pp_subscribe(pp_client *client, pp_op *op, const char *pattern, const pp_sub_config *config,
